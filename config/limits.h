@@ -1,0 +1,51 @@
+// Every fixed limit of vitrine, named once, with its reason (DESIGN, invariant 7).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace vitrine::limits {
+
+// PostgreSQL's own MAX_STARTUP_PACKET_LENGTH: a stranger's length is believed only up to here.
+inline constexpr std::size_t kStartupPacketBytesMax = 10000;
+
+// A password message before login: a token of 16 KiB is far beyond what issuers mint.
+inline constexpr std::size_t kPasswordBytesMax = 16 * 1024;
+
+// One statement's text. It is parsed as a whole, in memory some 60 times its size at worst.
+inline constexpr std::size_t kStatementBytesMax = 16 * 1024 * 1024;
+
+// Bind: all values together. Held whole, since they are logged before they are forwarded.
+inline constexpr std::size_t kBindBytesMax = 64 * 1024 * 1024;
+
+// Any other frontend message (Describe, Execute, Close, Sync, …) names at most one object.
+inline constexpr std::size_t kSmallMessageBytesMax = 64 * 1024;
+
+// A backend message that must be understood (RowDescription of 1,664 columns, an error, …) is
+// held whole; DataRow and CopyData are streamed whatever their size.
+inline constexpr std::size_t kBackendControlBytesMax = 4 * 1024 * 1024;
+
+// Nesting of a parse tree. Real statements stay below 100; the walk recurses.
+inline constexpr unsigned kNestingMax = 2000;
+
+// Statements in one simple query.
+inline constexpr std::size_t kStatementsPerQueryMax = 10000;
+
+// Protocol-level prepared statements and portals of a session that vitrine keeps track of.
+inline constexpr std::size_t kPreparedStatementsMax = 10000;
+
+// Bytes waiting for a peer before the other peer is no longer read (back-pressure).
+inline constexpr std::size_t kOutputHighWaterBytes = 256 * 1024;
+
+// Messages sent to the server and not answered yet, a session.
+inline constexpr std::size_t kPipelineEntriesMax = 20000;
+
+// A session that must end has this long to hand its last message to a slow client.
+inline constexpr std::chrono::milliseconds kLastWordsMax{500};
+
+// The catalog is loaded anew this often, and at most once a kCatalogRefreshMin on demand.
+inline constexpr std::chrono::seconds kCatalogRefresh{30};
+inline constexpr std::chrono::milliseconds kCatalogRefreshMin{500};
+
+}  // namespace vitrine::limits

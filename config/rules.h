@@ -1,0 +1,94 @@
+// The rules a DBA writes, as plain values: what the parser room needs of the configuration.
+//
+// INTERFACE: "Configuration", the table of masks, and the column patterns.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vitrine::config {
+
+// Where in the operator's files something stands. Lines and columns count from 1.
+struct Position {
+    std::string file;
+    unsigned line = 0;
+    unsigned column = 0;
+};
+
+enum class MaskKind : std::uint8_t {
+    kNull,
+    kConstant,
+    kPartial,
+    kHash,
+    kEmail,
+    kRound,
+    kTruncate,
+    kNetwork,
+    kJson,
+    kExpression,
+};
+
+// One mask. Which members count depends on `kind`; the kinds from kRound on are known to the
+// configuration but not carried out yet, and the loader refuses them by name.
+struct Mask {
+    MaskKind kind = MaskKind::kNull;
+    std::string constant;          // kConstant: the text, cast to the column's type
+    std::uint32_t keep_start = 0;  // kPartial: characters
+    std::uint32_t keep_end = 0;    // kPartial: characters
+    std::string with = "*";        // kPartial: replaces each other character
+
+    friend bool operator==(const Mask&, const Mask&) = default;
+};
+
+// One part of a pattern: a name as PostgreSQL has it after folding, in which `*` stands for any
+// run of characters where it was written outside of quotes.
+struct NamePattern {
+    // The literal pieces between the stars: {"cust"} matches only cust; {"a", "b"} is a*b.
+    std::vector<std::string> pieces;
+
+    [[nodiscard]] bool matches(std::string_view name) const;
+    friend bool operator==(const NamePattern&, const NamePattern&) = default;
+};
+
+// `schema.table.column`.
+struct ColumnPattern {
+    std::string text;  // as the DBA wrote it
+    std::array<NamePattern, 3> parts;
+    Position position;
+
+    [[nodiscard]] bool matches(std::string_view schema, std::string_view relation,
+                               std::string_view column) const {
+        return parts[0].matches(schema) && parts[1].matches(relation) && parts[2].matches(column);
+    }
+};
+
+struct MaskRule {
+    std::string name;  // how log and explain call it: "masking.rules[0]"
+    std::vector<ColumnPattern> columns;
+    Mask mask;
+    std::vector<std::string> except_groups;
+    Position position;
+};
+
+// `public.add_tax(numeric)`, `reporting.*`: a function the DBA vouches for.
+struct FunctionPattern {
+    std::string text;  // as the DBA wrote it
+    std::array<NamePattern, 2> parts;
+    bool has_arguments = false;
+    // The types as written, white space trimmed and folded; compared with format_type's names.
+    std::vector<std::string> arguments;
+    Position position;
+};
+
+struct MaskingRules {
+    std::vector<MaskRule> rules;
+};
+
+struct FunctionRules {
+    std::vector<FunctionPattern> allow;
+};
+
+}  // namespace vitrine::config

@@ -1,0 +1,136 @@
+// What a database's catalog said at one moment: relations, columns, functions, operators, types.
+//
+// Built from the rows of the queries in catalog/queries.h by a SnapshotBuilder (whoever has the
+// connection runs them: this room does no I/O). Immutable afterwards and shared between threads as
+// `std::shared_ptr<const CatalogSnapshot>`; pointers into it live as long as it does.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace vitrine::parser {
+
+using Oid = std::uint32_t;
+
+// Objects below this OID came with initdb (access/transam.h, FirstNormalObjectId). What an
+// extension or a user put into pg_catalog later has a larger one, and is not a builtin.
+inline constexpr Oid kFirstNormalObjectId = 16384;
+
+struct Column {
+    std::string name;
+    std::int16_t number = 0;  // attnum, from 1; dropped columns are left out
+    Oid type = 0;
+    std::int32_t typmod = -1;
+    // The type that a mask's value is cast to: format_type of the base type (domains resolved, all
+    // the way down) with its typmod, schema-qualified where it is not in pg_catalog.
+    std::string type_sql;
+    Oid base_type = 0;  // domains resolved
+    bool not_null = false;
+    bool generated = false;
+    // Generated columns: the numbers of the columns of the same relation the expression reads.
+    std::vector<std::int16_t> generated_from;
+};
+
+struct Relation {
+    Oid oid = 0;
+    std::string schema;
+    std::string name;
+    char kind = 'r';  // pg_class.relkind
+    Oid row_type = 0;
+    std::vector<Column> columns;  // in attnum order
+    std::vector<Oid> parents;     // pg_inherits, direct
+    std::vector<Oid> children;    // pg_inherits, direct
+    std::vector<std::int16_t> primary_key;
+    // Views and materialized views: everything their definition depends on (pg_rewrite, pg_depend).
+    std::vector<Oid> reads_relations;  // direct
+    std::vector<Oid> calls_functions;  // direct, operators' and casts' functions included; for
+                                       // tables: those of row-security policies
+    bool row_security = false;
+
+    [[nodiscard]] const Column* column(std::string_view name) const;
+};
+
+struct Function {
+    Oid oid = 0;
+    std::string schema;
+    std::string name;
+    char kind = 'f';        // f function, a aggregate, w window, p procedure
+    char volatility = 'v';  // i, s, v
+    bool security_definer = false;
+    bool builtin = false;             // oid < kFirstNormalObjectId and schema pg_catalog
+    bool internal_argument = false;   // takes or gives `internal`: not callable from SQL sensibly
+    std::string language;             // internal, c, sql, plpgsql, …
+    std::string extension;            // member of, by pg_depend deptype e; empty: none
+    std::uint16_t arguments_min = 0;  // without those that have defaults
+    std::uint16_t arguments_max = 0;  // UINT16_MAX where the last is VARIADIC
+    std::vector<std::string> argument_types;  // format_type's names, input arguments
+    std::vector<Oid> argument_type_oids;
+    Oid result_type = 0;
+    bool returns_set = false;
+};
+
+struct Operator {
+    Oid oid = 0;
+    std::string schema;
+    std::string name;
+    Oid left = 0;  // 0: prefix operator
+    Oid right = 0;
+    Oid function = 0;
+    bool builtin = false;
+};
+
+struct Type {
+    Oid oid = 0;
+    std::string schema;
+    std::string name;
+    char kind = 'b';   // pg_type.typtype: b, c, d, e, p, r, m
+    Oid base = 0;      // domains: the type below
+    Oid element = 0;   // true array types
+    Oid relation = 0;  // composite types: pg_class oid
+    bool builtin = false;
+    // Functions that merely mentioning a value of this type may run: a domain's CHECK, input and
+    // output functions, casts from and to it, the comparison functions of its operator classes,
+    // each only where it is not a builtin. The judge refuses the type where one of them is not
+    // allowed. Arrays, composites and domains over such a type inherit them.
+    std::vector<Oid> implicit_functions;
+};
+
+class CatalogSnapshot {
+  public:
+    ~CatalogSnapshot();
+    CatalogSnapshot(const CatalogSnapshot&) = delete;
+    CatalogSnapshot& operator=(const CatalogSnapshot&) = delete;
+
+    // Counts up with each load of one database; never two alike in a process.
+    [[nodiscard]] std::uint64_t version() const;
+    // pg_control's server_version_num, for example 150020.
+    [[nodiscard]] int server_version() const;
+    [[nodiscard]] std::string_view database() const;  // current_database()
+    // Two snapshots with the same fingerprint (SHA-256-like digest of all rows; hex) judge alike.
+    [[nodiscard]] std::string_view fingerprint() const;
+
+    [[nodiscard]] bool has_schema(std::string_view name) const;
+    [[nodiscard]] const Relation* relation(std::string_view schema, std::string_view name) const;
+    [[nodiscard]] const Relation* relation(Oid oid) const;
+    [[nodiscard]] std::span<const Relation> relations() const;
+    // All functions / operators / types of that name in any schema.
+    [[nodiscard]] std::span<const Function* const> functions(std::string_view name) const;
+    [[nodiscard]] const Function* function(Oid oid) const;
+    [[nodiscard]] std::span<const Operator* const> operators(std::string_view name) const;
+    [[nodiscard]] std::span<const Type* const> types(std::string_view name) const;
+    [[nodiscard]] const Type* type(Oid oid) const;
+
+  private:
+    friend class SnapshotBuilder;
+    CatalogSnapshot();
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace vitrine::parser

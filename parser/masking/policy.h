@@ -1,0 +1,90 @@
+// The rules, compiled against one catalog for one class of principals (those with the same
+// groups): which columns of which relations are masked, and how.
+//
+// Immutable once compiled; shared between sessions as `std::shared_ptr<const Policy>`. It keeps
+// its catalog alive.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/rules.h"
+#include "parser/catalog/snapshot.h"
+
+namespace vitrine::parser {
+
+struct MaskedColumn {
+    const Column* column = nullptr;
+    config::Mask mask;
+    std::string rule;  // "masking.rules[0]"; "builtin: …" for the engine's own
+    // The SQL that stands for the column in the derived table, over the column's quoted name:
+    // fully qualified, total (never an error), of the column's base type and typmod.
+    std::string expression;
+};
+
+// Why a relation cannot be read at all.
+struct Closed {
+    std::string rule;
+    std::string reason;  // the sentence for DETAIL
+    std::string hint;
+};
+
+struct RelationPolicy {
+    const Relation* relation = nullptr;
+    std::vector<MaskedColumn> masked;  // in attnum order; empty and no filter: open as it is
+    // The engine's own row filters on system relations (SQL over the relation's columns).
+    std::string filter;
+    std::string filter_rule;
+    std::optional<Closed> closed;
+};
+
+class Policy {
+  public:
+    ~Policy();
+    Policy(const Policy&) = delete;
+    Policy& operator=(const Policy&) = delete;
+
+    // Counts up with each compilation in the process.
+    [[nodiscard]] std::uint64_t version() const;
+    [[nodiscard]] const CatalogSnapshot& catalog() const;
+    // nullptr: the relation is open.
+    [[nodiscard]] const RelationPolicy* relation(Oid oid) const;
+    // How many columns of users' relations are masked, for the login NOTICE.
+    [[nodiscard]] std::size_t masked_columns() const;
+    // The tripwire on RowDescription: a masked column must never come back as itself.
+    [[nodiscard]] bool is_masked(Oid relation, std::int16_t column) const;
+    // Is this function one that may be called (by itself, apart from how)? `why` gets the reason
+    // where not. The one place that knows: judge() and view closures both ask it.
+    [[nodiscard]] bool function_allowed(const Function& function, std::string* why = nullptr) const;
+    // The same of all functions a value of this type may run.
+    [[nodiscard]] bool type_allowed(const Type& type, std::string* why = nullptr) const;
+
+  private:
+    friend std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapshot>,
+                                                        const config::MaskingRules&,
+                                                        const config::FunctionRules&,
+                                                        const std::vector<std::string>&,
+                                                        std::vector<std::string>*);
+    Policy();
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+// Never fails: what cannot be carried out closes the relation concerned. `warnings`, where given,
+// gets a sentence for each rule that names no existing column, or cannot apply to a column's type.
+[[nodiscard]] std::shared_ptr<const Policy> compile_policy(
+    std::shared_ptr<const CatalogSnapshot> catalog, const config::MaskingRules& masking,
+    const config::FunctionRules& functions, const std::vector<std::string>& groups,
+    std::vector<std::string>* warnings = nullptr);
+
+// The setting of the server session that the keyed masks read (DESIGN: "Keyed masks need a key on
+// the server's side that the user cannot read"). Nothing under this prefix is in a user's reach.
+inline constexpr std::string_view kSettingPrefix = "vitrine.";
+inline constexpr std::string_view kMaskKeySetting = "vitrine.mask_key";
+
+}  // namespace vitrine::parser

@@ -1,0 +1,114 @@
+// The query log: who did what, written before it is done (INTERFACE: "The query log"; the format
+// of files, chain and ledger is in docs/query-log.md).
+//
+// One QueryLog a process, shared by all workers; every function is thread-safe. An append returns
+// once the record is in the kernel (durability: write) or on the disk (fsync); on an error nothing
+// of the record is left in the file, and the caller must not go on with what it wanted to record.
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/principal.h"
+#include "config/config.h"
+
+namespace vitrine::audit {
+
+using Clock = std::function<std::chrono::system_clock::time_point()>;
+
+// What all records of a session share.
+struct SessionId {
+    std::string session;  // 32 hex digits, random
+    std::string user;
+};
+
+struct SessionStart {
+    std::string database;
+    std::vector<std::string> groups;
+    std::string client;       // "address:port"
+    std::string application;  // the client's application_name; empty: none
+    std::string token;        // jti
+    std::string issuer;
+    std::string grant;
+    std::string reason;
+    std::chrono::sys_seconds expires;
+};
+
+struct Statement {
+    std::uint64_t statement = 0;  // counts from 1 in its session
+    // Exactly one of sql and of: the text, or the number of the record that has it (a Bind of a
+    // prepared statement).
+    std::optional<std::string_view> sql;
+    std::optional<std::uint64_t> of;
+    // One entry a parameter, nullopt is NULL. Absent where there are none to record.
+    std::optional<std::vector<std::optional<std::string>>> params;
+    bool allowed = false;
+    std::string_view rule;
+    std::vector<std::string> masked;
+    std::optional<std::string_view> forwarded;  // the SQL sent, where it differs
+};
+
+struct Result {
+    std::uint64_t statement = 0;
+    std::uint64_t rows = 0;
+    std::uint64_t bytes = 0;
+    std::chrono::microseconds duration{0};
+    std::string sqlstate;  // "00000": went well
+    std::string message;   // the error's; empty where there is none
+};
+
+enum class EndCause : std::uint8_t { kClient, kExpired, kRevoked, kLimit, kError, kShutdown };
+
+struct SessionEnd {
+    EndCause cause = EndCause::kClient;
+    std::uint64_t statements = 0;
+    std::uint64_t rejected = 0;
+    std::uint64_t rows = 0;
+    std::uint64_t bytes = 0;
+};
+
+struct LoginRefused {
+    std::string database;
+    std::string client;
+    std::string cause;
+};
+
+class QueryLog {
+  public:
+    // Opens (and makes, mode 0700) the directory, repairs a torn last line of any file it goes on
+    // with, writing so into the ledger. Fails where the directory cannot be written to, or another
+    // process has it open.
+    [[nodiscard]] static boost::system::result<std::unique_ptr<QueryLog>> open(
+        const config::Audit& audit, Clock clock = {});
+    ~QueryLog();  // a last checkpoint
+    QueryLog(const QueryLog&) = delete;
+    QueryLog& operator=(const QueryLog&) = delete;
+
+    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const SessionStart& r);
+    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const Statement& r);
+    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const Result& r);
+    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const SessionEnd& r);
+    // `id.user` is what the stranger claimed; `id.session` the connection's.
+    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const LoginRefused& r);
+
+    // Writes a checkpoint of every file that has grown since the last one into the ledger. Called
+    // by a thread of the log's own each second; a session's end calls it too.
+    [[nodiscard]] boost::system::result<void> checkpoint();
+
+  private:
+    QueryLog();
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+// 32 hex digits from the system's random source.
+[[nodiscard]] std::string new_session_id();
+
+}  // namespace vitrine::audit
