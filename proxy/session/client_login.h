@@ -1,0 +1,95 @@
+// A client's way in: from its first byte to a StartupMessage and a password (PostgreSQL
+// documentation, "Start-up"). Without I/O: bytes in, bytes out, and what is wanted next.
+//
+//   kFirst ──SSLRequest──> kWantTls ──tls_started──> kEncrypted ──StartupMessage──> kWantStartup
+//     │ ───TLS bytes─────> kWantDirectTls ─────────────^                                │
+//     │ ───CancelRequest─> kCancel  (also from kEncrypted)                     ask_password()
+//     └ ───anything else─> kRefused                                                     v
+//                                              kHavePassword <──PasswordMessage── kPassword
+//
+// The connection ends where step() says kRefused or kMalformed: output() holds the last words.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proxy/wire/frontend.h"
+
+namespace vitrine::session {
+
+class ClientLogin {
+  public:
+    enum class Want : std::uint8_t {
+        kMore,         // bytes from the client
+        kTls,          // send output(), then start TLS and call tls_started()
+        kDirectTls,    // the bytes are a ClientHello: start TLS with them, call tls_started()
+        kStartup,      // user(), database(), parameters() are there: call ask_password()
+        kPassword,     // password() is there
+        kCancel,       // cancel() is there; the connection ends
+        kRefused,      // send output() and close
+    };
+
+    // Takes bytes from `bytes` as far as they belong to the login and says what is wanted. To be
+    // called again with the rest after each step that was carried out.
+    [[nodiscard]] Want step(std::string& bytes);
+
+    void tls_started() { state_ = State::kEncrypted; }
+    // Answers the StartupMessage: NegotiateProtocolVersion where it is due, then the request for
+    // the token.
+    void ask_password();
+
+    [[nodiscard]] std::string& output() { return output_; }
+    [[nodiscard]] const std::string& user() const { return user_; }
+    [[nodiscard]] const std::string& database() const { return database_; }
+    // What the client set in its StartupMessage besides user, database and replication, in its
+    // order: run-time settings, and those of `options`, taken apart.
+    [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& settings() const {
+        return settings_;
+    }
+    [[nodiscard]] std::string_view application_name() const;
+    [[nodiscard]] std::string& password() { return password_; }
+    [[nodiscard]] wire::CancelRequest cancel() const { return cancel_; }
+    // Why it was refused, for vitrine's own log.
+    [[nodiscard]] std::string_view cause() const { return cause_; }
+
+  private:
+    enum class State : std::uint8_t {
+        kFirst,
+        kWantTls,
+        kWantDirectTls,
+        kEncrypted,
+        kWantStartup,
+        kPassword,
+        kHavePassword,
+        kCancel,
+        kRefused
+    };
+    Want packet(std::string_view packet);
+    Want startup(const wire::StartupMessage& message);
+    Want refuse(std::string_view sqlstate, std::string message, std::string hint = {});
+    bool take_options(std::string_view options);
+
+    State state_ = State::kFirst;
+    bool encrypted_ = false;
+    bool declined_gss_ = false;
+    std::string output_;
+    std::string user_;
+    std::string database_;
+    std::vector<std::pair<std::string, std::string>> settings_;
+    std::uint16_t minor_ = 0;
+    std::vector<std::string> unknown_options_;
+    std::string password_;
+    wire::CancelRequest cancel_;
+    std::string cause_;
+};
+
+// Takes apart the `options` of a StartupMessage: `-c name=value`, `-cname=value`,
+// `--name=value`, white space escaped by a backslash (postgres.c, pg_split_opts). False where it
+// is anything else.
+[[nodiscard]] bool split_options(std::string_view options,
+                                 std::vector<std::pair<std::string, std::string>>& settings);
+
+}  // namespace vitrine::session

@@ -1,0 +1,192 @@
+// A session after login: the client's messages through the door to the server, and the server's
+// answers back (PostgreSQL documentation, "Message Flow"). Without I/O.
+//
+// The life of a message from the client:
+//   framed (its length checked first) → decoded → judged → recorded → appended to server_output().
+// The life of an answer: framed → matched with the message it answers (Pipeline) → checked (the
+// tripwires) → counted → appended to client_output(), DataRow and CopyData in pieces as they come.
+//
+// A statement is judged by the state it will run in. Where that state is not known for sure (a SET
+// search_path is under way, a transaction that set it has ended) the conversation stops taking
+// messages until all answers are in, and asks the server. Where the catalog may be old, it stops
+// until a fresh one is there. wants() says so to whoever drives it.
+//
+// Not thread-safe: one conversation lives on one worker.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/principal.h"
+#include "config/config.h"
+#include "parser/judge.h"
+#include "proxy/audit/query_log.h"
+#include "proxy/session/pipeline.h"
+#include "proxy/wire/backend.h"
+#include "proxy/wire/frontend.h"
+
+namespace vitrine::session {
+
+struct ConversationOptions {
+    audit::SessionId id;
+    std::shared_ptr<const parser::Policy> policy;
+    std::vector<std::string> search_path;
+    // The newest policy for this principal; asked for whenever it may be taken over. Never null.
+    std::function<std::shared_ptr<const parser::Policy>()> newest_policy;
+    audit::QueryLog* log = nullptr;
+    config::Parameters parameters = config::Parameters::kFull;
+    std::string application_prefix;  // what stands before the client's own application_name
+    std::function<std::chrono::steady_clock::time_point()> now;
+};
+
+// Why a conversation is over, and what its client is told.
+struct Ending {
+    audit::EndCause cause = audit::EndCause::kClient;
+    std::string sqlstate;  // empty: nothing is said (the client left, or cannot be spoken to)
+    std::string message;
+    std::string hint;
+    std::string log_message;  // for the operator's log; empty: nothing to say
+};
+
+class Conversation {
+  public:
+    explicit Conversation(ConversationOptions options);
+    Conversation(const Conversation&) = delete;
+    Conversation& operator=(const Conversation&) = delete;
+
+    // Bytes that came, in whatever pieces.
+    void from_client(std::string_view bytes);
+    void from_server(std::string_view bytes);
+    void client_closed();
+    void server_closed();
+    // The catalog was loaded anew (or could not be): goes on with what was waiting for it.
+    void catalog_answered();
+    // A CancelRequest for this session arrived. True: there is something to cancel, so send it to
+    // the server and call cancel_delivered() once that is over; until then nothing is forwarded,
+    // so that a late cancel cannot hit the next statement.
+    [[nodiscard]] bool cancel_requested();
+    void cancel_delivered();
+    // Ends the session from outside: the token expired, the proxy shuts down.
+    void end(Ending ending);
+
+    // Bytes to send; whoever sends takes them out.
+    [[nodiscard]] std::string& client_output() { return client_output_; }
+    [[nodiscard]] std::string& server_output() { return server_output_; }
+    // Back-pressure: is it any use to read more from this side now?
+    [[nodiscard]] bool wants_client_bytes() const;
+    [[nodiscard]] bool wants_server_bytes() const;
+    [[nodiscard]] bool wants_fresh_catalog() const { return hold_ == Hold::kCatalog; }
+    // Set once the session is over: flush client_output(), cancel what runs, close.
+    [[nodiscard]] const std::optional<Ending>& ended() const { return ended_; }
+    [[nodiscard]] bool statement_running() const { return !pipeline_.empty(); }
+    // The client's connection is inside a message: nothing of ours can be put there.
+    [[nodiscard]] bool inside_client_message() const { return server_rest_ > 0; }
+
+    [[nodiscard]] const audit::SessionEnd& totals() const { return totals_; }
+
+  private:
+    // A statement that a Parse or PREPARE made, by its name on the server.
+    struct Prepared {
+        std::string sql;             // the client's text (PREPARE: the whole statement)
+        std::uint64_t statement = 0;  // its record
+        bool by_sql = false;         // PREPARE: judged as a simple statement
+        bool stale = false;          // under the current policy and path it would not be sent as is
+        std::shared_ptr<const parser::Judgement> judgement;
+    };
+    struct Portal {
+        std::uint64_t statement = 0;
+        std::shared_ptr<const parser::Judgement> judgement;
+        std::string_view sql() const { return text; }
+        std::string text;
+        std::uint64_t rows = 0;
+        std::uint64_t bytes = 0;
+        bool unfinished = false;
+    };
+    enum class Hold : std::uint8_t {
+        kNone,
+        kDrain,    // until all answers are in, to learn the state the next statement runs in
+        kPath,     // until the server has said its search_path
+        kCatalog,  // until a fresh catalog is there
+        kCancel,   // until a cancel has been delivered
+    };
+
+    // The client's side.
+    void take_client_messages();
+    void client_message(char type, std::string_view payload);
+    void query(std::string_view payload);
+    void parse(std::string_view payload);
+    void bind(std::string_view payload);
+    void describe(std::string_view payload);
+    void execute(std::string_view payload);
+    void close(std::string_view payload);
+    void function_call(std::string_view payload);
+    void malformed(std::string_view what);
+
+    // The door: false where the judgement has to wait (hold_ says for what).
+    [[nodiscard]] bool ready_to_judge();
+    [[nodiscard]] std::optional<parser::Judgement> judge(std::string_view sql,
+                                                         parser::Protocol protocol);
+    void rejudge_prepared();
+    void ask_search_path();
+    [[nodiscard]] bool record(const audit::Statement& statement);
+    void note_effects(const parser::StatementJudgement& statement);
+    // Puts a message into the server's stream that fails there, in place of a refused one.
+    void forward_failing_parse(std::string_view name, Entry entry);
+
+    // The server's side.
+    void take_server_messages();
+    void server_message(char type, std::string_view payload, std::string_view whole);
+    void error_response(std::string_view payload);
+    void notice_response(std::string_view payload, std::string_view whole);
+    void ready_for_query(std::string_view payload, std::string_view whole);
+    void command_complete(char type, std::string_view payload, std::string_view whole);
+    void row_description(std::string_view payload, std::string_view whole);
+    void count_row(std::size_t bytes);
+    void internal_message(char type, std::string_view payload);
+    void statement_done(Entry& entry, std::size_t index, std::string_view sqlstate,
+                        std::string_view message);
+    void finish_portal(Portal& portal);
+    void skip_batch();
+    void after_drain();
+    void pass(std::string_view whole) { client_output_ += whole; }
+    void write_result(std::uint64_t statement, std::uint64_t rows, std::uint64_t bytes,
+                      std::chrono::steady_clock::time_point started, std::string_view sqlstate,
+                      std::string_view message);
+    void completed(const parser::StatementJudgement& statement, std::string_view text,
+                   std::uint64_t number);
+
+    ConversationOptions options_;
+    std::string client_input_;
+    std::string server_input_;
+    std::string client_output_;
+    std::string server_output_;
+    std::size_t server_rest_ = 0;   // bytes of a streamed message still to come
+    bool server_rest_passes_ = true;
+
+    Pipeline pipeline_;
+    std::unordered_map<std::string, Prepared> prepared_;
+    std::unordered_map<std::string, Portal> portals_;
+    wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
+
+    Hold hold_ = Hold::kNone;
+    bool cancel_in_flight_ = false;
+    bool catalog_asked_ = false;      // for the message at the front of client_input_
+    bool path_may_differ_ = false;    // the server has to be asked before the next judgement
+    bool path_was_set_ = false;       // ever in this session: transaction ends may change it
+    bool batch_open_ = false;         // extended messages were sent since the last Sync
+    bool skipping_ = false;           // the server discards everything up to the next Sync
+    std::uint64_t next_statement_ = 1;
+    audit::SessionEnd totals_;
+    std::optional<Ending> ended_;
+    std::optional<Ending> ending_;    // to be said at the next message boundary
+};
+
+}  // namespace vitrine::session

@@ -1,0 +1,68 @@
+// The messages that were sent to the server and are not answered yet, in their order: which answer
+// belongs to which message (PostgreSQL documentation, "Message Flow", "Extended Query", "Pipelining").
+//
+// Each frontend message that the server answers has one Entry; which backend message completes it
+// is in this table:
+//
+//   kQuery      ReadyForQuery      (a CommandComplete a statement before)
+//   kParse      ParseComplete
+//   kBind       BindComplete
+//   kDescribe   RowDescription or NoData (ParameterDescription before)
+//   kExecute    CommandComplete, EmptyQueryResponse or PortalSuspended
+//   kClose      CloseComplete
+//   kSync       ReadyForQuery
+//
+// An ErrorResponse answers the first entry; unless that is a kQuery, everything up to the next kSync
+// is discarded by the server without an answer.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "parser/judge.h"
+
+namespace vitrine::session {
+
+enum class EntryKind : std::uint8_t { kQuery, kParse, kBind, kDescribe, kExecute, kClose, kSync };
+
+struct Entry {
+    EntryKind kind = EntryKind::kSync;
+    // vitrine's own question: its answers are not the client's.
+    bool internal = false;
+    // kParse, kClose: the statement's name; kBind, kExecute: the portal's.
+    std::string name;
+    bool is_portal = false;  // kClose
+    // The client's text and what was made of it: kQuery, kParse; kBind and kExecute have those of
+    // their statement. Null where there is none.
+    std::string sql;
+    std::shared_ptr<const parser::Judgement> judgement;
+    // The record of each statement of the text (kQuery), or the one record (others); 0: none.
+    std::vector<std::uint64_t> records;
+    // What the client gets in place of the error that the server will answer with.
+    std::optional<parser::Refusal> refusal;
+
+    std::size_t current = 0;  // kQuery: the statement that runs
+    std::uint64_t rows = 0;   // of the current statement
+    std::uint64_t bytes = 0;
+    std::chrono::steady_clock::time_point started;
+};
+
+class Pipeline {
+  public:
+    [[nodiscard]] bool empty() const { return entries_.empty(); }
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] Entry& front() { return entries_.front(); }
+    void push(Entry entry) { entries_.push_back(std::move(entry)); }
+    void pop() { entries_.pop_front(); }
+    [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
+
+  private:
+    std::deque<Entry> entries_;
+};
+
+}  // namespace vitrine::session

@@ -1,0 +1,290 @@
+#include "proxy/session/server_login.h"
+
+#include <algorithm>
+#include <array>
+
+#include "config/limits.h"
+#include "proxy/wire/frame.h"
+#include "proxy/wire/frontend.h"
+
+namespace vitrine::session {
+
+namespace {
+
+struct Pin {
+    std::string_view name;
+    std::string_view value;
+    int since = 0;  // server_version_num
+};
+
+// Sent with every StartupMessage. All but the last change how a text is read or whether it may
+// write; the last lets a backend notice within half a second that nobody is there any more.
+constexpr std::array kPins = {
+    Pin{"default_transaction_read_only", "on"},
+    Pin{"standard_conforming_strings", "on"},
+    Pin{"backslash_quote", "safe_encoding"},
+    Pin{"transform_null_equals", "off"},
+    Pin{"client_encoding", "UTF8"},
+    Pin{"client_connection_check_interval", "500", 140000},
+};
+
+// One row of text: the state that must hold before a client's first statement, and the path.
+constexpr std::string_view kStateQuery =
+    "SELECT pg_catalog.current_schemas(true),"
+    " pg_catalog.current_setting('transaction_read_only'),"
+    " pg_catalog.current_setting('standard_conforming_strings'),"
+    " pg_catalog.current_setting('client_encoding'),"
+    " pg_catalog.current_setting('backslash_quote'),"
+    " pg_catalog.current_setting('transform_null_equals'),"
+    " pg_catalog.current_setting('session_replication_role')";
+constexpr std::array<std::string_view, 7> kStateExpected = {
+    "", "on", "on", "UTF8", "safe_encoding", "off", "origin"};
+
+}  // namespace
+
+std::string broken_pin(std::string_view name, std::string_view value) {
+    const bool broken = (name == "standard_conforming_strings" && value != "on") ||
+                        (name == "client_encoding" && value != "UTF8") ||
+                        (name == "default_transaction_read_only" && value != "on");
+    if (!broken) {
+        return {};
+    }
+    return "the server reports " + std::string(name) + " = " + std::string(value) +
+           ", which was pinned";
+}
+
+bool parse_name_array(std::string_view text, std::vector<std::string>& names) {
+    names.clear();
+    if (text.size() < 2 || text.front() != '{' || text.back() != '}') {
+        return false;
+    }
+    text = text.substr(1, text.size() - 2);
+    std::size_t i = 0;
+    while (i < text.size()) {
+        std::string name;
+        if (text[i] == '"') {
+            for (++i; i < text.size() && text[i] != '"'; ++i) {
+                if (text[i] == '\\' && ++i == text.size()) {
+                    return false;
+                }
+                name += text[i];
+            }
+            if (i == text.size()) {
+                return false;
+            }
+            ++i;
+        } else {
+            for (; i < text.size() && text[i] != ','; ++i) {
+                name += text[i];
+            }
+            if (name.empty() || name == "NULL") {
+                return false;
+            }
+        }
+        names.push_back(std::move(name));
+        if (i < text.size()) {
+            if (text[i] != ',' || ++i == text.size()) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+ServerLogin::ServerLogin(ServerLoginOptions options) : options_(std::move(options)) {
+    std::vector<std::pair<std::string_view, std::string_view>> parameters = {
+        {"user", options_.user},
+        {"database", options_.dbname},
+        {"application_name", options_.application_name},
+    };
+    for (const auto& [name, value] : options_.settings) {
+        parameters.emplace_back(name, value);
+    }
+    // Behind the client's own, so that a pin stands whatever came before.
+    for (const Pin& pin : kPins) {
+        if (options_.server_version >= pin.since) {
+            parameters.emplace_back(pin.name, pin.value);
+        }
+    }
+    if (!options_.mask_key.empty()) {
+        parameters.emplace_back("vitrine.mask_key", options_.mask_key.reveal());
+    }
+    wire::write_startup_message(output_, parameters);
+}
+
+bool ServerLogin::in_hot_standby() const {
+    return std::ranges::any_of(parameters_, [](const auto& parameter) {
+        return parameter.first == "in_hot_standby" && parameter.second == "on";
+    });
+}
+
+ServerLogin::Outcome ServerLogin::fail(std::string error) {
+    error_ = std::move(error);
+    return Outcome::kFailed;
+}
+
+ServerLogin::Outcome ServerLogin::step(std::string& bytes) {
+    std::size_t taken = 0;
+    Outcome outcome = Outcome::kGoOn;
+    while (outcome == Outcome::kGoOn) {
+        const std::string_view rest = std::string_view(bytes).substr(taken);
+        const auto header = wire::peek_backend(rest);
+        if (!header || (*header && (*header)->size > limits::kBackendControlBytesMax)) {
+            return fail("the server sent a malformed message");
+        }
+        if (!*header || rest.size() < (*header)->size) {
+            break;
+        }
+        outcome = message((*header)->type, rest.substr(wire::kHeaderBytes,
+                                                       (*header)->size - wire::kHeaderBytes));
+        taken += (*header)->size;
+    }
+    bytes.erase(0, taken);
+    return outcome;
+}
+
+ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
+    switch (type) {
+        case 'R':
+            return state_ == State::kAuthenticating
+                       ? authentication(payload)
+                       : fail("the server asks for authentication twice");
+        case 'N':  // a notice before the session is the client's: nobody to hand it to
+            return Outcome::kGoOn;
+        case 'v':  // the server negotiates a minor version down; 3.0 is what was asked for
+            return fail("the server does not speak protocol 3.0");
+        case 'E': {
+            const auto fields = wire::decode_fields(payload);
+            if (!fields) {
+                return fail("the server sent a malformed error");
+            }
+            sqlstate_ = fields->get('C');
+            return fail(std::string(fields->get('M')));
+        }
+        case 'S': {
+            const auto parameter = wire::decode_parameter_status(payload);
+            if (!parameter) {
+                return fail("the server sent a malformed ParameterStatus");
+            }
+            for (auto& [name, value] : parameters_) {
+                if (name == parameter->name) {
+                    value = parameter->value;
+                    return Outcome::kGoOn;
+                }
+            }
+            parameters_.emplace_back(parameter->name, parameter->value);
+            return Outcome::kGoOn;
+        }
+        case 'K': {
+            const auto key = wire::decode_backend_key_data(payload);
+            if (!key) {
+                return fail("the server sent a malformed BackendKeyData");
+            }
+            key_ = *key;
+            return Outcome::kGoOn;
+        }
+        case 'T':
+        case 'C':
+            return state_ == State::kAskedForState ? Outcome::kGoOn
+                                                   : fail("the server sent an unexpected message");
+        case 'D': {
+            const auto row = wire::decode_data_row(payload);
+            if (state_ != State::kAskedForState || !row ||
+                row->values.size() != kStateExpected.size() || !row->values[0] ||
+                !parse_name_array(*row->values[0], search_path_)) {
+                return fail("the server did not say what state the session is in");
+            }
+            for (std::size_t i = 1; i < kStateExpected.size(); ++i) {
+                if (row->values[i] != kStateExpected[i]) {
+                    return fail("a setting that must be " + std::string(kStateExpected[i]) +
+                                " is " + std::string(row->values[i].value_or("NULL")) +
+                                " in the server's session");
+                }
+            }
+            state_row_seen_ = true;
+            return Outcome::kGoOn;
+        }
+        case 'Z':
+            if (state_ == State::kAuthenticated) {
+                for (const auto& [name, value] : parameters_) {
+                    if (std::string broken = broken_pin(name, value); !broken.empty()) {
+                        return fail(std::move(broken));
+                    }
+                }
+                state_ = State::kAskedForState;
+                wire::write_query(output_, kStateQuery);
+                return Outcome::kGoOn;
+            }
+            if (state_ == State::kAskedForState && state_row_seen_) {
+                state_ = State::kReady;
+                return Outcome::kReady;
+            }
+            return fail("the server was ready too early");
+        default:
+            return fail("the server sent an unexpected message during login");
+    }
+}
+
+ServerLogin::Outcome ServerLogin::authentication(std::string_view payload) {
+    const auto request = wire::decode_authentication(payload);
+    if (!request) {
+        return fail("the server sent a malformed authentication request");
+    }
+    switch (static_cast<wire::AuthenticationKind>(request->kind)) {
+        case wire::AuthenticationKind::kOk:
+            // A server (or somebody in its place) that skips the end of the SCRAM exchange has not
+            // proved that it knows the password.
+            if (scram_ && !scram_verified_) {
+                return fail("the server did not prove its identity (SCRAM)");
+            }
+            state_ = State::kAuthenticated;
+            return Outcome::kGoOn;
+        case wire::AuthenticationKind::kCleartextPassword:
+            wire::write_password_message(output_, options_.password.reveal());
+            return Outcome::kGoOn;
+        case wire::AuthenticationKind::kMD5Password:
+            wire::write_password_message(
+                output_,
+                wire::md5_password(options_.user, options_.password.reveal(), request->body));
+            return Outcome::kGoOn;
+        case wire::AuthenticationKind::kSASL: {
+            if (scram_) {
+                return fail("the server starts SASL twice");
+            }
+            const auto offers = [&](std::string_view mechanism) {
+                return std::ranges::find(request->mechanisms, mechanism) !=
+                       request->mechanisms.end();
+            };
+            if (!offers("SCRAM-SHA-256") && !offers("SCRAM-SHA-256-PLUS")) {
+                return fail("the server offers no SASL mechanism that vitrine has");
+            }
+            scram_ = std::make_unique<wire::ScramClient>(
+                wire::new_nonce(), options_.certificate_hash, offers("SCRAM-SHA-256-PLUS"),
+                options_.salted);
+            wire::write_sasl_initial_response(output_, scram_->mechanism(),
+                                              scram_->client_first());
+            return Outcome::kGoOn;
+        }
+        case wire::AuthenticationKind::kSASLContinue: {
+            if (!scram_) {
+                return fail("the server continues a SASL exchange that was not started");
+            }
+            const auto final_message = scram_->client_final(request->body);
+            if (!final_message) {
+                return fail("the SCRAM exchange with the server failed");
+            }
+            wire::write_sasl_response(output_, *final_message);
+            return Outcome::kGoOn;
+        }
+        case wire::AuthenticationKind::kSASLFinal:
+            if (!scram_ || !scram_->verify(request->body)) {
+                return fail("the server did not prove its identity (SCRAM)");
+            }
+            scram_verified_ = true;
+            return Outcome::kGoOn;
+    }
+    return fail("the server asks for an authentication method that vitrine does not have (" +
+                std::to_string(request->kind) + ")");
+}
+
+}  // namespace vitrine::session

@@ -1,0 +1,89 @@
+// vitrine's own way into the server: from an open (and, where configured, encrypted) connection to
+// the first ReadyForQuery (PostgreSQL documentation, "Start-up"). Without I/O.
+//
+// The session is pinned here, by the StartupMessage, whose settings outrank those of ALTER ROLE and
+// ALTER DATABASE and are what RESET goes back to (DESIGN: "The session's own settings are pinned"):
+// read-only, the lexer's settings, the encoding, and the key of the masks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/secret.h"
+#include "proxy/wire/backend.h"
+#include "proxy/wire/scram.h"
+
+namespace vitrine::session {
+
+struct ServerLoginOptions {
+    std::string user;
+    std::string dbname;
+    config::Secret password;
+    config::Secret mask_key;  // empty: no rule needs one
+    std::string application_name;
+    // Settings of the client's StartupMessage that judge() let through.
+    std::vector<std::pair<std::string, std::string>> settings;
+    int server_version = 0;        // server_version_num, from the catalog
+    std::string certificate_hash;  // tls-server-end-point; empty without TLS
+    wire::ScramClient::Salted salted;
+};
+
+class ServerLogin {
+  public:
+    explicit ServerLogin(ServerLoginOptions options);
+
+    enum class Outcome : std::uint8_t { kGoOn, kReady, kFailed };
+    // Takes whole messages from `bytes`; what it wants to send is in output().
+    [[nodiscard]] Outcome step(std::string& bytes);
+
+    [[nodiscard]] std::string& output() { return output_; }
+    // kFailed: a sentence for the log, and the server's SQLSTATE where it gave one.
+    [[nodiscard]] const std::string& error() const { return error_; }
+    [[nodiscard]] const std::string& sqlstate() const { return sqlstate_; }
+
+    // kReady:
+    [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& parameters() const {
+        return parameters_;
+    }
+    [[nodiscard]] const std::optional<wire::BackendKeyData>& key() const { return key_; }
+    // current_schemas(true).
+    [[nodiscard]] const std::vector<std::string>& search_path() const { return search_path_; }
+    [[nodiscard]] bool in_hot_standby() const;
+
+  private:
+    Outcome message(char type, std::string_view payload);
+    Outcome authentication(std::string_view payload);
+    Outcome fail(std::string error);
+
+    // The settings that must hold are asked for once, behind the first ReadyForQuery.
+    enum class State : std::uint8_t { kAuthenticating, kAuthenticated, kAskedForState, kReady };
+    State state_ = State::kAuthenticating;
+    ServerLoginOptions options_;
+    std::unique_ptr<wire::ScramClient> scram_;
+    bool scram_verified_ = false;
+    std::string output_;
+    std::string error_;
+    std::string sqlstate_;
+    std::vector<std::pair<std::string, std::string>> parameters_;
+    std::optional<wire::BackendKeyData> key_;
+    std::vector<std::string> search_path_;
+    bool state_row_seen_ = false;
+};
+
+// What a server may report of itself (ParameterStatus) without the session having been got round.
+// An empty answer: all is well; else the sentence for the log.
+[[nodiscard]] std::string broken_pin(std::string_view name, std::string_view value);
+
+// Takes apart the text form of a name[] ({public,"Mixed Case"}); false: it is not one.
+[[nodiscard]] bool parse_name_array(std::string_view text, std::vector<std::string>& names);
+
+// The query that asks for the search_path as the server resolves it: one row, one name[].
+inline constexpr std::string_view kSearchPathQuery = "SELECT pg_catalog.current_schemas(true)";
+
+}  // namespace vitrine::session
