@@ -1,6 +1,6 @@
 // What a database's catalog said at one moment: relations, columns, functions, operators, types.
 //
-// Built from the rows of the queries in catalog/queries.h by a SnapshotBuilder (whoever has the
+// Built from the rows of the queries in catalog/loader.h by a SnapshotBuilder (whoever has the
 // connection runs them: this room does no I/O). Immutable afterwards and shared between threads as
 // `std::shared_ptr<const CatalogSnapshot>`; pointers into it live as long as it does.
 #pragma once
@@ -27,10 +27,11 @@ struct Column {
     std::int16_t number = 0;  // attnum, from 1; dropped columns are left out
     Oid type = 0;
     std::int32_t typmod = -1;
-    // The type that a mask's value is cast to: format_type of the base type (domains resolved, all
-    // the way down) with its typmod, schema-qualified where it is not in pg_catalog.
+    // The type that a mask's value is cast to: the base type (domains resolved, all the way down)
+    // with its typmod, spelled so that it means the same under any search_path.
     std::string type_sql;
-    Oid base_type = 0;  // domains resolved
+    Oid base_type = 0;               // domains resolved
+    std::int32_t base_typmod = -1;   // the typmod that goes with it
     bool not_null = false;
     bool generated = false;
     // Generated columns: the numbers of the columns of the same relation the expression reads.
@@ -94,10 +95,11 @@ struct Type {
     Oid element = 0;   // true array types
     Oid relation = 0;  // composite types: pg_class oid
     bool builtin = false;
-    // Functions that merely mentioning a value of this type may run: a domain's CHECK, input and
-    // output functions, casts from and to it, the comparison functions of its operator classes,
-    // each only where it is not a builtin. The judge refuses the type where one of them is not
-    // allowed. Arrays, composites and domains over such a type inherit them.
+    // Functions that merely mentioning a value of this type may run: what a domain's CHECK calls,
+    // and where it is not a builtin: input and output functions, casts from and to it, the
+    // functions of its default btree and hash operator classes. The judge refuses the type where
+    // one of them is not allowed. Arrays, composites, ranges and domains over such a type inherit
+    // them.
     std::vector<Oid> implicit_functions;
 };
 

@@ -1,0 +1,696 @@
+#include "parser/catalog/loader.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <unordered_set>
+#include <utility>
+
+#include "parser/catalog/snapshot_state.h"
+
+namespace vitrine::parser {
+
+namespace {
+
+// Where in catalog_queries() a query stands.
+enum QueryIndex : std::size_t {
+    kSettings,
+    kDatabase,
+    kSchemas,
+    kTypes,
+    kRanges,
+    kFunctions,
+    kOperators,
+    kTypeFunctions,
+    kRelations,
+    kColumns,
+    kInheritance,
+    kGenerated,
+    kDefinitions,
+    kQueryCount,
+};
+
+// format_type() spells names as search_path makes them necessary: the first query sets the path
+// for the transaction, and the second lets the builder see that it held.
+constexpr std::string_view kLoadSearchPath = "pg_catalog, pg_temp";
+
+// A type's name that means the same under any search_path. format_type() gives SQL's own words
+// for some builtins (`character varying(20)`: the grammar takes those from pg_catalog), and bare
+// names for the others, which are qualified here. Two of the first kind come out bare where they
+// have no typmod. Needs: t the type, e its element type (left-joined), as true arrays are spelled
+// after their element.
+#define VITRINE_TYPE_SQL(typmod)                                                                   \
+    "CASE WHEN COALESCE(e.typnamespace, t.typnamespace)"                                           \
+    " = 'pg_catalog'::pg_catalog.regnamespace"                                                     \
+    " AND NOT (COALESCE(e.oid, t.oid) IN (16, 20, 21, 23, 700, 701, 1043, 1083, 1114, 1184, 1186," \
+    " 1266, 1562, 1700) OR COALESCE(e.oid, t.oid) IN (1042, 1560) AND " typmod                     \
+    " <> -1)"                                                                                      \
+    " THEN 'pg_catalog.' ELSE '' END || pg_catalog.format_type(t.oid, " typmod ")"
+
+#define VITRINE_JOIN_ELEMENT                                                   \
+    " LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1" \
+    " AND t.typstorage <> 'p'"
+
+#define VITRINE_OUR_RELATIONS                                                         \
+    "c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_(toast|temp_)'"
+
+// What an expression calls, out of a stored node tree. pg_depend would be simpler and says nothing
+// of builtin (pinned) objects, so that a view over pg_authid or pg_read_file() depends on nothing.
+// Text in a node tree cannot imitate this: its spaces are written with a backslash.
+#define VITRINE_CALLS(tree)                                                                \
+    "pg_catalog.regexp_matches(" tree "::pg_catalog.text,"                                 \
+    " ':(relid|funcid|aggfnoid|winfnoid|tsmhandler|opno|opnos|eqop|sortop|resulttype"      \
+    "|coltypes|funccoltypes) (?:\\(o )?([0-9][0-9 ]*)', 'g') AS m"
+
+constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
+    {"settings",
+     "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
+     " pg_catalog.set_config('quote_all_identifiers', 'off', true),"
+     " pg_catalog.set_config('client_encoding', 'UTF8', true)"},
+    {"database",
+     "SELECT pg_catalog.current_setting('server_version_num'),"
+     " pg_catalog.current_database()::pg_catalog.text,"
+     " pg_catalog.current_setting('search_path')"},
+    {"schemas",
+     "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace"
+     " WHERE nspname !~ '^pg_(toast|temp_)' ORDER BY oid"},
+    // The last two: the name by which functions' arguments are compared, and a domain's base type.
+    {"types",
+     "SELECT t.oid::pg_catalog.text, n.nspname::pg_catalog.text, t.typname::pg_catalog.text,"
+     " t.typtype::pg_catalog.text, t.typbasetype::pg_catalog.text,"
+     " COALESCE(e.oid, 0)::pg_catalog.text, t.typrelid::pg_catalog.text,"
+     " pg_catalog.format_type(t.oid, NULL),"
+     " CASE WHEN t.typtype = 'd' THEN (SELECT " VITRINE_TYPE_SQL("d.typtypmod")
+     " FROM pg_catalog.pg_type t" VITRINE_JOIN_ELEMENT
+     " WHERE t.oid = d.typbasetype) END,"
+     " t.typtypmod::pg_catalog.text"
+     " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type d ON d.oid = t.oid"
+     " JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace" VITRINE_JOIN_ELEMENT
+     " WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY t.oid"},
+    // Multiranges (14 and later) run what their range runs; pg_range.rngmultitypid is unknown to
+    // 12 and 13, so they are found by the dependency on their range.
+    {"ranges",
+     "SELECT r.rngtypid::pg_catalog.text, r.rngsubtype::pg_catalog.text"
+     " FROM pg_catalog.pg_range r"
+     " UNION ALL"
+     " SELECT d.objid::pg_catalog.text, d.refobjid::pg_catalog.text FROM pg_catalog.pg_depend d"
+     " JOIN pg_catalog.pg_type t ON t.oid = d.objid"
+     " WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass"
+     " AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.typtype = 'm'"
+     " AND d.objsubid = 0 ORDER BY 1, 2"},
+    {"functions",
+     "SELECT p.oid::pg_catalog.text, n.nspname::pg_catalog.text, p.proname::pg_catalog.text,"
+     " p.prokind::pg_catalog.text, p.provolatile::pg_catalog.text,"
+     " p.prosecdef::pg_catalog.text, l.lanname::pg_catalog.text,"
+     " x.extname::pg_catalog.text, p.pronargdefaults::pg_catalog.text,"
+     " (p.provariadic <> 0)::pg_catalog.text, p.proargtypes::pg_catalog.text,"
+     " p.prorettype::pg_catalog.text, p.proretset::pg_catalog.text"
+     " FROM pg_catalog.pg_proc p"
+     " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+     " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
+     " LEFT JOIN (pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid)"
+     " ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid"
+     " AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'"
+     " ORDER BY p.oid"},
+    {"operators",
+     "SELECT o.oid::pg_catalog.text, n.nspname::pg_catalog.text, o.oprname::pg_catalog.text,"
+     " o.oprleft::pg_catalog.text, o.oprright::pg_catalog.text,"
+     " o.oprcode::pg_catalog.oid::pg_catalog.text"
+     " FROM pg_catalog.pg_operator o"
+     " JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace ORDER BY o.oid"},
+    // Type, function: what values of a type run unasked (Type::implicit_functions), without what
+    // is inherited. 16384 is FirstNormalObjectId: builtins' own plumbing is not listed. A cast
+    // between a builtin and another type counts for the other one.
+    {"type functions",
+     "SELECT u.t::pg_catalog.text, u.f::pg_catalog.text FROM ("
+     "SELECT t.oid AS t, pg_catalog.unnest(ARRAY[t.typinput, t.typoutput, t.typreceive, t.typsend,"
+     " t.typmodin, t.typmodout]::pg_catalog.oid[]) AS f"
+     " FROM pg_catalog.pg_type t WHERE t.oid >= 16384"
+     " UNION SELECT r.rngtypid,"
+     " pg_catalog.unnest(ARRAY[r.rngcanonical, r.rngsubdiff]::pg_catalog.oid[])"
+     " FROM pg_catalog.pg_range r"
+     " UNION SELECT c.castsource, c.castfunc FROM pg_catalog.pg_cast c"
+     " WHERE c.castsource >= 16384 OR c.casttarget < 16384"
+     " UNION SELECT c.casttarget, c.castfunc FROM pg_catalog.pg_cast c"
+     " WHERE c.casttarget >= 16384 OR c.castsource < 16384"
+     " UNION SELECT s.t, s.f FROM ("
+     "SELECT a.amproclefttype AS l, a.amprocrighttype AS r, a.amproc::pg_catalog.oid AS f,"
+     " a.amprocfamily AS family FROM pg_catalog.pg_amproc a WHERE a.amproc >= 16384"
+     " UNION ALL SELECT a.amoplefttype, a.amoprighttype, o.oprcode, a.amopfamily"
+     " FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr"
+     " WHERE o.oprcode >= 16384) a"
+     " JOIN pg_catalog.pg_opclass k ON k.opcfamily = a.family AND k.opcdefault"
+     " JOIN pg_catalog.pg_am m ON m.oid = k.opcmethod AND m.amname IN ('btree', 'hash'),"
+     " LATERAL (VALUES (a.l, a.f), (a.r, a.f)) AS s (t, f)"
+     " WHERE a.l = a.r OR s.t >= 16384) u WHERE u.f >= 16384"
+     " UNION"
+     " SELECT k.contypid::pg_catalog.text, x.f FROM pg_catalog.pg_constraint k, " VITRINE_CALLS(
+         "k.conbin") ", LATERAL (SELECT CASE WHEN m[1] IN ('funcid') THEN m[2]"
+     " WHEN m[1] IN ('opno') THEN (SELECT o.oprcode::pg_catalog.oid::pg_catalog.text"
+     " FROM pg_catalog.pg_operator o WHERE o.oid = m[2]::pg_catalog.oid) END AS f) x"
+     " WHERE k.contypid >= 16384 AND x.f IS NOT NULL"
+     " ORDER BY 1, 2"},
+    {"relations",
+     "SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,"
+     " c.relkind::pg_catalog.text, c.reltype::pg_catalog.text, c.relrowsecurity::pg_catalog.text,"
+     " i.indkey::pg_catalog.text"
+     " FROM pg_catalog.pg_class c"
+     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+     " LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary"
+     " WHERE " VITRINE_OUR_RELATIONS " ORDER BY c.oid"},
+    {"columns",
+     "SELECT a.attrelid::pg_catalog.text, a.attname::pg_catalog.text, a.attnum::pg_catalog.text,"
+     " a.atttypid::pg_catalog.text, a.atttypmod::pg_catalog.text,"
+     " CASE WHEN t.typtype <> 'd' THEN " VITRINE_TYPE_SQL("a.atttypmod") " END,"
+     " a.attnotnull::pg_catalog.text, (a.attgenerated <> '')::pg_catalog.text"
+     " FROM pg_catalog.pg_attribute a"
+     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+     " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" VITRINE_JOIN_ELEMENT
+     " WHERE a.attnum > 0 AND NOT a.attisdropped AND " VITRINE_OUR_RELATIONS
+     " ORDER BY a.attrelid, a.attnum"},
+    {"inheritance",
+     "SELECT inhrelid::pg_catalog.text, inhparent::pg_catalog.text FROM pg_catalog.pg_inherits"
+     " ORDER BY inhrelid, inhseqno"},
+    {"generated columns",
+     "SELECT DISTINCT d.adrelid::pg_catalog.text, d.adnum::pg_catalog.text, m[1]"
+     " FROM pg_catalog.pg_attrdef d"
+     " JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
+     " AND a.attgenerated <> '',"
+     " pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':varattno ([0-9]+)', 'g') AS m"
+     " ORDER BY 1, 2, 3"},
+    // Relation, what is named, OIDs: views' definitions and tables' row-security policies. The
+    // server's own views are left out: builtin_rules judges those by name.
+    {"definitions",
+     "SELECT DISTINCT r.ev_class::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_rewrite r, "
+     VITRINE_CALLS("r.ev_action") " WHERE r.ev_type = '1' AND r.ev_class >= 16384"
+     " UNION"
+     " SELECT p.polrelid::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_policy p, "
+     VITRINE_CALLS("p.polqual") " WHERE m[1] <> 'relid'"
+     " ORDER BY 1, 2, 3"},
+}};
+
+#undef VITRINE_TYPE_SQL
+#undef VITRINE_JOIN_ELEMENT
+#undef VITRINE_OUR_RELATIONS
+#undef VITRINE_CALLS
+
+// FNV-1a, 128 bits (Fowler, Noll, Vo). It tells catalogs apart, and defends against nobody: who
+// can choose a catalog's contents is not who is judged by it.
+class Fingerprint {
+  public:
+    void add(std::string_view bytes) {
+        for (const char byte : bytes) {
+            hash_ = (hash_ ^ static_cast<unsigned char>(byte)) * kPrime;
+        }
+    }
+    void add_number(std::uint64_t number) {
+        std::array<char, 8> bytes{};
+        for (char& byte : bytes) {
+            byte = static_cast<char>(number & 0xff);
+            number >>= 8;
+        }
+        add({bytes.data(), bytes.size()});
+    }
+    [[nodiscard]] std::string hex() const {
+        constexpr std::string_view kDigits = "0123456789abcdef";
+        std::string text;
+        for (int shift = 124; shift >= 0; shift -= 4) {
+            text += kDigits[static_cast<std::size_t>((hash_ >> shift) & 0xf)];
+        }
+        return text;
+    }
+
+  private:
+    __extension__ typedef unsigned __int128 Word;
+    static constexpr Word kPrime = (Word{1} << 88) + 0x13b;
+    Word hash_ = (Word{0x6c62272e07bb0142} << 64) + 0x62b821756295c58d;
+};
+
+// The fields of one row; what does not have the promised shape clears ok().
+class Fields {
+  public:
+    using Row = std::span<const std::optional<std::string_view>>;
+    Fields(Row row, std::size_t expected) : row_(row), ok_(row.size() == expected) {}
+
+    std::string text() {
+        const auto field = next();
+        if (!field) {
+            ok_ = false;
+            return {};
+        }
+        return std::string(*field);
+    }
+    std::string text_or_empty() { return std::string(next().value_or("")); }
+    char character() {
+        const std::string field = text();
+        if (field.size() != 1) {
+            ok_ = false;
+            return '\0';
+        }
+        return field[0];
+    }
+    bool boolean() {
+        const std::string field = text();
+        if (field != "true" && field != "false") {
+            ok_ = false;
+        }
+        return field == "true";
+    }
+    template <typename Number>
+    Number number() {
+        const std::string field = text();
+        return parse<Number>(field);
+    }
+    // Numbers with spaces between, as oidvector and int2vector are written; NULL is none.
+    template <typename Number>
+    std::vector<Number> numbers() {
+        std::vector<Number> list;
+        std::string_view rest = next().value_or("");
+        while (!rest.empty()) {
+            const std::size_t space = std::min(rest.find(' '), rest.size());
+            if (space > 0) {
+                list.push_back(parse<Number>(rest.substr(0, space)));
+            }
+            rest.remove_prefix(std::min(space + 1, rest.size()));
+        }
+        return list;
+    }
+    [[nodiscard]] bool ok() const { return ok_; }
+
+  private:
+    std::optional<std::string_view> next() {
+        if (!ok_ || position_ >= row_.size()) {
+            ok_ = false;
+            return std::nullopt;
+        }
+        return row_[position_++];
+    }
+    template <typename Number>
+    Number parse(std::string_view digits) {
+        Number value{};
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        if (error != std::errc{} || end != digits.data() + digits.size()) {
+            ok_ = false;
+        }
+        return value;
+    }
+
+    Row row_;
+    std::size_t position_ = 0;
+    bool ok_;
+};
+
+constexpr Oid kInternalType = 2281;  // pg_type.dat
+
+void add_once(std::vector<Oid>& list, Oid oid) {
+    if (std::find(list.begin(), list.end(), oid) == list.end()) {
+        list.push_back(oid);
+    }
+}
+
+std::uint64_t next_version() {
+    static std::atomic<std::uint64_t> version{0};
+    return ++version;
+}
+
+}  // namespace
+
+std::span<const CatalogQuery> catalog_queries() {
+    return kQueries;
+}
+
+struct SnapshotBuilder::State {
+    std::unique_ptr<CatalogSnapshot::State> snapshot = std::make_unique<CatalogSnapshot::State>();
+    Fingerprint fingerprint;
+    std::string error;
+    std::size_t last_query = 0;
+    bool database_seen = false;
+
+    std::unordered_map<Oid, std::size_t> relation_at;  // index into snapshot->relations
+    std::unordered_map<Oid, std::size_t> type_at;
+    std::unordered_map<Oid, Oid> operator_function;
+    std::unordered_map<Oid, std::string> type_names;  // format_type, for arguments
+    struct DomainBase {
+        std::string sql;
+        std::int32_t typmod = -1;
+    };
+    std::unordered_map<Oid, DomainBase> domain_base;
+    std::unordered_map<Oid, std::vector<Oid>> contained;  // ranges: the types they run
+    // Definitions that mention a type run what its values run: known only at the end.
+    std::vector<std::pair<std::size_t, Oid>> relation_types;
+
+    Relation* relation(Oid oid) {
+        const auto at = relation_at.find(oid);
+        return at == relation_at.end() ? nullptr : &snapshot->relations[at->second];
+    }
+    bool add(std::size_t query, std::span<const std::optional<std::string_view>> row);
+    bool add_database(Fields fields);
+    bool add_type(Fields fields);
+    bool add_function(Fields fields);
+    bool add_relation(Fields fields);
+    bool add_column(Fields fields);
+    bool add_inheritance(Fields fields);
+    bool add_generated(Fields fields);
+    bool add_definition(Fields fields);
+    void resolve_columns();
+    void inherit_implicit_functions();
+};
+
+bool SnapshotBuilder::State::add_database(Fields fields) {
+    snapshot->server_version = fields.number<int>();
+    snapshot->database = fields.text();
+    if (fields.ok() && fields.text() != kLoadSearchPath) {
+        error = "the catalog queries did not run in one transaction";
+        return false;
+    }
+    database_seen = fields.ok();
+    return fields.ok();
+}
+
+bool SnapshotBuilder::State::add_type(Fields fields) {
+    Type type;
+    type.oid = fields.number<Oid>();
+    type.schema = fields.text();
+    type.name = fields.text();
+    type.kind = fields.character();
+    type.base = fields.number<Oid>();
+    type.element = fields.number<Oid>();
+    type.relation = fields.number<Oid>();
+    type.builtin = type.oid < kFirstNormalObjectId && type.schema == "pg_catalog";
+    type_names[type.oid] = fields.text();
+    DomainBase base;
+    base.sql = fields.text_or_empty();
+    base.typmod = fields.number<std::int32_t>();
+    if (type.kind == 'd') {
+        domain_base[type.oid] = std::move(base);
+    }
+    type_at[type.oid] = snapshot->types.size();
+    snapshot->types.push_back(std::move(type));
+    return fields.ok();
+}
+
+bool SnapshotBuilder::State::add_function(Fields fields) {
+    Function function;
+    function.oid = fields.number<Oid>();
+    function.schema = fields.text();
+    function.name = fields.text();
+    function.kind = fields.character();
+    function.volatility = fields.character();
+    function.security_definer = fields.boolean();
+    function.language = fields.text();
+    function.extension = fields.text_or_empty();
+    const auto defaults = fields.number<std::uint16_t>();
+    const bool variadic = fields.boolean();
+    function.argument_type_oids = fields.numbers<Oid>();
+    function.result_type = fields.number<Oid>();
+    function.returns_set = fields.boolean();
+    const auto count = static_cast<std::uint16_t>(function.argument_type_oids.size());
+    if (!fields.ok() || defaults > count) {
+        return false;
+    }
+    function.builtin = function.oid < kFirstNormalObjectId && function.schema == "pg_catalog";
+    function.arguments_min = static_cast<std::uint16_t>(count - defaults);
+    function.arguments_max = variadic ? UINT16_MAX : count;
+    function.internal_argument = function.result_type == kInternalType;
+    for (const Oid argument : function.argument_type_oids) {
+        function.argument_types.push_back(type_names[argument]);
+        function.internal_argument |= argument == kInternalType;
+    }
+    snapshot->functions.push_back(std::move(function));
+    return true;
+}
+
+bool SnapshotBuilder::State::add_relation(Fields fields) {
+    Relation relation;
+    relation.oid = fields.number<Oid>();
+    relation.schema = fields.text();
+    relation.name = fields.text();
+    relation.kind = fields.character();
+    relation.row_type = fields.number<Oid>();
+    relation.row_security = fields.boolean();
+    relation.primary_key = fields.numbers<std::int16_t>();
+    relation_at[relation.oid] = snapshot->relations.size();
+    snapshot->relations.push_back(std::move(relation));
+    return fields.ok();
+}
+
+bool SnapshotBuilder::State::add_column(Fields fields) {
+    Relation* owner = relation(fields.number<Oid>());
+    Column column;
+    column.name = fields.text();
+    column.number = fields.number<std::int16_t>();
+    column.type = fields.number<Oid>();
+    column.typmod = fields.number<std::int32_t>();
+    column.type_sql = fields.text_or_empty();
+    column.not_null = fields.boolean();
+    column.generated = fields.boolean();
+    if (!fields.ok() || owner == nullptr) {
+        return false;
+    }
+    owner->columns.push_back(std::move(column));
+    return true;
+}
+
+bool SnapshotBuilder::State::add_inheritance(Fields fields) {
+    const Oid child = fields.number<Oid>();
+    const Oid parent = fields.number<Oid>();
+    // Partitioned indexes are in pg_inherits too.
+    Relation* child_relation = relation(child);
+    Relation* parent_relation = relation(parent);
+    if (child_relation != nullptr && parent_relation != nullptr) {
+        child_relation->parents.push_back(parent);
+        parent_relation->children.push_back(child);
+    }
+    return fields.ok();
+}
+
+bool SnapshotBuilder::State::add_generated(Fields fields) {
+    const Oid oid = fields.number<Oid>();
+    const auto number = fields.number<std::int16_t>();
+    const auto input = fields.number<std::int16_t>();
+    Relation* owner = relation(oid);
+    if (!fields.ok() || owner == nullptr) {
+        return fields.ok();
+    }
+    for (Column& column : owner->columns) {
+        if (column.number == number) {
+            column.generated_from.push_back(input);
+        }
+    }
+    return true;
+}
+
+bool SnapshotBuilder::State::add_definition(Fields fields) {
+    const Oid oid = fields.number<Oid>();
+    const std::string what = fields.text();
+    const std::vector<Oid> named = fields.numbers<Oid>();
+    const auto at = relation_at.find(oid);
+    if (!fields.ok() || at == relation_at.end()) {
+        return fields.ok();
+    }
+    Relation& reader = snapshot->relations[at->second];
+    for (const Oid object : named) {
+        if (object == 0) {
+            continue;
+        }
+        if (what == "relid") {
+            // A view's rule carries range table entries for the view itself (OLD and NEW).
+            if (object != oid) {
+                add_once(reader.reads_relations, object);
+            }
+        } else if (what == "opno" || what == "opnos" || what == "eqop" || what == "sortop") {
+            const auto found = operator_function.find(object);
+            if (found == operator_function.end()) {
+                return false;
+            }
+            add_once(reader.calls_functions, found->second);
+        } else if (what == "resulttype" || what == "coltypes" || what == "funccoltypes") {
+            relation_types.emplace_back(at->second, object);
+        } else {
+            add_once(reader.calls_functions, object);
+        }
+    }
+    return true;
+}
+
+bool SnapshotBuilder::State::add(std::size_t query,
+                                 std::span<const std::optional<std::string_view>> row) {
+    switch (static_cast<QueryIndex>(query)) {
+        case kSettings:
+            return row.size() == 3;
+        case kDatabase:
+            return add_database({row, 3});
+        case kSchemas: {
+            Fields fields(row, 1);
+            snapshot->schemas.push_back(fields.text());
+            return fields.ok();
+        }
+        case kTypes:
+            return add_type({row, 10});
+        case kRanges: {
+            Fields fields(row, 2);
+            const Oid range = fields.number<Oid>();
+            contained[range].push_back(fields.number<Oid>());
+            return fields.ok();
+        }
+        case kFunctions:
+            return add_function({row, 13});
+        case kOperators: {
+            Fields fields(row, 6);
+            Operator op;
+            op.oid = fields.number<Oid>();
+            op.schema = fields.text();
+            op.name = fields.text();
+            op.left = fields.number<Oid>();
+            op.right = fields.number<Oid>();
+            op.function = fields.number<Oid>();
+            op.builtin = op.oid < kFirstNormalObjectId && op.schema == "pg_catalog";
+            operator_function[op.oid] = op.function;
+            snapshot->operators.push_back(std::move(op));
+            return fields.ok();
+        }
+        case kTypeFunctions: {
+            Fields fields(row, 2);
+            const auto at = type_at.find(fields.number<Oid>());
+            const Oid function = fields.number<Oid>();
+            if (fields.ok() && at != type_at.end()) {
+                add_once(snapshot->types[at->second].implicit_functions, function);
+            }
+            return fields.ok();
+        }
+        case kRelations:
+            return add_relation({row, 7});
+        case kColumns:
+            return add_column({row, 8});
+        case kInheritance:
+            return add_inheritance({row, 2});
+        case kGenerated:
+            return add_generated({row, 3});
+        case kDefinitions:
+            return add_definition({row, 3});
+        case kQueryCount:
+            break;
+    }
+    return false;
+}
+
+// Domains all the way down to what they stand for.
+void SnapshotBuilder::State::resolve_columns() {
+    for (Relation& relation : snapshot->relations) {
+        for (Column& column : relation.columns) {
+            column.base_type = column.type;
+            // CREATE DOMAIN makes no circles; the bound is for a catalog that is broken.
+            for (std::size_t depth = 0; depth <= domain_base.size(); ++depth) {
+                const auto domain = domain_base.find(column.base_type);
+                if (domain == domain_base.end()) {
+                    break;
+                }
+                column.type_sql = domain->second.sql;
+                column.base_typmod = domain->second.typmod;
+                column.base_type = snapshot->types[type_at[column.base_type]].base;
+            }
+            if (column.base_type == column.type) {
+                column.base_typmod = column.typmod;
+            }
+        }
+    }
+}
+
+// What a type is made of runs when the type does: gathered over everything reachable.
+void SnapshotBuilder::State::inherit_implicit_functions() {
+    std::vector<std::vector<Oid>> gathered(snapshot->types.size());
+    for (std::size_t start = 0; start < snapshot->types.size(); ++start) {
+        std::unordered_set<std::size_t> seen{start};
+        std::vector<std::size_t> pending{start};
+        while (!pending.empty()) {
+            const std::size_t at = pending.back();
+            pending.pop_back();
+            const Type& type = snapshot->types[at];
+            for (const Oid function : type.implicit_functions) {
+                add_once(gathered[start], function);
+            }
+            std::vector<Oid> parts{type.base, type.element};
+            if (const auto range = contained.find(type.oid); range != contained.end()) {
+                parts.insert(parts.end(), range->second.begin(), range->second.end());
+            }
+            // Multiranges hold their range under the same key; a row type holds its columns.
+            // A builtin relation's columns are of builtin types.
+            if (const Relation* row = type.relation < kFirstNormalObjectId
+                                          ? nullptr
+                                          : relation(type.relation)) {
+                for (const Column& column : row->columns) {
+                    parts.push_back(column.type);
+                }
+            }
+            for (const Oid part : parts) {
+                const auto found = type_at.find(part);
+                if (found != type_at.end() && seen.insert(found->second).second) {
+                    pending.push_back(found->second);
+                }
+            }
+        }
+    }
+    for (std::size_t at = 0; at < gathered.size(); ++at) {
+        snapshot->types[at].implicit_functions = std::move(gathered[at]);
+    }
+    for (const auto& [relation_index, type] : relation_types) {
+        const auto found = type_at.find(type);
+        if (found == type_at.end()) {
+            continue;
+        }
+        for (const Oid function : snapshot->types[found->second].implicit_functions) {
+            add_once(snapshot->relations[relation_index].calls_functions, function);
+        }
+    }
+}
+
+SnapshotBuilder::SnapshotBuilder() : state_(std::make_unique<State>()) {}
+SnapshotBuilder::~SnapshotBuilder() = default;
+
+bool SnapshotBuilder::add(std::size_t query, std::span<const std::optional<std::string_view>> row) {
+    if (!state_->error.empty()) {
+        return false;
+    }
+    if (query >= kQueryCount || query < state_->last_query) {
+        state_->error = "catalog rows came out of order";
+        return false;
+    }
+    state_->last_query = query;
+    state_->fingerprint.add_number(query);
+    for (const auto& field : row) {
+        state_->fingerprint.add_number(field ? field->size() + 1 : 0);
+        state_->fingerprint.add(field.value_or(""));
+    }
+    if (!state_->add(query, row)) {
+        if (state_->error.empty()) {
+            state_->error = "a row of the catalog query \"" + std::string(kQueries[query].name) +
+                            "\" has an unexpected shape";
+        }
+        return false;
+    }
+    return true;
+}
+
+std::shared_ptr<const CatalogSnapshot> SnapshotBuilder::finish(std::string& error) {
+    if (state_->error.empty() && !state_->database_seen) {
+        state_->error = "the catalog query \"database\" gave no row";
+    }
+    if (!state_->error.empty()) {
+        error = state_->error;
+        return nullptr;
+    }
+    state_->resolve_columns();
+    state_->inherit_implicit_functions();
+    state_->snapshot->fingerprint = state_->fingerprint.hex();
+    state_->snapshot->version = next_version();
+    std::shared_ptr<CatalogSnapshot> snapshot(new CatalogSnapshot);
+    snapshot->state_ = std::move(state_->snapshot);
+    snapshot->state_->index();
+    state_->error = "the snapshot has been built already";
+    return snapshot;
+}
+
+}  // namespace vitrine::parser
