@@ -48,4 +48,26 @@ inline constexpr std::chrono::milliseconds kLastWordsMax{500};
 inline constexpr std::chrono::seconds kCatalogRefresh{30};
 inline constexpr std::chrono::milliseconds kCatalogRefreshMin{500};
 
+// The configuration: hundreds of rules are a few thousand nodes. The second bounds what aliases
+// multiply.
+inline constexpr std::size_t kConfigBytesMax = 4 * 1024 * 1024;
+inline constexpr std::size_t kConfigNodesMax = 200000;
+
+// A password, a key, a certificate chain.
+inline constexpr std::size_t kSecretBytesMax = 64 * 1024;
+
+// masking.key, in characters. It travels in a startup packet (kStartupPacketBytesMax).
+inline constexpr std::size_t kMaskKeyCharactersMin = 32;
+inline constexpr std::size_t kMaskKeyCharactersMax = 1024;
+
+// NAMEDATALEN - 1: the server cuts longer names, so a longer pattern would match nothing.
+inline constexpr std::size_t kNameBytesMax = 63;
+
+// A token, as it comes in a password message; its claims are flat, so the nesting is generous.
+inline constexpr std::size_t kTokenBytesMax = kPasswordBytesMax - 1;
+inline constexpr std::size_t kTokenNestingMax = 8;
+
+// How far ahead of ours an issuer's clock may be (iat and nbf; never exp).
+inline constexpr std::chrono::seconds kClockSkewMax{60};
+
 }  // namespace vitrine::limits

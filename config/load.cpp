@@ -1,0 +1,577 @@
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <exception>
+#include <set>
+#include <system_error>
+
+#include "config/config.h"
+#include "config/document.h"
+#include "config/files.h"
+#include "config/keys.h"
+#include "config/limits.h"
+#include "config/masking.h"
+#include "config/patterns.h"
+#include "config/utf8.h"
+#include "config/values.h"
+
+namespace vitrine::config {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr std::string_view kLeaveOut = "leave it out";
+
+// Beyond these a value is a slip, not a wish.
+constexpr seconds kLoginTimeoutMax = hours(1);
+constexpr seconds kTokenLifetimeMax = hours(24 * 400);
+constexpr seconds kDurationMax = hours(24 * 36500);
+constexpr std::uint64_t kConnectionsMax = 1000000;
+constexpr std::uint64_t kWorkersMax = 1024;
+
+// A file of certificates that is named, readable, and holds some.
+void read_certificates(Reader& reader, const Value& value, std::filesystem::path& path) {
+    const auto named = read_path(reader, value);
+    if (!named) {
+        return;
+    }
+    path = *named;
+    const auto pem = read_named_file(reader, value, path);
+    if (!pem) {
+        return;
+    }
+    if (const auto problem = certificates_problem(*pem)) {
+        reader.problem(value, *problem);
+    }
+}
+
+void read_certificate_and_key(Reader& reader, Fields& fields, ListenTls& tls) {
+    std::optional<std::string> chain;
+    if (const auto value = fields.require(
+            "certificate", "name the PEM file of the server's certificate and its chain")) {
+        if (const auto path = read_path(reader, *value)) {
+            tls.certificate = *path;
+            chain = read_named_file(reader, *value, *path);
+        }
+        const auto problem = chain ? chain_problem(*chain) : std::nullopt;
+        if (problem) {
+            reader.problem(*value, *problem);
+            chain.reset();
+        }
+    }
+    const auto value = fields.require("key", "name the PEM file of the certificate's private key");
+    if (!value) {
+        return;
+    }
+    const auto path = read_path(reader, *value);
+    if (!path) {
+        return;
+    }
+    tls.key = *path;
+    auto pem = read_named_file(reader, *value, *path);
+    if (!pem) {
+        return;
+    }
+    const Secret key(std::move(*pem));
+    if (const auto problem = tls_key_problem(key.reveal())) {
+        reader.problem(*value, *problem);
+    } else if (chain && !key_fits(*chain, key.reveal())) {
+        reader.problem(*value,
+                       "does not belong to listen.tls.certificate; name the key that the "
+                       "certificate was made for");
+    }
+}
+
+void read_listen_tls(Reader& reader, const Value& value, ListenTls& tls) {
+    Fields fields(reader, value, {"certificate", "key", "min_version", "client_ca"});
+    read_certificate_and_key(reader, fields, tls);
+    if (const auto version = fields.find("min_version")) {
+        tls.min_version = read_word(reader, *version, {"1.2", "1.3"}) == 1
+                              ? ListenTls::Version::kTls13
+                              : ListenTls::Version::kTls12;
+    }
+    if (const auto client_ca = fields.find("client_ca")) {
+        std::filesystem::path path;
+        read_certificates(reader, *client_ca, path);
+        reader.not_supported(*client_ca, kLeaveOut);
+    }
+}
+
+void read_listen(Reader& reader, const Value& value, Listen& listen) {
+    Fields fields(reader, value, {"address", "tls", "max_connections", "login_timeout", "workers"});
+    if (const auto address = fields.find("address")) {
+        if (auto read = read_address(reader, *address)) {
+            listen.address = std::move(read->host);
+            listen.port = read->port;
+        }
+    }
+    if (const auto tls = fields.require(
+            "tls", "TLS is required: write tls: {certificate: server.crt, key: server.key}")) {
+        read_listen_tls(reader, *tls, listen.tls);
+    }
+    if (const auto most = fields.find("max_connections")) {
+        listen.max_connections =
+            static_cast<unsigned>(read_integer(reader, *most, 1, kConnectionsMax).value_or(1));
+    }
+    if (const auto timeout = fields.find("login_timeout")) {
+        listen.login_timeout =
+            read_duration(reader, *timeout, kLoginTimeoutMax).value_or(seconds(1));
+    }
+    if (const auto workers = fields.find("workers")) {
+        listen.workers =
+            static_cast<unsigned>(read_integer(reader, *workers, 0, kWorkersMax).value_or(0));
+    }
+}
+
+void read_database_tls(Reader& reader, const Value& value, Database& database) {
+    const Fields fields(reader, value, {"mode", "ca"});
+    if (const auto mode = fields.find("mode")) {
+        const auto word =
+            read_word(reader, *mode, {"disable", "require", "verify-ca", "verify-full"});
+        database.tls_mode = word ? static_cast<TlsMode>(*word) : TlsMode::kVerifyFull;
+    }
+    const auto ca = fields.find("ca");
+    if (!ca) {
+        return;
+    }
+    read_certificates(reader, *ca, database.tls_ca);
+    if (database.tls_mode == TlsMode::kDisable || database.tls_mode == TlsMode::kRequire) {
+        reader.problem(*ca,
+                       "is not looked at in this mode; write mode: verify-full, or leave the "
+                       "ca out");
+    }
+}
+
+void read_servers(Reader& reader, const Value& value, Database& database) {
+    for (const Value& item : read_list(reader, value, "name a server: host:port")) {
+        if (auto server = read_address(reader, item)) {
+            const bool twice = std::any_of(
+                database.servers.begin(), database.servers.end(), [&](const ServerAddress& other) {
+                    return other.host == server->host && other.port == server->port;
+                });
+            if (twice) {
+                reader.problem(item, "names a server a second time; leave one of them out");
+            }
+            database.servers.push_back(std::move(*server));
+        }
+    }
+}
+
+// A name that PostgreSQL can have, and that a client can write after dbname=.
+bool valid_name(std::string_view name) {
+    return !name.empty() && name.size() <= limits::kNameBytesMax && is_printable(name) &&
+           name.front() != ' ' && name.back() != ' ';
+}
+
+std::string read_name(Reader& reader, const Value& value) {
+    const auto name = read_text(reader, value);
+    if (name && !valid_name(*name)) {
+        reader.problem(value,
+                       "is not a name that PostgreSQL can have; write at most 63 bytes, "
+                       "without blanks at the ends");
+    }
+    return name.value_or("");
+}
+
+Database read_database(Reader& reader, const std::string& name, const Value& value) {
+    Database database;
+    database.name = name;
+    database.dbname = name;
+    database.position = reader.position(*value.key);
+    if (!valid_name(name) || name == "*") {
+        reader.problem_at(*value.key, "databases has the name " + shown(name) +
+                                          "; write at most 63 bytes, without control characters "
+                                          "and blanks at the ends");
+    }
+    Fields fields(reader, value, {"servers", "prefer", "dbname", "user", "password", "tls"});
+    if (const auto servers = fields.require("servers", "name one: servers: [host:port]")) {
+        read_servers(reader, *servers, database);
+    }
+    if (const auto prefer = fields.find("prefer")) {
+        const auto word = read_word(reader, *prefer, {"any", "primary", "standby"});
+        if (word && *word != 0) {
+            reader.problem(*prefer, prefer->node->text + " is not supported yet; write any");
+        }
+    }
+    if (const auto dbname = fields.find("dbname")) {
+        database.dbname = read_name(reader, *dbname);
+    }
+    if (const auto user = fields.require("user", "name the role that vitrine logs in as")) {
+        database.user = read_name(reader, *user);
+    }
+    if (const auto password = fields.find("password")) {
+        if (auto secret = read_secret(reader, *password)) {
+            database.password = std::move(*secret);
+        }
+    }
+    if (const auto tls = fields.find("tls")) {
+        read_database_tls(reader, *tls, database);
+    }
+    return database;
+}
+
+void read_databases(Reader& reader, const Value& value, Config& config) {
+    const auto entries = read_named(reader, value);
+    if (value.node->kind == Node::Kind::kMap && value.node->entries.empty()) {
+        reader.problem_at_key(value, "is empty; name a database, with its servers and user");
+    }
+    for (const auto& [name, entry] : entries) {
+        config.databases.emplace(name, read_database(reader, name, entry));
+    }
+}
+
+std::optional<Secret> read_ed25519_key(Reader& reader, const Value& value) {
+    auto key = read_secret(reader, value);
+    if (!key) {
+        return std::nullopt;
+    }
+    if (const auto problem = signing_key_problem(key->reveal())) {
+        reader.problem(value, *problem);
+        return std::nullopt;
+    }
+    return key;
+}
+
+void read_jwks(Reader& reader, const Value& value) {
+    const Fields fields(reader, value, {"file", "url"});
+    const auto file = fields.find("file");
+    const auto url = fields.find("url");
+    if (fields.is_map() && file.has_value() == url.has_value()) {
+        reader.problem_at_key(value, file ? "has both a file and a url; leave one of them out"
+                                          : "has neither; write {file: PATH} or {url: https://…}");
+    }
+    if (file) {
+        if (const auto path = read_path(reader, *file)) {
+            (void)read_named_file(reader, *file, *path);
+        }
+    }
+    if (url) {
+        const auto text = read_text(reader, *url);
+        if (text && (!text->starts_with("https://") || text->size() == 8)) {
+            reader.problem(*url, "does not begin with https://; keys are fetched over TLS alone");
+        }
+    }
+    reader.not_supported(value, "write signing_key: {file: PATH}");
+}
+
+Issuer read_issuer(Reader& reader, const Value& value) {
+    Issuer issuer;
+    issuer.position = reader.position(*value.node);
+    Fields fields(reader, value, {"name", "signing_key", "jwks", "user_claim", "groups_claim"});
+    if (const auto name = fields.require("name", "name what stands in the token's iss")) {
+        issuer.name = read_text(reader, *name).value_or("");
+    }
+    const auto jwks = fields.find("jwks");
+    const auto key = jwks ? fields.find("signing_key")
+                          : fields.require("signing_key", "write signing_key: {file: PATH}");
+    if (key) {
+        if (auto secret = read_ed25519_key(reader, *key)) {
+            issuer.signing_key = std::move(*secret);
+        }
+    }
+    if (jwks) {
+        read_jwks(reader, *jwks);
+        if (key) {
+            reader.problem_at_key(value, "has both a signing_key and jwks; leave one of them out");
+        }
+    }
+    for (const std::string_view claim : {"user_claim", "groups_claim"}) {
+        if (const auto named = fields.find(claim)) {
+            (void)read_text(reader, *named);
+            reader.not_supported(*named, kLeaveOut);
+        }
+    }
+    return issuer;
+}
+
+void read_auth(Reader& reader, const Value& value, Auth& auth) {
+    Fields fields(reader, value, {"audience", "max_token_lifetime", "issuers"});
+    if (const auto audience = fields.find("audience")) {
+        auth.audience = read_text(reader, *audience).value_or("");
+    }
+    if (const auto lifetime = fields.find("max_token_lifetime")) {
+        auth.max_token_lifetime =
+            read_duration(reader, *lifetime, kTokenLifetimeMax).value_or(seconds(1));
+    }
+    const auto issuers = fields.require(
+        "issuers", "name one: issuers: [{name: vitrine, signing_key: {file: PATH}}]");
+    if (!issuers) {
+        return;
+    }
+    std::set<std::string> names;
+    for (const Value& item :
+         read_list(reader, *issuers, "name one: {name: vitrine, signing_key: {file: PATH}}")) {
+        auth.issuers.push_back(read_issuer(reader, item));
+        const std::string& name = auth.issuers.back().name;
+        if (!name.empty() && !names.insert(name).second) {
+            reader.problem(
+                item, "has the name of another issuer, " + shown(name) + "; leave one of them out");
+        }
+    }
+}
+
+void read_functions(Reader& reader, const Value& value, FunctionRules& functions) {
+    const Fields fields(reader, value, {"allow"});
+    const auto allow = fields.find("allow");
+    if (!allow) {
+        return;
+    }
+    for (const Value& item : read_list(reader, *allow)) {
+        const auto text = read_text(reader, item);
+        if (!text) {
+            continue;
+        }
+        auto parsed = parse_function_pattern(*text);
+        if (!parsed.problem.empty()) {
+            reader.problem(item, "is " + shown(*text) + ", which " + parsed.problem);
+            continue;
+        }
+        parsed.pattern.position = reader.position(*item.node);
+        functions.allow.push_back(std::move(parsed.pattern));
+    }
+}
+
+void read_audit(Reader& reader, const Value& value, Audit& audit) {
+    Fields fields(reader, value,
+                  {"directory", "durability", "parameters", "retain", "signing_key"});
+    if (const auto directory = fields.require("directory", "name where the query log is written")) {
+        if (const auto path = read_path(reader, *directory)) {
+            audit.directory = *path;
+            // It need not exist yet: whoever opens the log makes it.
+            std::error_code error;
+            const auto status = std::filesystem::status(*path, error);
+            if (std::filesystem::exists(status) && !std::filesystem::is_directory(status)) {
+                reader.problem(*directory, "names " + shown(path->string()) +
+                                               ", which is not a directory; name another");
+            }
+        }
+    }
+    if (const auto durability = fields.find("durability")) {
+        audit.durability = read_word(reader, *durability, {"write", "fsync"}) == 1
+                               ? Durability::kFsync
+                               : Durability::kWrite;
+    }
+    if (const auto parameters = fields.find("parameters")) {
+        const auto word = read_word(reader, *parameters, {"full", "masked", "none"});
+        audit.parameters = word == 2 ? Parameters::kNone : Parameters::kFull;
+        if (word == 1) {
+            reader.problem(*parameters, "masked is not supported yet; write full or none");
+        }
+    }
+    if (const auto retain = fields.find("retain")) {
+        (void)read_duration(reader, *retain, kDurationMax);
+        reader.not_supported(*retain, kLeaveOut);
+    }
+    if (const auto key = fields.find("signing_key")) {
+        if (auto secret = read_ed25519_key(reader, *key)) {
+            audit.signing_key = std::move(*secret);
+        }
+    }
+}
+
+void read_log(Reader& reader, const Value& value, Log& log) {
+    const Fields fields(reader, value, {"level", "format"});
+    if (const auto level = fields.find("level")) {
+        const auto word = read_word(reader, *level, {"debug", "info", "warn", "error"});
+        log.level = word ? static_cast<Log::Level>(*word) : Log::Level::kInfo;
+    }
+    if (const auto format = fields.find("format")) {
+        log.format = read_word(reader, *format, {"text", "json"}) == 1 ? Log::Format::kJson
+                                                                       : Log::Format::kText;
+    }
+}
+
+// What follows is known and checked, and its feature comes later.
+
+void read_texts(Reader& reader, const Value& value, std::string_view empty_message) {
+    for (const Value& item : read_list(reader, value, empty_message)) {
+        (void)read_text(reader, item);
+    }
+}
+
+void read_approval(Reader& reader, const Value& value) {
+    Fields fields(reader, value, {"by", "count"});
+    if (const auto by = fields.require("by", "name the groups that approve")) {
+        read_texts(reader, *by, "name a group, or leave approval out");
+    }
+    if (const auto count = fields.find("count")) {
+        (void)read_integer(reader, *count, 1, 100);
+    }
+}
+
+void read_policy(Reader& reader, const Value& value, const Config& config) {
+    Fields fields(reader, value,
+                  {"name", "groups", "databases", "max_duration", "reason", "approval"});
+    if (const auto name = fields.require("name", "name the policy")) {
+        (void)read_text(reader, *name);
+    }
+    if (const auto groups = fields.require("groups", "name who may ask")) {
+        read_texts(reader, *groups, "name a group");
+    }
+    if (const auto databases = fields.require("databases", "name what may be asked for")) {
+        for (const Value& item : read_list(reader, *databases, "name a database")) {
+            const auto name = read_text(reader, item);
+            if (name && *name != "*" && !config.databases.contains(*name)) {
+                reader.problem(item, "is " + shown(*name) +
+                                         ", which is not under databases; name "
+                                         "one that is");
+            }
+        }
+    }
+    if (const auto duration = fields.find("max_duration")) {
+        (void)read_duration(reader, *duration, kDurationMax);
+    }
+    if (const auto reason = fields.find("reason")) {
+        (void)read_word(reader, *reason, {"required", "optional"});
+    }
+    if (const auto approval = fields.find("approval")) {
+        read_approval(reader, *approval);
+    }
+}
+
+void read_address_map(Reader& reader, const Value& value) {
+    Fields fields(reader, value, {"address"});
+    if (const auto address = fields.require("address", "write address: host:port")) {
+        (void)read_address(reader, *address);
+    }
+}
+
+void read_access(Reader& reader, const Value& value, const Config& config) {
+    const Fields fields(reader, value, {"store", "api", "policies"});
+    if (const auto store = fields.find("store")) {
+        const auto text = read_text(reader, *store);
+        const auto has = [&](std::string_view scheme) {
+            return text->starts_with(scheme) && text->size() > scheme.size();
+        };
+        // The text is not shown: an address may have a password in it.
+        if (text && !has("sqlite:") && !has("postgres://") && !has("postgresql://")) {
+            reader.problem(*store, "is no store; write sqlite:PATH or postgres://…");
+        }
+    }
+    if (const auto api = fields.find("api")) {
+        read_address_map(reader, *api);
+    }
+    if (const auto policies = fields.find("policies")) {
+        for (const Value& item : read_list(reader, *policies)) {
+            read_policy(reader, item, config);
+        }
+    }
+    reader.not_supported(value, kLeaveOut);
+}
+
+void read_limits(Reader& reader, const Value& value) {
+    constexpr std::uint64_t kMost = 1000000000000;
+    for (const Value& item : read_list(reader, value)) {
+        Fields fields(reader, item,
+                      {"groups", "statement_timeout", "idle_timeout", "max_rows", "max_result_size",
+                       "max_cost", "max_sessions", "statements_per_minute"});
+        if (const auto groups = fields.require("groups", "write groups: [\"*\"] for everybody")) {
+            read_texts(reader, *groups, "write [\"*\"] for everybody");
+        }
+        for (const std::string_view key : {"statement_timeout", "idle_timeout"}) {
+            if (const auto timeout = fields.find(key)) {
+                (void)read_duration(reader, *timeout, kDurationMax);
+            }
+        }
+        for (const std::string_view key : {"max_rows", "max_sessions", "statements_per_minute"}) {
+            if (const auto count = fields.find(key)) {
+                (void)read_integer(reader, *count, 1, kMost);
+            }
+        }
+        if (const auto size = fields.find("max_result_size")) {
+            (void)read_size(reader, *size);
+        }
+        if (const auto cost = fields.find("max_cost")) {
+            (void)read_positive(reader, *cost);
+        }
+    }
+    reader.not_supported(value, kLeaveOut);
+}
+
+void read_file_as(Reader& reader, const Node& root, Config& config) {
+    Fields fields(reader, {&root, nullptr, ""},
+                  {"listen", "databases", "auth", "access", "masking", "functions", "limits",
+                   "audit", "admin", "log"});
+    if (const auto listen = fields.require(
+            "listen", "write listen: {tls: {certificate: server.crt, key: server.key}}")) {
+        read_listen(reader, *listen, config.listen);
+    }
+    if (const auto databases = fields.require("databases", "name a database and its servers")) {
+        read_databases(reader, *databases, config);
+    }
+    if (const auto auth =
+            fields.require("auth", "name an issuer of tokens: auth: {issuers: […]}")) {
+        read_auth(reader, *auth, config.auth);
+    }
+    if (const auto access = fields.find("access")) {
+        read_access(reader, *access, config);
+    }
+    if (const auto masking = fields.find("masking")) {
+        read_masking(reader, *masking, config.masking);
+    }
+    if (const auto functions = fields.find("functions")) {
+        read_functions(reader, *functions, config.functions);
+    }
+    if (const auto limits = fields.find("limits")) {
+        read_limits(reader, *limits);
+    }
+    if (const auto audit = fields.require("audit", "write audit: {directory: PATH}")) {
+        read_audit(reader, *audit, config.audit);
+    }
+    if (const auto admin = fields.find("admin")) {
+        read_address_map(reader, *admin);
+        reader.not_supported(*admin, kLeaveOut);
+    }
+    if (const auto log = fields.find("log")) {
+        read_log(reader, *log, config.log);
+    }
+}
+
+Loaded load_or_throw(const std::filesystem::path& file) {
+    Loaded loaded;
+    auto text = read_file(file, limits::kConfigBytesMax);
+    if (text.has_error()) {
+        const bool irregular = text.error() == boost::system::errc::invalid_argument;
+        loaded.problems.push_back(
+            {{file.string(), 0, 0},
+             "the configuration cannot be read: " +
+                 (irregular ? std::string("it is not a regular file") : text.error().message()) +
+                 "; name another with --config"});
+        return loaded;
+    }
+    const auto root = parse_document(std::move(*text), file.string(), loaded.problems);
+    if (!root) {
+        return loaded;
+    }
+    Reader reader(file);
+    auto config = std::make_shared<Config>();
+    config->file = file;
+    read_file_as(reader, *root, *config);
+    loaded.problems = std::move(reader.problems());
+    std::stable_sort(loaded.problems.begin(), loaded.problems.end(),
+                     [](const Problem& a, const Problem& b) {
+                         return std::tie(a.position.line, a.position.column) <
+                                std::tie(b.position.line, b.position.column);
+                     });
+    if (loaded.problems.empty()) {
+        loaded.config = std::move(config);
+    }
+    return loaded;
+}
+
+}  // namespace
+
+Loaded load(const std::filesystem::path& file) {
+    try {
+        return load_or_throw(file);
+    } catch (const std::exception& error) {
+        Loaded loaded;
+        loaded.problems.push_back(
+            {{file.string(), 0, 0},
+             std::string("the configuration cannot be loaded: ") + error.what()});
+        return loaded;
+    }
+}
+
+}  // namespace vitrine::config
