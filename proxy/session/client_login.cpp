@@ -13,7 +13,9 @@ namespace {
 // The first byte of a TLS record that holds a handshake message (RFC 8446, 5.1).
 constexpr char kTlsHandshakeRecord = 0x16;
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 std::vector<std::string> split_words(std::string_view text) {
     std::vector<std::string> words;
@@ -127,9 +129,8 @@ ClientLogin::Want ClientLogin::step(std::string& bytes) {
             if (!*header || bytes.size() < (*header)->size) {
                 return Want::kMore;
             }
-            auto message = wire::decode_password(
-                std::string_view(bytes).substr(wire::kHeaderBytes,
-                                               (*header)->size - wire::kHeaderBytes));
+            auto message = wire::decode_password(std::string_view(bytes).substr(
+                wire::kHeaderBytes, (*header)->size - wire::kHeaderBytes));
             if (!message) {
                 return refuse("08P01", "malformed password message");
             }
@@ -191,8 +192,9 @@ ClientLogin::Want ClientLogin::packet(std::string_view packet) {
 
 ClientLogin::Want ClientLogin::startup(const wire::StartupMessage& message) {
     if (!encrypted_) {
-        return refuse("28000", "this server takes encrypted connections only",
-                      "Connect with sslmode=require, or better sslmode=verify-full and sslrootcert.");
+        return refuse(
+            "28000", "this server takes encrypted connections only",
+            "Connect with sslmode=require, or better sslmode=verify-full and sslrootcert.");
     }
     minor_ = message.minor;
     for (const auto& [name, value] : message.parameters) {

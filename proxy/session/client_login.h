@@ -23,13 +23,13 @@ namespace vitrine::session {
 class ClientLogin {
   public:
     enum class Want : std::uint8_t {
-        kMore,         // bytes from the client
-        kTls,          // send output(), then start TLS and call tls_started()
-        kDirectTls,    // the bytes are a ClientHello: start TLS with them, call tls_started()
-        kStartup,      // user(), database(), parameters() are there: call ask_password()
-        kPassword,     // password() is there
-        kCancel,       // cancel() is there; the connection ends
-        kRefused,      // send output() and close
+        kMore,       // bytes from the client
+        kTls,        // send output(), then start TLS and call tls_started()
+        kDirectTls,  // the bytes are a ClientHello: start TLS with them, call tls_started()
+        kStartup,    // user(), database(), parameters() are there: call ask_password()
+        kPassword,   // password() is there
+        kCancel,     // cancel() is there; the connection ends
+        kRefused,    // send output() and close
     };
 
     // Takes bytes from `bytes` as far as they belong to the login and says what is wanted. To be

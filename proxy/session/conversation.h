@@ -47,6 +47,9 @@ struct ConversationOptions {
     std::function<std::chrono::steady_clock::time_point()> now;
 };
 
+// The reason on record for what the server discards after an error.
+inline constexpr std::string_view kSkipped = "not run: an earlier message of the batch failed";
+
 // Why a conversation is over, and what its client is told.
 struct Ending {
     audit::EndCause cause = audit::EndCause::kClient;
@@ -76,6 +79,8 @@ class Conversation {
     void cancel_delivered();
     // Ends the session from outside: the token expired, the proxy shuts down.
     void end(Ending ending);
+    // The same at once, whatever the client is in the middle of: no last words.
+    void abandon();
 
     // Bytes to send; whoever sends takes them out.
     [[nodiscard]] std::string& client_output() { return client_output_; }
@@ -95,98 +100,105 @@ class Conversation {
   private:
     // A statement that a Parse or PREPARE made, by its name on the server.
     struct Prepared {
-        std::string sql;             // the client's text (PREPARE: the whole statement)
+        std::string sql;              // the client's text (PREPARE: the whole statement)
         std::uint64_t statement = 0;  // its record
-        bool by_sql = false;         // PREPARE: judged as a simple statement
-        bool stale = false;          // under the current policy and path it would not be sent as is
+        bool by_sql = false;          // PREPARE: judged as a simple statement
+        // Under the current policy and path it would not be sent as it was.
+        bool stale = false;
         std::shared_ptr<const parser::Judgement> judgement;
     };
     struct Portal {
-        std::uint64_t statement = 0;
+        std::string sql;
         std::shared_ptr<const parser::Judgement> judgement;
-        std::string_view sql() const { return text; }
-        std::string text;
+        std::uint64_t statement = 0;  // the record of its Bind
         std::uint64_t rows = 0;
         std::uint64_t bytes = 0;
-        bool unfinished = false;
+        bool executed = false;
+        bool suspended = false;
+        std::chrono::steady_clock::time_point started;
     };
     enum class Hold : std::uint8_t {
         kNone,
         kDrain,    // until all answers are in, to learn the state the next statement runs in
         kPath,     // until the server has said its search_path
         kCatalog,  // until a fresh catalog is there
-        kCancel,   // until a cancel has been delivered
     };
 
-    // The client's side.
+    // The client's side. A handler gives false where its message has to wait.
     void take_client_messages();
-    void client_message(char type, std::string_view payload);
-    void query(std::string_view payload);
-    void parse(std::string_view payload);
+    [[nodiscard]] bool client_message(char type, std::string_view payload);
+    [[nodiscard]] bool query(std::string_view payload);
+    [[nodiscard]] bool parse(std::string_view payload);
     void bind(std::string_view payload);
     void describe(std::string_view payload);
     void execute(std::string_view payload);
     void close(std::string_view payload);
-    void function_call(std::string_view payload);
+    void sync();
+    void function_call();
     void malformed(std::string_view what);
+    void record_skipped(std::string_view sql);
 
-    // The door: false where the judgement has to wait (hold_ says for what).
+    // The door.
     [[nodiscard]] bool ready_to_judge();
-    [[nodiscard]] std::optional<parser::Judgement> judge(std::string_view sql,
-                                                         parser::Protocol protocol);
+    [[nodiscard]] parser::Judgement ask_the_judge(std::string_view sql,
+                                                  parser::Protocol protocol) const;
+    [[nodiscard]] std::shared_ptr<const parser::Judgement> judge(std::string_view sql,
+                                                                 parser::Protocol protocol);
+    void take_newest_policy();
     void rejudge_prepared();
     void ask_search_path();
-    [[nodiscard]] bool record(const audit::Statement& statement);
-    void note_effects(const parser::StatementJudgement& statement);
+    void note_effects(const parser::Judgement& judgement, std::size_t count);
+    [[nodiscard]] bool record(audit::Statement statement);
+    [[nodiscard]] const Prepared* find_prepared(std::string_view name) const;
     // Puts a message into the server's stream that fails there, in place of a refused one.
-    void forward_failing_parse(std::string_view name, Entry entry);
+    void forward_refusal(std::string_view statement_name, Entry entry, parser::Refusal refusal);
+    void push(Entry entry);
 
     // The server's side.
     void take_server_messages();
     void server_message(char type, std::string_view payload, std::string_view whole);
-    void error_response(std::string_view payload);
-    void notice_response(std::string_view payload, std::string_view whole);
-    void ready_for_query(std::string_view payload, std::string_view whole);
-    void command_complete(char type, std::string_view payload, std::string_view whole);
-    void row_description(std::string_view payload, std::string_view whole);
-    void count_row(std::size_t bytes);
     void internal_message(char type, std::string_view payload);
-    void statement_done(Entry& entry, std::size_t index, std::string_view sqlstate,
-                        std::string_view message);
-    void finish_portal(Portal& portal);
-    void skip_batch();
-    void after_drain();
-    void pass(std::string_view whole) { client_output_ += whole; }
+    void error_response(std::string_view payload);
+    void notice_response(std::string_view payload);
+    void ready_for_query(std::string_view payload, std::string_view whole);
+    void statement_complete(char type, std::string_view whole);
+    [[nodiscard]] bool row_description(std::string_view payload);
+    void parameter_status(std::string_view payload, std::string_view whole);
+    void unexpected(char type);
+    void drop_skipped_entries();
+    void completed(const parser::StatementJudgement& statement, std::string_view text,
+                   std::uint64_t number);
+    void finish_portal(const Portal& portal);
     void write_result(std::uint64_t statement, std::uint64_t rows, std::uint64_t bytes,
                       std::chrono::steady_clock::time_point started, std::string_view sqlstate,
                       std::string_view message);
-    void completed(const parser::StatementJudgement& statement, std::string_view text,
-                   std::uint64_t number);
+    void finish(Ending ending);
 
     ConversationOptions options_;
     std::string client_input_;
+    std::size_t client_taken_ = 0;  // bytes of client_input_ that are done with
     std::string server_input_;
     std::string client_output_;
     std::string server_output_;
-    std::size_t server_rest_ = 0;   // bytes of a streamed message still to come
-    bool server_rest_passes_ = true;
+    std::size_t server_rest_ = 0;  // bytes of a streamed message still to come
 
     Pipeline pipeline_;
     std::unordered_map<std::string, Prepared> prepared_;
     std::unordered_map<std::string, Portal> portals_;
     wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
+    bool fatal_passed_ = false;  // the server has said why it closes
 
     Hold hold_ = Hold::kNone;
     bool cancel_in_flight_ = false;
-    bool catalog_asked_ = false;      // for the message at the front of client_input_
-    bool path_may_differ_ = false;    // the server has to be asked before the next judgement
-    bool path_was_set_ = false;       // ever in this session: transaction ends may change it
-    bool batch_open_ = false;         // extended messages were sent since the last Sync
-    bool skipping_ = false;           // the server discards everything up to the next Sync
+    bool catalog_asked_ = false;    // for the message at the front of client_input_
+    bool path_may_differ_ = false;  // the server has to be asked before the next judgement
+    bool path_was_set_ = false;     // ever in this session: transaction ends may change it
+    bool batch_open_ = false;       // extended messages were sent since the last Sync
+    bool skipping_ = false;         // the server discards everything up to the next Sync
     std::uint64_t next_statement_ = 1;
     audit::SessionEnd totals_;
     std::optional<Ending> ended_;
-    std::optional<Ending> ending_;    // to be said at the next message boundary
+    std::optional<Ending> ending_;  // to be said at the next message boundary
 };
 
 }  // namespace vitrine::session

@@ -1,5 +1,6 @@
 // The messages that were sent to the server and are not answered yet, in their order: which answer
-// belongs to which message (PostgreSQL documentation, "Message Flow", "Extended Query", "Pipelining").
+// belongs to which message (PostgreSQL documentation, "Message Flow", "Extended Query",
+// "Pipelining").
 //
 // Each frontend message that the server answers has one Entry; which backend message completes it
 // is in this table:
@@ -12,8 +13,8 @@
 //   kClose      CloseComplete
 //   kSync       ReadyForQuery
 //
-// An ErrorResponse answers the first entry; unless that is a kQuery, everything up to the next kSync
-// is discarded by the server without an answer.
+// An ErrorResponse answers the first entry; unless that is a kQuery, everything up to the next
+// kSync is discarded by the server without an answer.
 #pragma once
 
 #include <chrono>
@@ -45,6 +46,7 @@ struct Entry {
     std::vector<std::uint64_t> records;
     // What the client gets in place of the error that the server will answer with.
     std::optional<parser::Refusal> refusal;
+    bool refusal_has_position = false;  // it is about a place in `sql`
 
     std::size_t current = 0;  // kQuery: the statement that runs
     std::uint64_t rows = 0;   // of the current statement

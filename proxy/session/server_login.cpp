@@ -135,8 +135,8 @@ ServerLogin::Outcome ServerLogin::step(std::string& bytes) {
         if (!*header || rest.size() < (*header)->size) {
             break;
         }
-        outcome = message((*header)->type, rest.substr(wire::kHeaderBytes,
-                                                       (*header)->size - wire::kHeaderBytes));
+        outcome = message((*header)->type,
+                          rest.substr(wire::kHeaderBytes, (*header)->size - wire::kHeaderBytes));
         taken += (*header)->size;
     }
     bytes.erase(0, taken);
@@ -258,11 +258,10 @@ ServerLogin::Outcome ServerLogin::authentication(std::string_view payload) {
             if (!offers("SCRAM-SHA-256") && !offers("SCRAM-SHA-256-PLUS")) {
                 return fail("the server offers no SASL mechanism that vitrine has");
             }
-            scram_ = std::make_unique<wire::ScramClient>(
-                wire::new_nonce(), options_.certificate_hash, offers("SCRAM-SHA-256-PLUS"),
-                options_.salted);
-            wire::write_sasl_initial_response(output_, scram_->mechanism(),
-                                              scram_->client_first());
+            scram_ =
+                std::make_unique<wire::ScramClient>(wire::new_nonce(), options_.certificate_hash,
+                                                    offers("SCRAM-SHA-256-PLUS"), options_.salted);
+            wire::write_sasl_initial_response(output_, scram_->mechanism(), scram_->client_first());
             return Outcome::kGoOn;
         }
         case wire::AuthenticationKind::kSASLContinue: {

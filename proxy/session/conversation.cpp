@@ -1,0 +1,134 @@
+// The conversation as its driver sees it: bytes in, what is wanted, and how it ends.
+#include "proxy/session/conversation.h"
+
+#include "config/limits.h"
+
+namespace vitrine::session {
+
+Conversation::Conversation(ConversationOptions options) : options_(std::move(options)) {}
+
+void Conversation::from_client(std::string_view bytes) {
+    if (ended_) {
+        return;
+    }
+    client_input_ += bytes;
+    take_client_messages();
+}
+
+void Conversation::from_server(std::string_view bytes) {
+    if (ended_) {
+        return;
+    }
+    server_input_ += bytes;
+    take_server_messages();
+    if (ended_) {
+        return;
+    }
+    if (pipeline_.empty() && (hold_ == Hold::kDrain || hold_ == Hold::kPath)) {
+        hold_ = Hold::kNone;
+    }
+    take_client_messages();
+}
+
+void Conversation::client_closed() {
+    finish({.cause = audit::EndCause::kClient});
+}
+
+void Conversation::server_closed() {
+    if (fatal_passed_) {
+        finish({.cause = audit::EndCause::kError, .log_message = "the server ended the session"});
+        return;
+    }
+    // A message cut in the middle cannot be followed by one of ours.
+    const bool can_speak = !inside_client_message();
+    finish({.cause = audit::EndCause::kError,
+            .sqlstate = can_speak ? "08006" : "",
+            .message = "the database server closed the connection unexpectedly",
+            .hint = "Connect again.",
+            .log_message = "the server closed the connection unexpectedly"});
+}
+
+void Conversation::catalog_answered() {
+    if (hold_ == Hold::kCatalog) {
+        hold_ = Hold::kNone;
+        take_client_messages();
+    }
+}
+
+bool Conversation::cancel_requested() {
+    if (ended_ || pipeline_.empty() || pipeline_.front().internal) {
+        return false;
+    }
+    cancel_in_flight_ = true;
+    return true;
+}
+
+void Conversation::cancel_delivered() {
+    cancel_in_flight_ = false;
+    take_client_messages();
+}
+
+void Conversation::end(Ending ending) {
+    if (ended_ || ending_) {
+        return;
+    }
+    if (inside_client_message()) {
+        ending_ = std::move(ending);
+        return;
+    }
+    finish(std::move(ending));
+}
+
+void Conversation::abandon() {
+    if (!ended_) {
+        Ending ending = ending_.value_or(Ending{.cause = audit::EndCause::kError});
+        ending.sqlstate.clear();
+        finish(std::move(ending));
+    }
+}
+
+void Conversation::finish(Ending ending) {
+    if (ended_) {
+        return;
+    }
+    for (const Entry& entry : pipeline_.entries()) {
+        for (std::size_t i = entry.current; i < entry.records.size(); ++i) {
+            write_result(entry.records[i], i == entry.current ? entry.rows : 0,
+                         i == entry.current ? entry.bytes : 0, entry.started, "57P01",
+                         "the session ended before the statement did");
+        }
+    }
+    for (const auto& [name, portal] : portals_) {
+        finish_portal(portal);
+    }
+    totals_.cause = ending.cause;
+    if (const auto written = options_.log->append(options_.id, totals_); !written) {
+        ending.log_message += ending.log_message.empty() ? "" : "; ";
+        ending.log_message += "session_end could not be recorded: " + written.error().message();
+    }
+    if (!ending.sqlstate.empty()) {
+        wire::write_error_response(client_output_, {.severity = "FATAL",
+                                                    .sqlstate = ending.sqlstate,
+                                                    .message = ending.message,
+                                                    .detail = {},
+                                                    .hint = ending.hint,
+                                                    .position = 0});
+    }
+    server_output_.clear();
+    client_input_.clear();
+    client_taken_ = 0;
+    server_input_.clear();
+    ended_ = std::move(ending);
+}
+
+bool Conversation::wants_client_bytes() const {
+    return !ended_ && !ending_ && hold_ == Hold::kNone && !cancel_in_flight_ &&
+           server_output_.size() < limits::kOutputHighWaterBytes &&
+           pipeline_.size() < limits::kPipelineEntriesMax;
+}
+
+bool Conversation::wants_server_bytes() const {
+    return !ended_ && client_output_.size() < limits::kOutputHighWaterBytes;
+}
+
+}  // namespace vitrine::session

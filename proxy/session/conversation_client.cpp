@@ -1,0 +1,689 @@
+// The conversation's one half: from the client through the door to the server.
+#include <algorithm>
+
+#include "config/limits.h"
+#include "proxy/session/conversation.h"
+#include "proxy/session/server_login.h"
+#include "proxy/wire/frame.h"
+
+namespace vitrine::session {
+
+namespace {
+
+// Statements and portals of vitrine's own on the server; clients may not use names like it.
+constexpr std::string_view kOwnNames = "vitrine:";
+constexpr std::string_view kPathStatement = "vitrine:search_path";
+
+// What the server is sent in place of a refused statement. The first cannot be parsed, in whatever
+// state the transaction is; the second parses, so that the statements before it in the same text
+// run, and then fails: nobody can make a setting of that name (parser::kSettingPrefix is closed).
+constexpr std::string_view kFailingText = "vitrine: statement refused";
+constexpr std::string_view kFailingStatement = "SHOW vitrine.statement_refused";
+
+parser::Refusal log_refusal() {
+    return {.sqlstate = "58030",
+            .message = "the statement could not be recorded in the query log",
+            .detail = "Nothing is forwarded that is not on record.",
+            .hint =
+                "The query log cannot be written to at the moment; tell the operator, and try "
+                "again later.",
+            .position = 0};
+}
+
+std::string hex(std::string_view bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text = "\\x";
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        text += kDigits[byte >> 4];
+        text += kDigits[byte & 15];
+    }
+    return text;
+}
+
+std::string_view trim(std::string_view text) {
+    constexpr std::string_view kSpace = " \t\r\n\f\v;";
+    const std::size_t begin = text.find_first_not_of(kSpace);
+    if (begin == std::string_view::npos) {
+        return {};
+    }
+    return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+}  // namespace
+
+void Conversation::take_client_messages() {
+    while (wants_client_bytes()) {
+        const std::string_view rest = std::string_view(client_input_).substr(client_taken_);
+        const auto header = wire::peek_frontend(rest);
+        if (!header) {
+            malformed(wire::describe(static_cast<wire::WireError>(header.error().value())));
+            return;
+        }
+        if (!*header || rest.size() < (*header)->size) {
+            break;
+        }
+        const char type = (*header)->type;
+        if (!client_message(
+                type, rest.substr(wire::kHeaderBytes, (*header)->size - wire::kHeaderBytes))) {
+            break;
+        }
+        if (ended_) {
+            return;
+        }
+        catalog_asked_ = false;
+        client_taken_ += (*header)->size;
+    }
+    if (client_taken_ > 0) {
+        client_input_.erase(0, client_taken_);
+        client_taken_ = 0;
+        if (client_input_.empty() && client_input_.capacity() > limits::kOutputHighWaterBytes) {
+            client_input_.shrink_to_fit();
+        }
+    }
+}
+
+bool Conversation::client_message(char type, std::string_view payload) {
+    if (skipping_ && type != 'S' && type != 'X') {
+        // The server would discard it; it does not get to see it. What it holds is recorded.
+        if (type == 'Q') {
+            const auto message = wire::decode_query(payload);
+            message ? record_skipped(message->sql) : malformed("Query");
+        } else if (type == 'P') {
+            const auto message = wire::decode_parse(payload);
+            message ? record_skipped(message->sql) : malformed("Parse");
+        }
+        return true;
+    }
+    switch (type) {
+        case 'Q':
+            return query(payload);
+        case 'P':
+            return parse(payload);
+        case 'B':
+            bind(payload);
+            return true;
+        case 'D':
+            describe(payload);
+            return true;
+        case 'E':
+            execute(payload);
+            return true;
+        case 'C':
+            close(payload);
+            return true;
+        case 'F':
+            function_call();
+            return true;
+        case 'S':
+            if (!wire::decode_empty(payload)) {
+                malformed("Sync");
+                return true;
+            }
+            sync();
+            return true;
+        case 'H':
+            if (!wire::decode_empty(payload)) {
+                malformed("Flush");
+                return true;
+            }
+            wire::write_flush(server_output_);
+            return true;
+        case 'X':
+            finish({.cause = audit::EndCause::kClient});
+            return true;
+        case 'd':
+        case 'c':
+        case 'f':
+            // No COPY FROM STDIN ever runs; PostgreSQL ignores these outside of one, as a client
+            // may send them before it has seen the error (postgres.c, PostgresMain).
+            return true;
+        default:
+            malformed("a message that does not belong here");
+            return true;
+    }
+}
+
+void Conversation::malformed(std::string_view what) {
+    finish({.cause = audit::EndCause::kError,
+            .sqlstate = "08P01",
+            .message = "malformed protocol message: " + std::string(what),
+            .log_message = "malformed message from the client: " + std::string(what)});
+}
+
+bool Conversation::ready_to_judge() {
+    take_newest_policy();
+    const bool policy_waits = catalog_asked_ && options_.policy != options_.newest_policy();
+    if (!path_may_differ_ && !policy_waits) {
+        return true;
+    }
+    if (!pipeline_.empty()) {
+        hold_ = Hold::kDrain;
+        if (batch_open_) {
+            wire::write_flush(server_output_);
+        }
+        return false;
+    }
+    if (status_ == wire::TransactionStatus::kFailed && !batch_open_) {
+        // The server cannot be asked, and runs nothing but the end of the transaction; what stands
+        // behind that end in the same text is refused by the judge.
+        return true;
+    }
+    hold_ = Hold::kPath;
+    ask_search_path();
+    return false;
+}
+
+void Conversation::take_newest_policy() {
+    // Only while nothing is under way: what is in the pipeline was judged by the policy of before.
+    if (!pipeline_.empty()) {
+        return;
+    }
+    auto newest = options_.newest_policy();
+    if (newest != options_.policy) {
+        options_.policy = std::move(newest);
+        rejudge_prepared();
+    }
+}
+
+parser::Judgement Conversation::ask_the_judge(std::string_view sql,
+                                              parser::Protocol protocol) const {
+    using Known = parser::SessionContext::Prepared;
+    parser::SessionContext context;
+    context.search_path = options_.search_path;
+    context.protocol = protocol;
+    context.prepared = [this](std::string_view name) {
+        const auto made = prepared_.find(std::string(name));
+        if (made != prepared_.end() && made->second.stale) {
+            return Known::kStale;
+        }
+        return find_prepared(name) != nullptr ? Known::kCurrent : Known::kUnknown;
+    };
+    return parser::judge(sql, *options_.policy, context);
+}
+
+std::shared_ptr<const parser::Judgement> Conversation::judge(std::string_view sql,
+                                                             parser::Protocol protocol) {
+    auto judgement = std::make_shared<parser::Judgement>(ask_the_judge(sql, protocol));
+    if (!judgement->allowed() && judgement->catalog_may_be_stale && !catalog_asked_) {
+        catalog_asked_ = true;
+        hold_ = Hold::kCatalog;
+        return nullptr;
+    }
+    return judgement;
+}
+
+void Conversation::rejudge_prepared() {
+    for (auto& [name, prepared] : prepared_) {
+        const auto now = ask_the_judge(prepared.sql, prepared.by_sql ? parser::Protocol::kSimple
+                                                                     : parser::Protocol::kExtended);
+        prepared.stale = !now.allowed() || now.forwarded != prepared.judgement->forwarded;
+    }
+}
+
+const Conversation::Prepared* Conversation::find_prepared(std::string_view name) const {
+    const auto made = prepared_.find(std::string(name));
+    return made == prepared_.end() ? nullptr : &made->second;
+}
+
+bool Conversation::record(audit::Statement statement) {
+    ++totals_.statements;
+    if (!statement.allowed) {
+        ++totals_.rejected;
+    }
+    return static_cast<bool>(options_.log->append(options_.id, statement));
+}
+
+void Conversation::record_skipped(std::string_view sql) {
+    // Nothing is forwarded, so there is nothing to refuse where this cannot be written.
+    (void)record({.statement = next_statement_++,
+                  .sql = sql,
+                  .of = {},
+                  .params = {},
+                  .allowed = false,
+                  .rule = kSkipped,
+                  .masked = {},
+                  .forwarded = {}});
+}
+
+void Conversation::note_effects(const parser::Judgement& judgement, std::size_t count) {
+    for (std::size_t i = 0; i < count && i < judgement.statements.size(); ++i) {
+        switch (judgement.statements[i].effect) {
+            case parser::Effect::kSearchPath:
+                path_was_set_ = true;
+                path_may_differ_ = true;
+                break;
+            case parser::Effect::kTransaction:
+            case parser::Effect::kExecute:
+                path_may_differ_ = path_may_differ_ || path_was_set_;
+                break;
+            case parser::Effect::kNone:
+            case parser::Effect::kPrepare:
+            case parser::Effect::kDeallocate:
+                break;
+        }
+    }
+}
+
+void Conversation::push(Entry entry) {
+    entry.started = options_.now();
+    if (entry.kind != EntryKind::kQuery && entry.kind != EntryKind::kSync) {
+        batch_open_ = true;
+    }
+    pipeline_.push(std::move(entry));
+}
+
+void Conversation::forward_refusal(std::string_view statement_name, Entry entry,
+                                   parser::Refusal refusal) {
+    wire::write_parse(server_output_, statement_name, kFailingText, {});
+    entry.refusal = std::move(refusal);
+    push(std::move(entry));
+    skipping_ = true;
+}
+
+bool Conversation::query(std::string_view payload) {
+    const auto message = wire::decode_query(payload);
+    if (!message) {
+        malformed("Query");
+        return true;
+    }
+    if (!ready_to_judge()) {
+        return false;
+    }
+    auto judgement = judge(message->sql, parser::Protocol::kSimple);
+    if (judgement == nullptr) {
+        return false;
+    }
+    const auto& statements = judgement->statements;
+    const std::size_t refused = judgement->first_refused();
+
+    Entry entry{.kind = EntryKind::kQuery};
+    entry.sql = message->sql;
+    entry.judgement = judgement;
+    std::size_t text_begin = 0;
+    bool recorded = true;
+    for (std::size_t i = 0; i < statements.size() && recorded; ++i) {
+        const auto& statement = statements[i];
+        const std::size_t text_end = statement.begin + statement.size;
+        std::vector<std::string> masked = statement.masked;
+        if (statement.effect == parser::Effect::kExecute) {
+            if (const Prepared* prepared = find_prepared(statement.name)) {
+                masked = prepared->judgement->statements.front().masked;
+            }
+        }
+        const std::uint64_t number = next_statement_++;
+        recorded = record(
+            {.statement = number,
+             .sql = trim(std::string_view(message->sql).substr(text_begin, text_end - text_begin)),
+             .of = {},
+             .params = {},
+             .allowed = i<refused, .rule = i> refused
+                            ? std::string_view("not run: an earlier statement was refused")
+                            : std::string_view(statement.rule),
+             .masked = std::move(masked),
+             .forwarded = statement.forwarded
+                              ? std::optional<std::string_view>(*statement.forwarded)
+                              : std::nullopt});
+        entry.records.push_back(number);
+        text_begin = text_end;
+    }
+
+    skipping_ = false;
+    batch_open_ = false;
+    if (!recorded) {
+        entry.refusal = log_refusal();
+        entry.refusal_has_position = false;
+        entry.records.clear();
+        entry.judgement = nullptr;
+        wire::write_query(server_output_, kFailingText);
+        push(std::move(entry));
+        return true;
+    }
+    if (statements.empty()) {
+        // Nothing but white space and comments, which are on nobody's record: not sent either.
+        wire::write_query(server_output_, "");
+    } else if (refused == 0) {
+        entry.refusal = statements.front().refusal;
+        entry.refusal_has_position = true;
+        wire::write_query(server_output_, kFailingText);
+    } else {
+        std::string text;
+        if (judgement->forwarded) {
+            text = *judgement->forwarded;
+        } else {
+            const auto& last = statements[refused - 1];
+            text = message->sql.substr(0, last.begin + last.size);
+        }
+        if (refused < statements.size()) {
+            text += "\n;";
+            text += kFailingStatement;
+            entry.refusal = statements[refused].refusal;
+            entry.refusal_has_position = true;
+        }
+        note_effects(*judgement, refused);
+        wire::write_query(server_output_, text);
+    }
+    push(std::move(entry));
+    return true;
+}
+
+bool Conversation::parse(std::string_view payload) {
+    const auto message = wire::decode_parse(payload);
+    if (!message) {
+        malformed("Parse");
+        return true;
+    }
+    if (!ready_to_judge()) {
+        return false;
+    }
+    auto judgement = judge(message->sql, parser::Protocol::kExtended);
+    if (judgement == nullptr) {
+        return false;
+    }
+    Entry entry{.kind = EntryKind::kParse};
+    entry.name = message->name;
+    entry.sql = message->sql;
+    entry.judgement = judgement;
+
+    std::optional<parser::Refusal> refusal;
+    std::string_view rule = "statement: empty";
+    std::vector<std::string> masked;
+    std::optional<std::string_view> forwarded;
+    if (!judgement->statements.empty()) {
+        const auto& statement = judgement->statements.front();
+        rule = statement.rule;
+        masked = statement.masked;
+        refusal = statement.refusal;
+        entry.refusal_has_position = refusal.has_value();
+        if (statement.effect == parser::Effect::kExecute) {
+            if (const Prepared* prepared = find_prepared(statement.name)) {
+                masked = prepared->judgement->statements.front().masked;
+            }
+        }
+        if (statement.forwarded) {
+            forwarded = *statement.forwarded;
+        }
+    }
+    if (!refusal && message->name.starts_with(kOwnNames)) {
+        rule = "protocol: reserved name";
+        refusal = {.sqlstate = "42939",
+                   .message = "the name \"" + std::string(message->name) + "\" is reserved",
+                   .detail = "Names that begin with \"vitrine:\" belong to the proxy.",
+                   .hint = "Choose another name for the prepared statement.",
+                   .position = 0};
+    }
+    if (!refusal && prepared_.size() >= limits::kPreparedStatementsMax &&
+        !prepared_.contains(std::string(message->name))) {
+        rule = "limit: prepared statements";
+        refusal = {.sqlstate = "53400",
+                   .message = "too many prepared statements in this session (" +
+                              std::to_string(limits::kPreparedStatementsMax) + ")",
+                   .detail = {},
+                   .hint = "Close those that are no longer needed.",
+                   .position = 0};
+    }
+    const std::uint64_t number = next_statement_++;
+    if (record({.statement = number,
+                .sql = message->sql,
+                .of = {},
+                .params = {},
+                .allowed = !refusal,
+                .rule = rule,
+                .masked = std::move(masked),
+                .forwarded = forwarded})) {
+        entry.records.push_back(number);
+    } else {
+        refusal = log_refusal();
+        entry.refusal_has_position = false;
+    }
+    if (refusal) {
+        forward_refusal(message->name, std::move(entry), std::move(*refusal));
+        return true;
+    }
+    wire::write_parse(server_output_, message->name,
+                      judgement->forwarded            ? std::string_view(*judgement->forwarded)
+                      : judgement->statements.empty() ? std::string_view()
+                                                      : message->sql,
+                      message->parameter_types);
+    push(std::move(entry));
+    return true;
+}
+
+void Conversation::bind(std::string_view payload) {
+    const auto message = wire::decode_bind(payload);
+    if (!message) {
+        malformed("Bind");
+        return;
+    }
+    Entry entry{.kind = EntryKind::kBind};
+    entry.name = message->portal;
+    std::uint64_t of = 0;
+    std::string_view rule;
+    std::vector<std::string> masked;
+    std::optional<parser::Refusal> refusal;
+    // A Parse that is still under way replaces what had its name; if it fails, the server discards
+    // this Bind with the rest of the batch.
+    const Entry* pending = nullptr;
+    for (const Entry& waiting : pipeline_.entries()) {
+        if (waiting.kind == EntryKind::kParse && waiting.name == message->statement) {
+            pending = &waiting;
+        }
+    }
+    const Prepared* made = find_prepared(message->statement);
+    if (pending != nullptr) {
+        entry.sql = pending->sql;
+        entry.judgement = pending->judgement;
+        of = pending->records.empty() ? 0 : pending->records.front();
+    } else if (made != nullptr) {
+        entry.sql = made->sql;
+        entry.judgement = made->judgement;
+        of = made->statement;
+    }
+    if (made != nullptr && made->stale) {
+        rule = "prepared: judged under other rules or another search_path";
+        refusal = {.sqlstate = "26000",
+                   .message = "prepared statement \"" + std::string(message->statement) +
+                              "\" has to be prepared again",
+                   .detail =
+                       "The search_path, the rules or the catalog have changed since it was "
+                       "prepared, and it would mean something else now.",
+                   .hint = "Prepare it again under the same name after closing it.",
+                   .position = 0};
+    } else if (message->portal.starts_with(kOwnNames) ||
+               message->statement.starts_with(kOwnNames)) {
+        rule = "protocol: reserved name";
+        refusal = {.sqlstate = "42939",
+                   .message = "names that begin with \"vitrine:\" are reserved",
+                   .detail = {},
+                   .hint = "Choose another name for the portal.",
+                   .position = 0};
+    } else if (portals_.size() >= limits::kPreparedStatementsMax) {
+        rule = "limit: portals";
+        refusal = {.sqlstate = "53400",
+                   .message = "too many portals in this session",
+                   .detail = {},
+                   .hint = "Close those that are no longer needed.",
+                   .position = 0};
+    }
+    if (entry.judgement && !entry.judgement->statements.empty()) {
+        const auto& statement = entry.judgement->statements.front();
+        masked = statement.masked;
+        if (rule.empty()) {
+            rule = statement.rule;
+        }
+    } else if (rule.empty()) {
+        rule = of == 0 ? "protocol: unknown prepared statement" : "statement: empty";
+    }
+
+    std::optional<std::vector<std::optional<std::string>>> params;
+    if (!message->values.empty() && options_.parameters == config::Parameters::kFull) {
+        params.emplace();
+        for (std::size_t i = 0; i < message->values.size(); ++i) {
+            const auto& value = message->values[i];
+            if (!value) {
+                params->emplace_back(std::nullopt);
+            } else if (message->format(i) == 0) {
+                params->emplace_back(std::string(*value));
+            } else {
+                params->emplace_back(hex(*value));
+            }
+        }
+    }
+    const std::uint64_t number = next_statement_++;
+    // A Bind of a name that was never prepared has no text to refer to; the server refuses it.
+    const std::string unknown = "-- Bind of prepared statement \"" +
+                                std::string(message->statement) + "\", which does not exist";
+    if (record({.statement = number,
+                .sql = of == 0 ? std::optional<std::string_view>(unknown) : std::nullopt,
+                .of = of == 0 ? std::nullopt : std::optional<std::uint64_t>(of),
+                .params = std::move(params),
+                .allowed = !refusal,
+                .rule = rule,
+                .masked = std::move(masked),
+                .forwarded = {}})) {
+        entry.records.push_back(number);
+    } else {
+        refusal = log_refusal();
+    }
+    if (refusal) {
+        forward_refusal(kPathStatement, std::move(entry), std::move(*refusal));
+        return;
+    }
+    server_output_ += 'B';
+    const std::size_t length = payload.size() + 4;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        server_output_ += static_cast<char>(length >> shift & 0xff);
+    }
+    server_output_ += payload;
+    push(std::move(entry));
+}
+
+void Conversation::describe(std::string_view payload) {
+    const auto message = wire::decode_describe(payload);
+    if (!message) {
+        malformed("Describe");
+        return;
+    }
+    wire::write_describe(server_output_, message->kind, message->name);
+    push({.kind = EntryKind::kDescribe});
+}
+
+void Conversation::execute(std::string_view payload) {
+    const auto message = wire::decode_execute(payload);
+    if (!message) {
+        malformed("Execute");
+        return;
+    }
+    Entry entry{.kind = EntryKind::kExecute};
+    entry.name = message->portal;
+    const Entry* pending = nullptr;
+    for (const Entry& waiting : pipeline_.entries()) {
+        if (waiting.kind == EntryKind::kBind && waiting.name == message->portal) {
+            pending = &waiting;
+        }
+    }
+    const auto portal = portals_.find(entry.name);
+    if (pending != nullptr) {
+        entry.sql = pending->sql;
+        entry.judgement = pending->judgement;
+        entry.records = pending->records;
+    } else if (portal != portals_.end()) {
+        entry.sql = portal->second.sql;
+        entry.judgement = portal->second.judgement;
+        entry.records = {portal->second.statement};
+    } else {
+        // A cursor that DECLARE made is a portal too: what Execute fetches from it is on record.
+        entry.sql = "-- Execute of portal \"" + entry.name + "\"";
+        const std::uint64_t number = next_statement_++;
+        const bool recorded = record({.statement = number,
+                                      .sql = entry.sql,
+                                      .of = {},
+                                      .params = {},
+                                      .allowed = true,
+                                      .rule = "protocol: Execute of a cursor",
+                                      .masked = {},
+                                      .forwarded = {}});
+        if (!recorded) {
+            forward_refusal(kPathStatement, std::move(entry), log_refusal());
+            return;
+        }
+        entry.records = {number};
+    }
+    if (entry.judgement) {
+        note_effects(*entry.judgement, 1);
+    }
+    wire::write_execute(server_output_, message->portal, message->max_rows);
+    push(std::move(entry));
+}
+
+void Conversation::close(std::string_view payload) {
+    const auto message = wire::decode_close(payload);
+    if (!message) {
+        malformed("Close");
+        return;
+    }
+    wire::write_close(server_output_, message->kind, message->name);
+    Entry entry{.kind = EntryKind::kClose};
+    entry.name = message->name;
+    entry.is_portal = message->kind == wire::ObjectKind::kPortal;
+    push(std::move(entry));
+}
+
+void Conversation::sync() {
+    wire::write_sync(server_output_);
+    batch_open_ = false;
+    skipping_ = false;
+    push({.kind = EntryKind::kSync});
+}
+
+void Conversation::function_call() {
+    constexpr std::string_view kText = "-- FunctionCall message";
+    Entry entry{.kind = EntryKind::kQuery};
+    entry.sql = kText;
+    const std::uint64_t number = next_statement_++;
+    if (record({.statement = number,
+                .sql = kText,
+                .of = {},
+                .params = {},
+                .allowed = false,
+                .rule = "protocol: FunctionCall",
+                .masked = {},
+                .forwarded = {}})) {
+        entry.records.push_back(number);
+    }
+    entry.refusal = {.sqlstate = "0A000",
+                     .message = "the FunctionCall message (fast-path call) is not supported",
+                     .detail = "vitrine judges SQL; a fast-path call has none.",
+                     .hint = "Call the function with SELECT.",
+                     .position = 0};
+    batch_open_ = false;
+    wire::write_query(server_output_, kFailingText);
+    push(std::move(entry));
+}
+
+void Conversation::ask_search_path() {
+    // As extended messages, so that it can be asked inside a batch without ending its transaction.
+    wire::write_parse(server_output_, kPathStatement, kSearchPathQuery, {});
+    wire::write_bind(server_output_, kPathStatement, kPathStatement);
+    wire::write_execute(server_output_, kPathStatement, 0);
+    wire::write_close(server_output_, wire::ObjectKind::kPortal, kPathStatement);
+    wire::write_close(server_output_, wire::ObjectKind::kStatement, kPathStatement);
+    const bool inside_batch = batch_open_;
+    for (const EntryKind kind : {EntryKind::kParse, EntryKind::kBind, EntryKind::kExecute,
+                                 EntryKind::kClose, EntryKind::kClose}) {
+        Entry entry{.kind = kind};
+        entry.internal = true;
+        push(std::move(entry));
+    }
+    if (inside_batch) {
+        wire::write_flush(server_output_);
+    } else {
+        wire::write_sync(server_output_);
+        Entry entry{.kind = EntryKind::kSync};
+        entry.internal = true;
+        push(std::move(entry));
+        batch_open_ = false;
+    }
+}
+
+}  // namespace vitrine::session

@@ -1,0 +1,524 @@
+// The conversation's other half: the server's answers, checked, counted and handed to the client.
+#include <algorithm>
+
+#include "config/limits.h"
+#include "proxy/session/conversation.h"
+#include "proxy/session/server_login.h"
+#include "proxy/wire/frame.h"
+
+namespace vitrine::session {
+
+void Conversation::take_server_messages() {
+    std::size_t taken = 0;
+    while (!ended_) {
+        const std::string_view rest = std::string_view(server_input_).substr(taken);
+        if (server_rest_ > 0) {
+            const std::size_t size = std::min(server_rest_, rest.size());
+            client_output_ += rest.substr(0, size);
+            taken += size;
+            server_rest_ -= size;
+            if (server_rest_ > 0) {
+                break;
+            }
+            if (ending_) {
+                finish(std::move(*ending_));
+                break;
+            }
+            continue;
+        }
+        const auto header = wire::peek_backend(rest);
+        if (!header) {
+            unexpected('?');
+            break;
+        }
+        if (!*header) {
+            break;
+        }
+        const auto [type, size] = **header;
+        if ((type == 'D' || type == 'd') && !pipeline_.empty() && !pipeline_.front().internal) {
+            // Counted whole and passed on as it comes.
+            Entry& entry = pipeline_.front();
+            ++entry.rows;
+            entry.bytes += size;
+            server_rest_ = size;
+            continue;
+        }
+        if (size > limits::kBackendControlBytesMax) {
+            unexpected(type);
+            break;
+        }
+        if (rest.size() < size) {
+            break;
+        }
+        server_message(type, rest.substr(wire::kHeaderBytes, size - wire::kHeaderBytes),
+                       rest.substr(0, size));
+        taken += size;
+    }
+    if (!ended_) {
+        server_input_.erase(0, taken);
+    }
+}
+
+void Conversation::unexpected(char type) {
+    finish({.cause = audit::EndCause::kError,
+            .sqlstate = "08P01",
+            .message = "the database server sent something unexpected; the session is closed",
+            .hint = "Connect again; if it happens again, tell the operator.",
+            .log_message = std::string("unexpected message from the server: ") + type});
+}
+
+void Conversation::server_message(char type, std::string_view payload, std::string_view whole) {
+    // Messages that come at any time.
+    switch (type) {
+        case 'S':
+            parameter_status(payload, whole);
+            return;
+        case 'N':
+            notice_response(payload);
+            return;
+        case 'A':  // NotificationResponse: LISTEN is refused, so it is nobody's
+            return;
+        default:
+            break;
+    }
+    if (type == 'E') {
+        error_response(payload);
+        return;
+    }
+    if (pipeline_.empty()) {
+        unexpected(type);
+        return;
+    }
+    Entry& entry = pipeline_.front();
+    if (entry.internal) {
+        internal_message(type, payload);
+        return;
+    }
+    switch (type) {
+        case '1': {  // ParseComplete
+            if (entry.kind != EntryKind::kParse) {
+                unexpected(type);
+                return;
+            }
+            prepared_[entry.name] = {.sql = std::move(entry.sql),
+                                     .statement = entry.records.front(),
+                                     .by_sql = false,
+                                     .stale = false,
+                                     .judgement = std::move(entry.judgement)};
+            pipeline_.pop();
+            client_output_ += whole;
+            return;
+        }
+        case '2': {  // BindComplete
+            if (entry.kind != EntryKind::kBind) {
+                unexpected(type);
+                return;
+            }
+            if (const auto old = portals_.find(entry.name); old != portals_.end()) {
+                finish_portal(old->second);
+            }
+            portals_[entry.name] = {.sql = std::move(entry.sql),
+                                    .judgement = std::move(entry.judgement),
+                                    .statement = entry.records.front(),
+                                    .started = entry.started};
+            pipeline_.pop();
+            client_output_ += whole;
+            return;
+        }
+        case '3':  // CloseComplete
+            if (entry.kind != EntryKind::kClose) {
+                unexpected(type);
+                return;
+            }
+            if (!entry.is_portal) {
+                prepared_.erase(entry.name);
+            } else if (const auto portal = portals_.find(entry.name); portal != portals_.end()) {
+                finish_portal(portal->second);
+                portals_.erase(portal);
+            }
+            pipeline_.pop();
+            client_output_ += whole;
+            return;
+        case 't':  // ParameterDescription
+            client_output_ += whole;
+            return;
+        case 'n':  // NoData
+            if (entry.kind != EntryKind::kDescribe) {
+                unexpected(type);
+                return;
+            }
+            pipeline_.pop();
+            client_output_ += whole;
+            return;
+        case 'T':
+            if (!row_description(payload)) {
+                return;
+            }
+            if (entry.kind == EntryKind::kDescribe) {
+                pipeline_.pop();
+            }
+            client_output_ += whole;
+            return;
+        case 'C':
+        case 'I':
+        case 's':
+            statement_complete(type, whole);
+            return;
+        case 'H':  // CopyOutResponse
+        case 'c':  // CopyDone
+            client_output_ += whole;
+            return;
+        case 'Z':
+            ready_for_query(payload, whole);
+            return;
+        default:
+            // CopyInResponse, CopyBothResponse, FunctionCallResponse, an authentication request:
+            // nothing that was let through is answered with these.
+            unexpected(type);
+            return;
+    }
+}
+
+void Conversation::internal_message(char type, std::string_view payload) {
+    switch (type) {
+        case 'D': {
+            const auto row = wire::decode_data_row(payload);
+            std::vector<std::string> path;
+            if (!row || row->values.size() != 1 || !row->values[0] ||
+                !parse_name_array(*row->values[0], path)) {
+                unexpected(type);
+                return;
+            }
+            path_may_differ_ = false;
+            if (path != options_.search_path) {
+                options_.search_path = std::move(path);
+                rejudge_prepared();
+            }
+            return;
+        }
+        case '1':
+        case '2':
+        case '3':
+        case 'C':
+            pipeline_.pop();
+            break;
+        case 'Z': {
+            const auto ready = wire::decode_ready_for_query(payload);
+            if (!ready) {
+                unexpected(type);
+                return;
+            }
+            status_ = ready->status;
+            pipeline_.pop();
+            break;
+        }
+        default:
+            unexpected(type);
+            return;
+    }
+}
+
+bool Conversation::row_description(std::string_view payload) {
+    const auto rows = wire::decode_row_description(payload);
+    if (!rows) {
+        unexpected('T');
+        return false;
+    }
+    for (const auto& field : rows->fields) {
+        if (field.table != 0 && options_.policy->is_masked(field.table, field.column)) {
+            finish({.cause = audit::EndCause::kError,
+                    .sqlstate = "42501",
+                    .message = "a masked column would have been shown; the session is closed",
+                    .hint = "This is a defect of the proxy, not of your statement: tell the "
+                            "operator.",
+                    .log_message = "tripwire: column " + std::to_string(field.column) +
+                                   " of relation " + std::to_string(field.table) +
+                                   " is masked and came back as itself"});
+            return false;
+        }
+    }
+    return true;
+}
+
+void Conversation::parameter_status(std::string_view payload, std::string_view whole) {
+    const auto parameter = wire::decode_parameter_status(payload);
+    if (!parameter) {
+        unexpected('S');
+        return;
+    }
+    if (std::string broken = broken_pin(parameter->name, parameter->value); !broken.empty()) {
+        finish({.cause = audit::EndCause::kError,
+                .sqlstate = "42501",
+                .message = "a setting that the proxy depends on was changed; the session is closed",
+                .hint = "Do not change " + std::string(parameter->name) + ".",
+                .log_message = "tripwire: " + broken});
+        return;
+    }
+    if (parameter->name == "application_name" &&
+        parameter->value.starts_with(options_.application_prefix)) {
+        wire::write_parameter_status(client_output_, parameter->name,
+                                     parameter->value.substr(options_.application_prefix.size()));
+        return;
+    }
+    client_output_ += whole;
+}
+
+void Conversation::statement_complete(char type, std::string_view whole) {
+    Entry& entry = pipeline_.front();
+    entry.bytes += whole.size();
+    if (entry.kind == EntryKind::kQuery) {
+        if (type == 's') {
+            unexpected(type);
+            return;
+        }
+        if (entry.current < entry.records.size()) {
+            write_result(entry.records[entry.current], entry.rows, entry.bytes, entry.started,
+                         "00000", {});
+            const auto& statement = entry.judgement->statements[entry.current];
+            completed(statement,
+                      std::string_view(entry.sql).substr(statement.begin, statement.size),
+                      entry.records[entry.current]);
+            ++entry.current;
+            entry.rows = 0;
+            entry.bytes = 0;
+            entry.started = options_.now();
+        }
+        client_output_ += whole;
+        return;
+    }
+    if (entry.kind != EntryKind::kExecute) {
+        unexpected(type);
+        return;
+    }
+    const auto portal = portals_.find(entry.name);
+    if (portal != portals_.end()) {
+        portal->second.executed = true;
+        portal->second.rows += entry.rows;
+        portal->second.bytes += entry.bytes;
+        portal->second.suspended = type == 's';
+        if (type != 's') {
+            write_result(portal->second.statement, portal->second.rows, portal->second.bytes,
+                         portal->second.started, "00000", {});
+            portal->second.rows = 0;
+            portal->second.bytes = 0;
+        }
+    } else if (!entry.records.empty()) {
+        write_result(entry.records.front(), entry.rows, entry.bytes, entry.started, "00000", {});
+    }
+    if (type == 'C' && entry.judgement && !entry.judgement->statements.empty()) {
+        completed(entry.judgement->statements.front(), entry.sql, entry.records.front());
+    }
+    pipeline_.pop();
+    client_output_ += whole;
+}
+
+void Conversation::completed(const parser::StatementJudgement& statement, std::string_view text,
+                             std::uint64_t number) {
+    switch (statement.effect) {
+        case parser::Effect::kPrepare: {
+            auto judgement =
+                std::make_shared<parser::Judgement>(ask_the_judge(text, parser::Protocol::kSimple));
+            prepared_[statement.name] = {.sql = std::string(text),
+                                         .statement = number,
+                                         .by_sql = true,
+                                         .stale = !judgement->allowed(),
+                                         .judgement = std::move(judgement)};
+            return;
+        }
+        case parser::Effect::kDeallocate:
+            if (statement.name.empty()) {
+                prepared_.clear();
+            } else {
+                prepared_.erase(statement.name);
+            }
+            return;
+        case parser::Effect::kNone:
+        case parser::Effect::kTransaction:
+        case parser::Effect::kSearchPath:
+        case parser::Effect::kExecute:
+            return;
+    }
+}
+
+void Conversation::error_response(std::string_view payload) {
+    const auto fields = wire::decode_fields(payload);
+    if (!fields) {
+        unexpected('E');
+        return;
+    }
+    const std::string_view severity = fields->get('V');
+    const bool fatal = severity == "FATAL" || severity == "PANIC";
+    if (pipeline_.empty() || fatal) {
+        // The server speaks for itself (it shuts down, an administrator ended the session).
+        fatal_passed_ = fatal_passed_ || fatal;
+        if (!fatal) {
+            unexpected('E');
+            return;
+        }
+        wire::write_fields(client_output_, 'E', fields->fields);
+        return;
+    }
+    Entry& entry = pipeline_.front();
+    path_may_differ_ = path_may_differ_ || path_was_set_;
+    if (entry.internal && !batch_open_) {
+        // Inside a batch the client hears of it as the answer to what it sent last; here it has
+        // asked nothing.
+        unexpected('E');
+        return;
+    }
+
+    const bool in_place = entry.refusal && (entry.kind != EntryKind::kQuery || !entry.judgement ||
+                                            entry.current == entry.judgement->first_refused());
+    std::string_view sqlstate = fields->get('C');
+    std::string_view text = fields->get('M');
+    if (in_place) {
+        const parser::Refusal& refusal = *entry.refusal;
+        sqlstate = refusal.sqlstate;
+        text = refusal.message;
+        wire::write_error_response(
+            client_output_,
+            {.severity = "ERROR",
+             .sqlstate = refusal.sqlstate,
+             .message = refusal.message,
+             .detail = refusal.detail,
+             .hint = refusal.hint,
+             .position = entry.refusal_has_position
+                             ? parser::character_position(entry.sql, refusal.position)
+                             : 0});
+    } else {
+        // An error of the server's, for a text that may not be the client's: the position is
+        // mapped back, and what quotes the rewritten text is left out.
+        const parser::Judgement* judgement = entry.judgement.get();
+        const bool rewritten = judgement != nullptr && judgement->forwarded.has_value();
+        std::vector<std::pair<char, std::string_view>> kept;
+        std::string position;
+        for (const auto& [code, value] : fields->fields) {
+            if (rewritten && (code == 'W' || code == 'q' || code == 'p')) {
+                continue;
+            }
+            if (rewritten && code == 'P') {
+                const std::size_t at = parser::byte_offset(
+                    *judgement->forwarded, static_cast<std::size_t>(std::strtoull(
+                                               std::string(value).c_str(), nullptr, 10)));
+                position = std::to_string(
+                    parser::character_position(entry.sql, judgement->positions.to_client(at)));
+                kept.emplace_back(code, position);
+                continue;
+            }
+            kept.emplace_back(code, value);
+        }
+        wire::write_fields(client_output_, 'E', kept);
+    }
+
+    // Each statement of the text that has not ended has now: the first with this error.
+    for (std::size_t i = entry.current; i < entry.records.size(); ++i) {
+        const bool first = i == entry.current;
+        if (first && !entry.internal) {
+            std::uint64_t rows = entry.rows;
+            if (entry.kind == EntryKind::kExecute) {
+                if (const auto portal = portals_.find(entry.name); portal != portals_.end()) {
+                    rows += portal->second.rows;
+                    portal->second.executed = true;
+                    portal->second.suspended = false;
+                }
+            }
+            write_result(entry.records[i], rows, entry.bytes, entry.started, sqlstate, text);
+        } else if (entry.judgement && i < entry.judgement->first_refused()) {
+            write_result(entry.records[i], 0, 0, entry.started, "",
+                         "not run: an earlier statement of the text failed");
+        }
+    }
+    if (entry.kind == EntryKind::kQuery) {
+        entry.current = entry.records.size();
+        entry.refusal.reset();
+        return;  // ReadyForQuery follows
+    }
+    pipeline_.pop();
+    drop_skipped_entries();
+}
+
+void Conversation::drop_skipped_entries() {
+    while (!pipeline_.empty() && pipeline_.front().kind != EntryKind::kSync) {
+        Entry& entry = pipeline_.front();
+        if (entry.kind == EntryKind::kParse || entry.kind == EntryKind::kBind) {
+            for (const std::uint64_t record : entry.records) {
+                write_result(record, 0, 0, entry.started, "", kSkipped);
+            }
+        }
+        pipeline_.pop();
+    }
+    if (pipeline_.empty()) {
+        skipping_ = true;
+    }
+}
+
+void Conversation::notice_response(std::string_view payload) {
+    const auto fields = wire::decode_fields(payload);
+    if (!fields) {
+        unexpected('N');
+        return;
+    }
+    if (!pipeline_.empty() && pipeline_.front().internal) {
+        return;
+    }
+    const bool rewritten = !pipeline_.empty() && pipeline_.front().judgement &&
+                           pipeline_.front().judgement->forwarded.has_value();
+    std::vector<std::pair<char, std::string_view>> kept;
+    for (const auto& [code, value] : fields->fields) {
+        if (!rewritten || (code != 'W' && code != 'q' && code != 'p' && code != 'P')) {
+            kept.emplace_back(code, value);
+        }
+    }
+    wire::write_fields(client_output_, 'N', kept);
+}
+
+void Conversation::ready_for_query(std::string_view payload, std::string_view whole) {
+    const auto ready = wire::decode_ready_for_query(payload);
+    Entry& entry = pipeline_.front();
+    if (!ready || (entry.kind != EntryKind::kQuery && entry.kind != EntryKind::kSync)) {
+        unexpected('Z');
+        return;
+    }
+    if (ready->status != status_) {
+        path_may_differ_ = path_may_differ_ || path_was_set_;
+    }
+    status_ = ready->status;
+    // The end of a transaction is the end of its portals.
+    if (status_ == wire::TransactionStatus::kIdle) {
+        for (const auto& [name, portal] : portals_) {
+            finish_portal(portal);
+        }
+        portals_.clear();
+    }
+    pipeline_.pop();
+    client_output_ += whole;
+}
+
+void Conversation::finish_portal(const Portal& portal) {
+    if (portal.suspended) {
+        write_result(portal.statement, portal.rows, portal.bytes, portal.started, "00000",
+                     "closed before its end");
+    } else if (!portal.executed) {
+        write_result(portal.statement, 0, 0, portal.started, "", "bound, but not executed");
+    }
+}
+
+void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std::uint64_t bytes,
+                                std::chrono::steady_clock::time_point started,
+                                std::string_view sqlstate, std::string_view message) {
+    totals_.rows += rows;
+    totals_.bytes += bytes;
+    // Where a result cannot be written, the next statement cannot be recorded either, and is
+    // refused for it: nothing is lost but this.
+    (void)options_.log->append(
+        options_.id,
+        audit::Result{.statement = statement,
+                      .rows = rows,
+                      .bytes = bytes,
+                      .duration = std::chrono::duration_cast<std::chrono::microseconds>(
+                          options_.now() - started),
+                      .sqlstate = std::string(sqlstate),
+                      .message = std::string(message)});
+}
+
+}  // namespace vitrine::session
