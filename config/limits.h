@@ -47,6 +47,14 @@ inline constexpr std::chrono::milliseconds kLastWordsMax{500};
 // The catalog is loaded anew this often, and at most once a kCatalogRefreshMin on demand.
 inline constexpr std::chrono::seconds kCatalogRefresh{30};
 inline constexpr std::chrono::milliseconds kCatalogRefreshMin{500};
+// A catalog that could not be refreshed for this long is no longer believed.
+inline constexpr std::chrono::minutes kCatalogAgeMax{5};
+
+// Connecting to one server, its TLS and login included.
+inline constexpr std::chrono::seconds kServerConnectMax{5};
+
+// Delivering a CancelRequest.
+inline constexpr std::chrono::seconds kCancelMax{2};
 
 // The configuration: hundreds of rules are a few thousand nodes. The second bounds what aliases
 // multiply.

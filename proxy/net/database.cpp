@@ -1,0 +1,293 @@
+#include "proxy/net/database.h"
+
+#include <libpq-fe.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <stdexcept>
+
+#include "config/limits.h"
+#include "parser/catalog/loader.h"
+
+namespace vitrine::net {
+
+namespace {
+
+// PostgreSQL 15 is what libpg_query reads; a newer server may read the same text differently.
+constexpr int kServerVersionEnd = 160000;
+
+constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
+
+struct PqDeleter {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+    void operator()(PGresult* result) const { PQclear(result); }
+};
+using Connection = std::unique_ptr<PGconn, PqDeleter>;
+using Result = std::unique_ptr<PGresult, PqDeleter>;
+
+const char* sslmode(config::TlsMode mode) {
+    switch (mode) {
+        case config::TlsMode::kDisable:
+            return "disable";
+        case config::TlsMode::kRequire:
+            return "require";
+        case config::TlsMode::kVerifyCa:
+            return "verify-ca";
+        case config::TlsMode::kVerifyFull:
+            return "verify-full";
+    }
+    return "verify-full";
+}
+
+std::string one_line(std::string text) {
+    while (!text.empty() && text.back() == '\n') {
+        text.pop_back();
+    }
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
+
+Connection connect(const config::Database& database) {
+    std::string hosts;
+    std::string ports;
+    for (const auto& server : database.servers) {
+        hosts += (hosts.empty() ? "" : ",") + server.host;
+        ports += (ports.empty() ? "" : ",") + std::to_string(server.port);
+    }
+    const bool verify = database.tls_mode == config::TlsMode::kVerifyCa ||
+                        database.tls_mode == config::TlsMode::kVerifyFull;
+    const std::string ca = !verify                     ? ""
+                           : database.tls_ca.empty() ? kSystemCertificates
+                                                       : database.tls_ca.string();
+    const std::string password(database.password.reveal());
+    const std::string timeout = std::to_string(limits::kServerConnectMax.count());
+    const std::array keywords = {"host",        "port",    "dbname",          "user",
+                                 "password",    "sslmode", "sslrootcert",     "application_name",
+                                 "passfile",    "options", "connect_timeout", "gssencmode",
+                                 "client_encoding", static_cast<const char*>(nullptr)};
+    const std::array values = {
+        hosts.c_str(), ports.c_str(), database.dbname.c_str(), database.user.c_str(),
+        password.c_str(), sslmode(database.tls_mode), ca.c_str(), "vitrine catalog", "/dev/null",
+        "-c default_transaction_read_only=on -c statement_timeout=30s -c lock_timeout=5s "
+        "-c search_path=pg_catalog",
+        timeout.c_str(), "disable", "UTF8", static_cast<const char*>(nullptr)};
+    return Connection(PQconnectdbParams(keywords.data(), values.data(), 0));
+}
+
+}  // namespace
+
+std::shared_ptr<const parser::CatalogSnapshot> load_catalog(const config::Database& database,
+                                                            std::string& error) {
+    const Connection connection = connect(database);
+    if (PQstatus(connection.get()) != CONNECTION_OK) {
+        error = one_line(PQerrorMessage(connection.get()));
+        return nullptr;
+    }
+    const int version = PQserverVersion(connection.get());
+    if (version >= kServerVersionEnd) {
+        error = "the server is PostgreSQL " + std::to_string(version / 10000) +
+                ", and this vitrine reads SQL as PostgreSQL 15 does; servers up to 15 are "
+                "supported";
+        return nullptr;
+    }
+    const auto run = [&](std::string_view sql) {
+        Result result(PQexec(connection.get(), std::string(sql).c_str()));
+        const ExecStatusType status = PQresultStatus(result.get());
+        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+            error = one_line(PQerrorMessage(connection.get()));
+            result.reset();
+        }
+        return result;
+    };
+    if (!run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")) {
+        return nullptr;
+    }
+    parser::SnapshotBuilder builder;
+    const auto queries = parser::catalog_queries();
+    std::vector<std::optional<std::string_view>> row;
+    for (std::size_t query = 0; query < queries.size(); ++query) {
+        const Result result = run(queries[query].sql);
+        if (!result) {
+            error = "loading " + std::string(queries[query].name) + ": " + error;
+            return nullptr;
+        }
+        const int rows = PQntuples(result.get());
+        const int fields = PQnfields(result.get());
+        row.resize(static_cast<std::size_t>(fields));
+        for (int i = 0; i < rows; ++i) {
+            for (int j = 0; j < fields; ++j) {
+                row[static_cast<std::size_t>(j)] =
+                    PQgetisnull(result.get(), i, j)
+                        ? std::nullopt
+                        : std::optional<std::string_view>(std::in_place,
+                                                          PQgetvalue(result.get(), i, j),
+                                                          PQgetlength(result.get(), i, j));
+            }
+            if (!builder.add(query, row)) {
+                break;  // finish() says why
+            }
+        }
+    }
+    return builder.finish(error);
+}
+
+DatabaseSettings Database::make_settings(std::shared_ptr<const config::Config> config,
+                                         const std::string& name) {
+    DatabaseSettings settings;
+    settings.database = &config->databases.at(name);
+    settings.config = std::move(config);
+    if (settings.database->tls_mode != config::TlsMode::kDisable) {
+        settings.server_tls = std::shared_ptr<SSL_CTX>(
+            make_server_context(*settings.database).release(), SslContextDeleter());
+    }
+    return settings;
+}
+
+Database::Database(std::shared_ptr<const config::Config> config, const std::string& name)
+    : settings_(make_settings(std::move(config), name)), thread_([this] { run(); }) {}
+
+Database::~Database() {
+    {
+        const std::lock_guard lock(mutex_);
+        stop_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+}
+
+void Database::reconfigure(DatabaseSettings settings) {
+    {
+        const std::lock_guard lock(mutex_);
+        settings_ = std::move(settings);
+        policies_.clear();
+        ++generation_;
+        // Another server may stand behind the same name now: the old catalog is not believed any
+        // longer than it takes to load the new one.
+        waiting_.emplace_back([] {});
+    }
+    wake_.notify_all();
+}
+
+DatabaseSettings Database::settings() const {
+    const std::lock_guard lock(mutex_);
+    return settings_;
+}
+
+std::string Database::catalog_error() const {
+    const std::lock_guard lock(mutex_);
+    return catalog_error_;
+}
+
+std::shared_ptr<const parser::Policy> Database::policy(const std::vector<std::string>& groups) {
+    const std::lock_guard lock(mutex_);
+    if (!catalog_ || std::chrono::steady_clock::now() - loaded_at_ > limits::kCatalogAgeMax) {
+        return nullptr;
+    }
+    const auto& rules = settings_.config->masking.rules;
+    std::set<std::string> named;
+    for (const auto& rule : rules.rules) {
+        named.insert(rule.except_groups.begin(), rule.except_groups.end());
+    }
+    std::vector<std::string> key;
+    for (const auto& group : groups) {
+        if (named.contains(group)) {
+            key.push_back(group);
+        }
+    }
+    std::ranges::sort(key);
+    auto& policy = policies_[key];
+    if (!policy) {
+        policy = parser::compile_policy(catalog_, rules, settings_.config->functions, key);
+    }
+    return policy;
+}
+
+void Database::refresh(std::function<void()> done) {
+    {
+        const std::lock_guard lock(mutex_);
+        waiting_.push_back(std::move(done));
+    }
+    wake_.notify_all();
+}
+
+wire::SaltedPassword Database::salted(const config::Database& database, std::string_view salt,
+                                      std::uint32_t iterations) {
+    const std::pair<std::string, std::uint32_t> key(salt, iterations);
+    {
+        const std::lock_guard lock(mutex_);
+        if (salted_generation_ != generation_) {
+            salted_.clear();
+            salted_generation_ = generation_;
+        }
+        // `database` may be of a configuration before a reload, with another password.
+        if (settings_.database == &database) {
+            if (const auto kept = salted_.find(key); kept != salted_.end()) {
+                return {kept->second};
+            }
+        }
+    }
+    wire::SaltedPassword derived =
+        wire::salted_password(database.password.reveal(), salt, iterations);
+    const std::lock_guard lock(mutex_);
+    // A server has one salt a role; a few servers behind one name have a few.
+    if (settings_.database == &database && salted_.size() < 64) {
+        salted_[key] = derived.bytes;
+    }
+    return derived;
+}
+
+void Database::run() {
+    auto next = std::chrono::steady_clock::now();
+    std::unique_lock lock(mutex_);
+    auto not_before = next;
+    while (!stop_) {
+        wake_.wait_until(lock, next, [this] { return stop_ || !waiting_.empty(); });
+        if (wake_.wait_until(lock, not_before, [this] { return stop_; })) {
+            break;
+        }
+        const auto waiting = std::exchange(waiting_, {});
+        const DatabaseSettings settings = settings_;
+        const std::uint64_t generation = generation_;
+        lock.unlock();
+
+        const auto began = std::chrono::steady_clock::now();
+        std::string error;
+        auto catalog = load_catalog(*settings.database, error);
+
+        lock.lock();
+        const std::string& name = settings.database->name;
+        if (catalog && generation == generation_) {
+            if (!catalog_) {
+                spdlog::info("database {}: catalog loaded, {} relations", name,
+                             catalog->relations().size());
+            }
+            loaded_at_ = began;
+            catalog_error_.clear();
+            if (!catalog_ || catalog_->fingerprint() != catalog->fingerprint()) {
+                catalog_ = std::move(catalog);
+                policies_.clear();
+            }
+        } else if (!catalog) {
+            if (catalog_error_ != error) {
+                spdlog::error("database {}: cannot load the catalog: {}", name, error);
+            }
+            catalog_error_ = error;
+        }
+        next = began + limits::kCatalogRefresh;
+        not_before = std::chrono::steady_clock::now() + limits::kCatalogRefreshMin;
+        lock.unlock();
+        for (const auto& done : waiting) {
+            done();
+        }
+        lock.lock();
+    }
+    const auto waiting = std::exchange(waiting_, {});
+    lock.unlock();
+    for (const auto& done : waiting) {
+        done();
+    }
+}
+
+}  // namespace vitrine::net

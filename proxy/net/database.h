@@ -1,0 +1,81 @@
+// One database of the configuration while the proxy runs: its catalog, loaded through the service
+// role by a thread of its own, and the policies compiled on it. Outlives a reload; thread-safe.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/config.h"
+#include "parser/masking/policy.h"
+#include "proxy/net/tls.h"
+#include "proxy/wire/scram.h"
+
+namespace vitrine::net {
+
+// Loads a catalog with libpq, as the service role. nullptr and a sentence in `error` where that
+// fails; a server newer than the parser fails too. Blocks, for limits::kCatalogLoadMax at most.
+[[nodiscard]] std::shared_ptr<const parser::CatalogSnapshot> load_catalog(
+    const config::Database& database, std::string& error);
+
+// What of a configuration a database depends on; kept alive by the pointer to all of it.
+struct DatabaseSettings {
+    std::shared_ptr<const config::Config> config;
+    const config::Database* database = nullptr;
+    std::shared_ptr<SSL_CTX> server_tls;  // null with tls.mode: disable
+};
+
+class Database {
+  public:
+    // Throws std::runtime_error where the server's TLS cannot be set up.
+    Database(std::shared_ptr<const config::Config> config, const std::string& name);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    // A reload: new sessions use it from now on, running ones get its rules.
+    void reconfigure(DatabaseSettings settings);
+    [[nodiscard]] static DatabaseSettings make_settings(
+        std::shared_ptr<const config::Config> config, const std::string& name);
+
+    [[nodiscard]] DatabaseSettings settings() const;
+    // The policy for these groups on the newest catalog; nullptr as long as there is no catalog,
+    // or none young enough to be believed.
+    [[nodiscard]] std::shared_ptr<const parser::Policy> policy(
+        const std::vector<std::string>& groups);
+    // Why there is no catalog.
+    [[nodiscard]] std::string catalog_error() const;
+    // Loads the catalog anew. `done` is called, on the loader's thread, after a load that began
+    // after this call, whether it went well or not.
+    void refresh(std::function<void()> done);
+
+    // The derived key of the service role's password: kept, because deriving it takes milliseconds.
+    [[nodiscard]] wire::SaltedPassword salted(const config::Database& database,
+                                              std::string_view salt, std::uint32_t iterations);
+
+  private:
+    void run();
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    DatabaseSettings settings_;
+    std::shared_ptr<const parser::CatalogSnapshot> catalog_;
+    std::chrono::steady_clock::time_point loaded_at_;
+    std::string catalog_error_ = "the catalog has not been loaded yet";
+    // By the groups that some rule names, of those a principal has.
+    std::map<std::vector<std::string>, std::shared_ptr<const parser::Policy>> policies_;
+    std::vector<std::function<void()>> waiting_;
+    bool stop_ = false;
+    std::uint64_t generation_ = 0;  // of settings_
+    std::map<std::pair<std::string, std::uint32_t>, std::string> salted_;
+    std::uint64_t salted_generation_ = 0;
+    std::thread thread_;
+};
+
+}  // namespace vitrine::net
