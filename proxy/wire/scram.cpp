@@ -4,16 +4,16 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <stringprep.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdlib>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "proxy/wire/base64.h"
+#include "proxy/wire/saslprep.h"
 
 namespace vitrine::wire {
 namespace {
@@ -76,38 +76,19 @@ std::string md5_hex(std::string_view message) {
     return hex;
 }
 
-// libpq's pg_saslprep(): ASCII stays as it is, control characters and all; so does what is not
-// UTF-8, has a character that is prohibited or unknown to Unicode 3.2, or comes out empty.
-std::string saslprep(std::string_view password) {
-    std::string prepared(password);
-    const bool ascii = std::all_of(password.begin(), password.end(),
-                                   [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-    if (ascii || password.find('\0') != std::string_view::npos) {
-        return prepared;
-    }
-    // NFKC makes at most 18 characters of one.
-    std::string buffer(password);
-    buffer.resize(password.size() * 18 + 1, '\0');
-    const int error =
-        stringprep(buffer.data(), buffer.size(), STRINGPREP_NO_UNASSIGNED, stringprep_saslprep);
-    const std::string_view result(buffer.c_str());
-    if (error == STRINGPREP_OK && !result.empty()) {
-        wipe(prepared);
-        prepared = result;
-    }
-    wipe(buffer);
-    return prepared;
-}
+// What stands behind an attribute: another one, or the end of the message.
+enum class Next : std::uint8_t { kAttribute, kEnd };
 
-// Takes "<letter>=<value>" from the front, to the next comma or the end; nullopt: another
-// attribute.
-std::optional<std::string_view> take(std::string_view& message, char letter) {
-    if (message.size() < 2 || message[0] != letter || message[1] != '=') {
+// Takes "<letter>=<value>" and the comma behind it from the front of `message`.
+std::optional<std::string_view> take(std::string_view& message, char letter, Next next) {
+    const std::size_t comma = message.find(',');
+    if (!message.starts_with(letter) || message.substr(1, 1) != "=" ||
+        (comma == std::string_view::npos) != (next == Next::kEnd)) {
         return std::nullopt;
     }
-    const std::size_t comma = message.find(',');
-    const std::string_view value = message.substr(2, comma == message.npos ? comma : comma - 2);
-    message.remove_prefix(comma == message.npos ? message.size() : comma + 1);
+    const std::size_t end = std::min(comma, message.size());
+    const std::string_view value = message.substr(2, end - 2);
+    message.remove_prefix(std::min(end + 1, message.size()));
     return value;
 }
 
@@ -142,11 +123,10 @@ struct ServerFirst {
 // behind are refused as libpq refuses them, since no server sends any.
 std::optional<ServerFirst> parse_server_first(std::string_view message,
                                               std::string_view client_nonce) {
-    const bool extended = message.ends_with(',');
-    const auto nonce = take(message, 'r');
-    const auto salt = take(message, 's');
-    const auto digits = take(message, 'i');
-    if (!nonce || !salt || !digits || !message.empty() || extended) {
+    const auto nonce = take(message, 'r', Next::kAttribute);
+    const auto salt = take(message, 's', Next::kAttribute);
+    const auto digits = take(message, 'i', Next::kEnd);
+    if (!nonce || !salt || !digits) {
         return std::nullopt;
     }
     // The server must add to the nonce: an echo alone would let an old exchange be replayed.
@@ -295,8 +275,8 @@ boost::system::result<void> ScramClient::verify(std::string_view server_final) {
     if (stage != State::Stage::kFinalSent) {
         return WireError::kAuthentication;
     }
-    const auto text = take(server_final, 'v');  // else "e=…", the server's refusal
-    const auto signature = text && server_final.empty() ? from_base64(*text) : std::nullopt;
+    const auto text = take(server_final, 'v', Next::kEnd);  // else "e=…", the server's refusal
+    const auto signature = text ? from_base64(*text) : std::nullopt;
     if (!signature || signature->size() != kSha256Bytes ||
         CRYPTO_memcmp(signature->data(), state_->server_signature.bytes.data(), kSha256Bytes) !=
             0) {
