@@ -98,9 +98,13 @@ class QueryLog {
     // `id.user` is what the stranger claimed; `id.session` the connection's.
     [[nodiscard]] boost::system::result<void> append(const SessionId& id, const LoginRefused& r);
 
-    // Writes a checkpoint of every file that has grown since the last one into the ledger. Called
-    // by a thread of the log's own each second; a session's end calls it too.
+    // Writes a checkpoint of every file that has grown since the last one into the ledger. A thread
+    // of the log's own does so each second, and soon after a session's end.
     [[nodiscard]] boost::system::result<void> checkpoint();
+
+    // What keeps the log from being written now, one sentence with the file's name, for the health
+    // check and the operator's log; empty: nothing. Goes away by itself when an append succeeds.
+    [[nodiscard]] std::string trouble() const;
 
   private:
     QueryLog();

@@ -1,0 +1,199 @@
+#include "proxy/audit/chain.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <charconv>
+#include <new>
+
+#include "proxy/audit/names.h"
+
+namespace vitrine::audit {
+
+namespace {
+
+constexpr std::string_view kTimeMember = "{\"time\":\"";
+constexpr std::string_view kSeqMember = "\",\"seq\":";
+constexpr std::string_view kTypeMember = ",\"type\":\"";
+constexpr std::string_view kPrevMember = ",\"prev\":\"";
+constexpr std::string_view kSignatureMember = ",\"signature\":\"";
+constexpr std::string_view kHashMember = ",\"hash\":\"";
+constexpr std::size_t kDigestLength = 64;
+
+// Fetched once: looking an algorithm up costs more than hashing a record with it.
+const EVP_MD* sha256() {
+    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return algorithm;
+}
+
+bool take(std::string_view& text, std::string_view prefix) {
+    if (!text.starts_with(prefix)) {
+        return false;
+    }
+    text.remove_prefix(prefix.size());
+    return true;
+}
+
+// Takes `member` and `length` hex digits and a quote off the end of the text.
+bool take_last(std::string_view& text, std::string_view member, std::size_t length,
+               std::string_view& value) {
+    const std::size_t whole = member.size() + length + 1;
+    if (text.size() < whole || text.back() != '"') {
+        return false;
+    }
+    const auto tail = text.substr(text.size() - whole);
+    const auto digits = tail.substr(member.size(), length);
+    if (!tail.starts_with(member) || !is_hex(digits)) {
+        return false;
+    }
+    value = digits;
+    text.remove_suffix(whole);
+    return true;
+}
+
+}  // namespace
+
+bool is_hex(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+std::optional<HexDigest> parse_digest(std::string_view hex) {
+    if (hex.size() != kDigestLength || !is_hex(hex)) {
+        return std::nullopt;
+    }
+    HexDigest digest;
+    std::copy(hex.begin(), hex.end(), digest.digits.begin());
+    return digest;
+}
+
+void append_hex(std::string& out, std::string_view bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        out += kDigits[byte >> 4];
+        out += kDigits[byte & 15];
+    }
+}
+
+std::string from_hex(std::string_view hex) {
+    const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+        bytes += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
+    }
+    return bytes;
+}
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+    if (context_ == nullptr || sha256() == nullptr) {
+        throw std::bad_alloc();
+    }
+}
+
+Sha256::~Sha256() {
+    EVP_MD_CTX_free(context_);
+}
+
+void Sha256::begin() {
+    if (EVP_DigestInit_ex2(context_, sha256(), nullptr) != 1) {
+        throw std::bad_alloc();
+    }
+}
+
+void Sha256::update(std::string_view bytes) {
+    if (EVP_DigestUpdate(context_, bytes.data(), bytes.size()) != 1) {
+        throw std::bad_alloc();
+    }
+}
+
+HexDigest Sha256::end() {
+    unsigned char raw[EVP_MAX_MD_SIZE];
+    if (EVP_DigestFinal_ex(context_, raw, nullptr) != 1) {
+        throw std::bad_alloc();
+    }
+    HexDigest digest;
+    constexpr char kDigits[] = "0123456789abcdef";
+    for (std::size_t i = 0; i < kDigestLength / 2; ++i) {
+        digest.digits[2 * i] = kDigits[raw[i] >> 4];
+        digest.digits[2 * i + 1] = kDigits[raw[i] & 15];
+    }
+    return digest;
+}
+
+HexDigest Sha256::of(std::string_view bytes) {
+    begin();
+    update(bytes);
+    return end();
+}
+
+std::optional<ChainedLine> parse_line(std::string_view line) {
+    ChainedLine parsed;
+    std::string_view end = line;
+    if (end.empty() || end.back() != '}') {
+        return std::nullopt;
+    }
+    end.remove_suffix(1);
+    if (!take_last(end, kHashMember, kDigestLength, parsed.hash)) {
+        return std::nullopt;
+    }
+    parsed.hashed = end;
+    if (take_last(end, kSignatureMember, kSignatureHexLength, parsed.signature)) {
+        parsed.signed_bytes = end;
+    }
+    if (!take_last(end, kPrevMember, kDigestLength, parsed.prev)) {
+        return std::nullopt;
+    }
+
+    std::string_view start = end;
+    if (!take(start, kTimeMember) || start.size() < kTimeLength) {
+        return std::nullopt;
+    }
+    parsed.time = start.substr(0, kTimeLength);
+    start.remove_prefix(kTimeLength);
+    if (!parse_time(parsed.time) || !take(start, kSeqMember)) {
+        return std::nullopt;
+    }
+    const auto number = std::from_chars(start.data(), start.data() + start.size(), parsed.seq);
+    if (number.ec != std::errc{} || start.front() == '0') {
+        return std::nullopt;
+    }
+    start.remove_prefix(static_cast<std::size_t>(number.ptr - start.data()));
+    if (!take(start, kTypeMember)) {
+        return std::nullopt;
+    }
+    parsed.type = start.substr(0, start.find('"'));
+    if (parsed.type.size() == start.size()) {
+        return std::nullopt;
+    }
+    return parsed;
+}
+
+void begin_line(std::string& out, std::string_view time, std::uint64_t seq, std::string_view type) {
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, seq).ptr;
+    out.append(kTimeMember).append(time).append(kSeqMember);
+    out.append(digits, static_cast<std::size_t>(end - digits));
+    out.append(kTypeMember).append(type).append("\"");
+}
+
+void append_prev(std::string& line, const HexDigest& prev) {
+    line.append(kPrevMember).append(prev.view()).append("\"");
+}
+
+void append_signature(std::string& line, std::string_view hex) {
+    line.append(kSignatureMember).append(hex).append("\"");
+}
+
+HexDigest append_hash(std::string& line, Sha256& sha) {
+    const HexDigest hash = sha.of(line);
+    line.append(kHashMember).append(hash.view()).append("\"}\n");
+    return hash;
+}
+
+HexDigest seal(std::string& line, const HexDigest& prev, Sha256& sha) {
+    append_prev(line, prev);
+    return append_hash(line, sha);
+}
+
+}  // namespace vitrine::audit

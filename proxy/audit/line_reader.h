@@ -1,0 +1,50 @@
+// Reads a log file line by line in bounded pieces; a line may be of any size.
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proxy/audit/append_file.h"
+
+namespace vitrine::audit {
+
+class LineReader {
+  public:
+    // Reads from byte `offset` on. The descriptor stays the caller's.
+    explicit LineReader(int fd, std::uint64_t offset = 0) : fd_(fd), offset_(offset) {}
+
+    // The next line without its newline; the view holds until the next call. False at the end or at
+    // a read error. What stands behind the last newline is torn(), not a line.
+    [[nodiscard]] bool next(std::string_view& line);
+
+    [[nodiscard]] boost::system::error_code error() const { return error_; }
+    // After the last line: the bytes behind the last newline.
+    [[nodiscard]] std::string_view torn() const;
+    // Where the next line begins.
+    [[nodiscard]] std::uint64_t offset() const { return offset_; }
+
+  private:
+    [[nodiscard]] bool fill();
+
+    int fd_;
+    std::uint64_t offset_;
+    boost::system::error_code error_;
+    std::string buffer_;
+    std::size_t begin_ = 0;  // of what has not been handed out
+    std::size_t end_ = 0;    // of what has been read
+    std::size_t searched_ = 0;
+};
+
+// For readers: the file, never by a symbolic link and never anything but a regular file.
+[[nodiscard]] boost::system::result<Descriptor> open_to_read(const std::string& path);
+
+// The line whose newline is the byte before `end`; false where there is no such line or it cannot
+// be read.
+[[nodiscard]] bool read_line_before(int fd, std::uint64_t end, std::string& line);
+
+// Exactly `size` bytes from `offset`; false at an error or an early end of the file.
+[[nodiscard]] bool read_exactly(int fd, std::uint64_t offset, char* out, std::size_t size);
+
+}  // namespace vitrine::audit

@@ -1,0 +1,573 @@
+#include "proxy/audit/query_log.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <list>
+#include <map>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+
+#include "proxy/audit/append_file.h"
+#include "proxy/audit/chain.h"
+#include "proxy/audit/continuation.h"
+#include "proxy/audit/ledger.h"
+#include "proxy/audit/names.h"
+#include "proxy/audit/record.h"
+
+namespace vitrine::audit {
+
+using boost::system::error_code;
+using boost::system::result;
+
+namespace {
+
+// Descriptors kept open for users' files. A process has 1,024 by default, most of them sockets.
+constexpr std::size_t kOpenFilesMax = 256;
+
+// A line's buffer is kept for the next one up to this size.
+constexpr std::size_t kKeptLineBytesMax = 256 * 1024;
+
+// How long a record may be without a checkpoint before no more are taken. The reader allows more
+// (verify.cpp), so that a slow moment is not called tampering.
+constexpr std::chrono::seconds kUnvouchedMax{2};
+
+constexpr std::chrono::milliseconds kCheckpointEvery{1000};
+// Sessions' ends closer together than this share a checkpoint.
+constexpr std::chrono::milliseconds kCheckpointGap{50};
+
+// Directories made for names that are only claimed: docs/query-log.md, "Directory names".
+constexpr unsigned kStrangersMax = 1000;
+
+// A user's records: the file of the day, and the end of its chain.
+struct Trail {
+    explicit Trail(std::string_view user) : directory(directory_name(user)) {}
+
+    const std::string directory;
+    std::mutex mutex;  // guards what follows
+    std::chrono::sys_days day{};
+    std::string name;  // "alice/2026-11-24.jsonl"; empty: no file yet
+    AppendFile file;   // its descriptor may be given back: see Trails
+    std::uint64_t seq = 0;
+    HexDigest hash;
+    bool grown = false;      // since the last checkpoint; then it is in `grown_`
+    bool misplaced = false;  // its name led elsewhere at the last checkpoint
+    std::string line;
+    std::string time;
+    Sha256 sha;
+
+    [[nodiscard]] Anchor anchor() const { return {name, seq, file.size(), hash, false}; }
+};
+using TrailPointer = std::shared_ptr<Trail>;
+
+// All trails by user, with the descriptors of the most recently used ones.
+class Trails {
+  public:
+    [[nodiscard]] TrailPointer find(const std::string& user) {
+        const std::lock_guard lock(mutex_);
+        Entry& entry = entries_[user];
+        if (!entry.trail) {
+            entry.trail = std::make_shared<Trail>(user);
+        }
+        if (entry.is_recent) {
+            recent_.splice(recent_.begin(), recent_, entry.place);
+        } else {
+            recent_.push_front(&entry);
+            entry.is_recent = true;
+            entry.place = recent_.begin();
+            release_oldest();
+        }
+        return entry.trail;
+    }
+
+    [[nodiscard]] bool knows(const std::string& user) const {
+        const std::lock_guard lock(mutex_);
+        return entries_.contains(user);
+    }
+
+    // Forgets the trails that nobody has written to since that day began.
+    void forget_before(std::chrono::sys_days day) {
+        const std::lock_guard lock(mutex_);
+        for (auto at = entries_.begin(); at != entries_.end();) {
+            if (is_idle(at->second.trail, day)) {
+                if (at->second.is_recent) {
+                    recent_.erase(at->second.place);
+                }
+                at = entries_.erase(at);
+            } else {
+                ++at;
+            }
+        }
+    }
+
+  private:
+    struct Entry {
+        TrailPointer trail;
+        bool is_recent = false;
+        std::list<Entry*>::iterator place;
+    };
+
+    // Pointers are handed out under mutex_ alone: with one left, nobody is about to use it.
+    static bool is_idle(const TrailPointer& trail, std::chrono::sys_days day) {
+        const std::unique_lock free(trail->mutex, std::try_to_lock);
+        return free && trail.use_count() == 1 && trail->day < day && !trail->grown;
+    }
+
+    void release_oldest() {
+        for (auto at = recent_.end(); recent_.size() > kOpenFilesMax && at != recent_.begin();) {
+            --at;
+            const std::unique_lock busy((*at)->trail->mutex, std::try_to_lock);
+            if (busy) {
+                (*at)->trail->file.release();
+                (*at)->is_recent = false;
+                at = recent_.erase(at);
+            }
+        }
+    }
+
+    mutable std::mutex mutex_;
+    std::unordered_map<std::string, Entry> entries_;
+    std::list<Entry*> recent_;  // the most recently used first
+};
+
+// What is wrong now, by file.
+class Troubles {
+  public:
+    void set(const std::string& file, const error_code& error) {
+        const std::lock_guard lock(mutex_);
+        by_file_[file] = file + ": " + error.message();
+        any_ = true;
+    }
+    void clear(const std::string& file) {
+        if (any_) {
+            const std::lock_guard lock(mutex_);
+            by_file_.erase(file);
+            any_ = !by_file_.empty();
+        }
+    }
+    [[nodiscard]] std::string first() const {
+        const std::lock_guard lock(mutex_);
+        return by_file_.empty() ? std::string() : by_file_.begin()->second;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::map<std::string, std::string> by_file_;
+    std::atomic<bool> any_ = false;
+};
+
+std::int64_t micros(Microseconds time) {
+    return time.time_since_epoch().count();
+}
+
+}  // namespace
+
+struct QueryLog::State {
+    std::filesystem::path path;
+    bool sync = false;
+    Clock clock;
+    Descriptor directory;
+    std::unique_ptr<Ledger> ledger;
+    Trails trails;
+    Troubles troubles;
+    std::atomic<unsigned> strangers = 0;
+
+    // Checkpoints. `oldest_unvouched`: the time of the oldest record without one, 0: there is none.
+    std::mutex checkpoint_mutex;
+    std::atomic<std::int64_t> oldest_unvouched = 0;
+    std::atomic<bool> out_of_place = false;  // the directory or the ledger: nothing may be written
+    std::chrono::sys_days swept{};
+    std::mutex grown_mutex;
+    std::vector<TrailPointer> grown;
+
+    std::mutex thread_mutex;
+    std::condition_variable thread_wakes;
+    bool session_ended = false;
+    bool stopping = false;
+    std::thread thread;
+
+    [[nodiscard]] Microseconds now() const {
+        return std::chrono::floor<std::chrono::microseconds>(clock());
+    }
+
+    template <class Record>
+    result<void> append(const SessionId& id, const std::string& user, const Record& record);
+
+    result<void> make_ready(const TrailPointer& trail, Microseconds time);
+    result<void> open_day(Trail& trail, std::chrono::sys_days day, Microseconds time);
+    void note_growth(const TrailPointer& trail, Microseconds time);
+    [[nodiscard]] const std::string& file_of_stranger(const std::string& user);
+
+    result<void> keep_up(Microseconds time);
+    result<void> checkpoint();
+    result<void> check_places();
+    void put_back(std::vector<TrailPointer> trails_grown, std::int64_t oldest);
+    result<void> recover(Microseconds time);
+    void run();
+};
+
+// ---- Appending
+
+template <class Record>
+result<void> QueryLog::State::append(const SessionId& id, const std::string& user,
+                                     const Record& record) {
+    if (const auto kept_up = keep_up(now()); !kept_up) {
+        return kept_up.error();
+    }
+    const TrailPointer trail = trails.find(user);
+    const std::lock_guard lock(trail->mutex);
+    // Under the lock: a checkpoint that takes its time later sees this record.
+    const Microseconds time = now();
+    if (const auto ready = make_ready(trail, time); !ready) {
+        troubles.set(trail->name.empty() ? trail->directory : trail->name, ready.error());
+        return ready.error();
+    }
+
+    trail->time.clear();
+    append_time(trail->time, time);
+    std::string& line = trail->line;
+    line.clear();
+    begin_line(line, trail->time, trail->seq + 1, record_type(record));
+    append_fields(line, id, record);
+    const HexDigest hash = seal(line, trail->hash, trail->sha);
+
+    const auto written = trail->file.append(line, sync);
+    if (line.capacity() > kKeptLineBytesMax) {
+        std::string().swap(line);
+    }
+    if (!written) {
+        troubles.set(trail->name, written.error());
+        return written.error();
+    }
+    ++trail->seq;
+    trail->hash = hash;
+    note_growth(trail, time);
+    troubles.clear(trail->name);
+    return {};
+}
+
+// Makes sure that the trail's file is that of the day, and open.
+result<void> QueryLog::State::make_ready(const TrailPointer& trail, Microseconds time) {
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    if (trail->name.empty() || trail->day != day) {
+        if (const auto opened = open_day(*trail, day, time); !opened) {
+            return opened.error();
+        }
+    }
+    if (!trail->file.is_open()) {
+        if (const auto again = trail->file.reopen(directory.get(), trail->name); !again) {
+            return again.error();
+        }
+    }
+    if (trail->misplaced) {
+        if (const auto placed = trail->file.check_place(directory.get(), trail->name); !placed) {
+            return placed.error();
+        }
+        trail->misplaced = false;
+    }
+    return {};
+}
+
+result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, Microseconds time) {
+    if (trail.grown) {
+        // The ledger must have the end of the day that is left behind.
+        if (const auto left = ledger->checkpoint(time, {trail.anchor()}); !left) {
+            return left.error();
+        }
+        trail.grown = false;
+    }
+    const std::string name = file_name(trail.directory, day);
+    auto next = continue_file(directory.get(), name, *ledger, time, false, sync);
+    if (!next) {
+        troubles.set(name, next.error());
+        return next.error();
+    }
+    troubles.clear(trail.name);
+    troubles.clear(trail.directory);
+    troubles.clear(name);
+    trail.file = std::move(next->file);
+    trail.name = name;
+    trail.day = day;
+    trail.seq = next->end.seq;
+    trail.hash = next->end.hash;
+    trail.misplaced = false;
+    return {};
+}
+
+void QueryLog::State::note_growth(const TrailPointer& trail, Microseconds time) {
+    if (trail->grown) {
+        return;
+    }
+    trail->grown = true;
+    const std::lock_guard lock(grown_mutex);
+    grown.push_back(trail);
+    std::int64_t none = 0;
+    oldest_unvouched.compare_exchange_strong(none, micros(time));
+}
+
+// A name that never logged in gets a directory of its own only while there are few such names.
+const std::string& QueryLog::State::file_of_stranger(const std::string& user) {
+    static const std::string nobody;
+    if (trails.knows(user)) {
+        return user;
+    }
+    const std::string name = directory_name(user);
+    struct stat status {};
+    if (::fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        return user;
+    }
+    return strangers.fetch_add(1) < kStrangersMax ? user : nobody;
+}
+
+// ---- Checkpoints
+
+// Before a record: the files must not run away from the ledger.
+result<void> QueryLog::State::keep_up(Microseconds time) {
+    const std::int64_t oldest = oldest_unvouched;
+    const bool late =
+        oldest != 0 && micros(time) - oldest > std::chrono::microseconds(kUnvouchedMax).count();
+    if (!late && !out_of_place) {
+        return {};
+    }
+    return checkpoint();
+}
+
+result<void> QueryLog::State::checkpoint() {
+    const std::lock_guard one_at_a_time(checkpoint_mutex);
+    const Microseconds time = now();
+    if (const auto placed = check_places(); !placed) {
+        out_of_place = true;
+        troubles.set(path.string(), placed.error());
+        return placed.error();
+    }
+    out_of_place = false;
+    troubles.clear(path.string());
+
+    std::vector<TrailPointer> collected;
+    std::int64_t oldest = 0;
+    {
+        const std::lock_guard lock(grown_mutex);
+        collected.swap(grown);
+        oldest = oldest_unvouched.exchange(0);
+    }
+    std::vector<Anchor> anchors;
+    std::vector<TrailPointer> vouched;
+    for (const TrailPointer& trail : collected) {
+        const std::lock_guard lock(trail->mutex);
+        if (!trail->grown) {
+            continue;  // open_day has seen to it
+        }
+        trail->grown = false;
+        anchors.push_back(trail->anchor());
+        vouched.push_back(trail);
+        const auto placed = trail->file.check_place(directory.get(), trail->name);
+        if (!placed) {
+            trail->misplaced = true;
+            troubles.set(trail->name, placed.error());
+        }
+    }
+    if (!anchors.empty()) {
+        if (const auto written = ledger->checkpoint(time, anchors); !written) {
+            put_back(std::move(vouched), oldest);
+            troubles.set(std::string(kLedgerName), written.error());
+            return written.error();
+        }
+    }
+    troubles.clear(std::string(kLedgerName));
+
+    const auto day = std::chrono::floor<std::chrono::days>(time) - std::chrono::days(1);
+    if (day > swept) {
+        swept = day;
+        trails.forget_before(day);
+        ledger->forget_before(day);
+    }
+    return {};
+}
+
+result<void> QueryLog::State::check_places() {
+    struct stat opened {};
+    struct stat named {};
+    if (::fstat(directory.get(), &opened) != 0) {
+        return last_system_error();
+    }
+    if (::stat(path.c_str(), &named) != 0) {
+        return errno == ENOENT || errno == ENOTDIR ? error_code(AuditError::kChanged)
+                                                   : last_system_error();
+    }
+    if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino) {
+        return AuditError::kChanged;
+    }
+    return ledger->check_place();
+}
+
+// The checkpoint could not be written: these are without one as before.
+void QueryLog::State::put_back(std::vector<TrailPointer> trails_grown, std::int64_t oldest) {
+    for (TrailPointer& trail : trails_grown) {
+        const std::lock_guard lock(trail->mutex);
+        if (!trail->grown) {
+            trail->grown = true;
+            const std::lock_guard grown_lock(grown_mutex);
+            grown.push_back(std::move(trail));
+        }
+    }
+    const std::lock_guard lock(grown_mutex);
+    oldest_unvouched = oldest;
+}
+
+void QueryLog::State::run() {
+    std::unique_lock lock(thread_mutex);
+    while (!stopping) {
+        thread_wakes.wait_for(lock, kCheckpointEvery, [&] { return session_ended || stopping; });
+        if (session_ended && !stopping) {
+            thread_wakes.wait_for(lock, kCheckpointGap, [&] { return stopping; });
+        }
+        session_ended = false;
+        if (!stopping) {
+            lock.unlock();
+            // An error is in `troubles`, and refuses appends by keep_up().
+            static_cast<void>(checkpoint());
+            lock.lock();
+        }
+    }
+}
+
+// ---- Opening and closing
+
+// After a crash: files that may be ahead of the ledger get a checkpoint, torn ones are repaired.
+result<void> QueryLog::State::recover(Microseconds time) {
+    std::vector<Anchor> unvouched;
+    for (const Anchor& known : ledger->maybe_torn()) {
+        struct stat status {};
+        const bool is_there =
+            ::fstatat(directory.get(), known.file.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+        if (known.seq == 0 && !is_there) {
+            continue;  // nothing to go on with, and nothing that continue_file would not say
+        }
+        auto file = continue_file(directory.get(), known.file, *ledger, time, true, sync);
+        if (!file) {
+            return file.error();
+        }
+        if (file->unvouched) {
+            unvouched.push_back(file->end);
+        }
+    }
+    if (unvouched.empty()) {
+        return {};
+    }
+    return ledger->checkpoint(time, unvouched);
+}
+
+QueryLog::QueryLog() : state_(std::make_unique<State>()) {}
+
+result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clock clock) {
+    std::unique_ptr<QueryLog> log(new QueryLog());
+    State& state = *log->state_;
+    state.path = audit.directory;
+    state.sync = audit.durability == config::Durability::kFsync;
+    state.clock = clock ? std::move(clock) : Clock([] { return std::chrono::system_clock::now(); });
+
+    std::error_code made;
+    std::filesystem::create_directories(audit.directory.parent_path(), made);
+    if (::mkdir(audit.directory.c_str(), 0700) != 0 && errno != EEXIST) {
+        return last_system_error();
+    }
+    state.directory =
+        Descriptor(::open(audit.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!state.directory.is_open()) {
+        return last_system_error();
+    }
+    if (::flock(state.directory.get(), LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK ? error_code(AuditError::kInUse) : last_system_error();
+    }
+    const Microseconds time = state.now();
+    auto ledger = Ledger::open(state.directory.get(), audit, time);
+    if (!ledger) {
+        return ledger.error();
+    }
+    state.ledger = std::move(*ledger);
+    if (const auto recovered = state.recover(time); !recovered) {
+        return recovered.error();
+    }
+    state.thread = std::thread([&state] { state.run(); });
+    return log;
+}
+
+QueryLog::~QueryLog() {
+    State& state = *state_;
+    if (!state.thread.joinable()) {
+        return;  // open() failed
+    }
+    {
+        const std::lock_guard lock(state.thread_mutex);
+        state.stopping = true;
+    }
+    state.thread_wakes.notify_all();
+    state.thread.join();
+    // Where the last checkpoint fails there is no log_closed either, and the next open() looks at
+    // the files as after a crash.
+    if (state.checkpoint()) {
+        static_cast<void>(state.ledger->closed(state.now()));
+    }
+}
+
+result<void> QueryLog::append(const SessionId& id, const SessionStart& r) {
+    return state_->append(id, id.user, r);
+}
+
+result<void> QueryLog::append(const SessionId& id, const Statement& r) {
+    return state_->append(id, id.user, r);
+}
+
+result<void> QueryLog::append(const SessionId& id, const Result& r) {
+    return state_->append(id, id.user, r);
+}
+
+result<void> QueryLog::append(const SessionId& id, const SessionEnd& r) {
+    const auto appended = state_->append(id, id.user, r);
+    if (appended) {
+        {
+            const std::lock_guard lock(state_->thread_mutex);
+            state_->session_ended = true;
+        }
+        state_->thread_wakes.notify_one();
+    }
+    return appended;
+}
+
+result<void> QueryLog::append(const SessionId& id, const LoginRefused& r) {
+    return state_->append(id, state_->file_of_stranger(id.user), r);
+}
+
+result<void> QueryLog::checkpoint() {
+    return state_->checkpoint();
+}
+
+std::string QueryLog::trouble() const {
+    return state_->troubles.first();
+}
+
+std::string new_session_id() {
+    std::array<char, 16> raw{};
+    std::size_t filled = 0;
+    while (filled < raw.size()) {
+        const ssize_t got = ::getrandom(raw.data() + filled, raw.size() - filled, 0);
+        if (got < 0 && errno != EINTR) {
+            throw std::system_error(errno, std::system_category(), "getrandom");
+        }
+        filled += got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+    std::string id;
+    append_hex(id, {raw.data(), raw.size()});
+    return id;
+}
+
+}  // namespace vitrine::audit

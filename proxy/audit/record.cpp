@@ -1,0 +1,128 @@
+#include "proxy/audit/record.h"
+
+#include <algorithm>
+#include <array>
+
+#include "proxy/audit/json_text.h"
+#include "proxy/audit/names.h"
+
+namespace vitrine::audit {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kTypes{"session_start", "statement", "result",
+                                                 "session_end", "login_refused"};
+
+std::string_view text_of(EndCause cause) {
+    switch (cause) {
+        case EndCause::kClient:
+            return "client";
+        case EndCause::kExpired:
+            return "expired";
+        case EndCause::kRevoked:
+            return "revoked";
+        case EndCause::kLimit:
+            return "limit";
+        case EndCause::kError:
+            return "error";
+        case EndCause::kShutdown:
+            return "shutdown";
+    }
+    return "error";
+}
+
+void append_id(std::string& line, const SessionId& id) {
+    append_member(line, "session", id.session);
+    append_member(line, "user", id.user);
+}
+
+// RFC 3339 to the second: a token's exp has no fractions.
+std::string seconds_text(std::chrono::sys_seconds time) {
+    std::string text;
+    append_time(text, time);
+    text.resize(text.find('.'));
+    return text + 'Z';
+}
+
+}  // namespace
+
+std::string_view record_type(const SessionStart&) {
+    return kTypes[0];
+}
+std::string_view record_type(const Statement&) {
+    return kTypes[1];
+}
+std::string_view record_type(const Result&) {
+    return kTypes[2];
+}
+std::string_view record_type(const SessionEnd&) {
+    return kTypes[3];
+}
+std::string_view record_type(const LoginRefused&) {
+    return kTypes[4];
+}
+
+bool is_record_type(std::string_view type) {
+    return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+}
+
+void append_fields(std::string& line, const SessionId& id, const SessionStart& r) {
+    append_id(line, id);
+    append_member(line, "database", r.database);
+    append_member(line, "groups", r.groups);
+    append_member(line, "client", r.client);
+    append_member(line, "application", r.application);
+    append_member(line, "token", r.token);
+    append_member(line, "issuer", r.issuer);
+    append_member(line, "grant", r.grant);
+    append_member(line, "reason", r.reason);
+    append_member(line, "expires", seconds_text(r.expires));
+}
+
+void append_fields(std::string& line, const SessionId& id, const Statement& r) {
+    append_id(line, id);
+    append_member(line, "statement", r.statement);
+    if (r.sql) {
+        append_member(line, "sql", *r.sql);
+    }
+    if (r.of) {
+        append_member(line, "of", *r.of);
+    }
+    if (r.params) {
+        append_member(line, "params", *r.params);
+    }
+    append_member(line, "verdict", std::string_view(r.allowed ? "allow" : "reject"));
+    append_member(line, "rule", r.rule);
+    append_member(line, "masked", r.masked);
+    if (r.forwarded) {
+        append_member(line, "forwarded", *r.forwarded);
+    }
+}
+
+void append_fields(std::string& line, const SessionId& id, const Result& r) {
+    append_id(line, id);
+    append_member(line, "statement", r.statement);
+    append_member(line, "rows", r.rows);
+    append_member(line, "bytes", r.bytes);
+    append_member(line, "duration_us", r.duration.count());
+    append_member(line, "sqlstate", r.sqlstate);
+    append_member(line, "message", r.message);
+}
+
+void append_fields(std::string& line, const SessionId& id, const SessionEnd& r) {
+    append_id(line, id);
+    append_member(line, "cause", text_of(r.cause));
+    append_member(line, "statements", r.statements);
+    append_member(line, "rejected", r.rejected);
+    append_member(line, "rows", r.rows);
+    append_member(line, "bytes", r.bytes);
+}
+
+void append_fields(std::string& line, const SessionId& id, const LoginRefused& r) {
+    append_id(line, id);
+    append_member(line, "database", r.database);
+    append_member(line, "client", r.client);
+    append_member(line, "cause", r.cause);
+}
+
+}  // namespace vitrine::audit
