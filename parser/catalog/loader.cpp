@@ -20,6 +20,7 @@ enum QueryIndex : std::size_t {
     kSchemas,
     kTypes,
     kRanges,
+    kEnumLabels,
     kFunctions,
     kOperators,
     kTypeFunctions,
@@ -48,19 +49,20 @@ constexpr std::string_view kLoadSearchPath = "pg_catalog, pg_temp";
     " <> -1)"                                                                                      \
     " THEN 'pg_catalog.' ELSE '' END || pg_catalog.format_type(t.oid, " typmod ")"
 
-#define VITRINE_JOIN_ELEMENT                                                   \
+#define VITRINE_JOIN_ELEMENT                                                 \
     " LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1" \
     " AND t.typstorage <> 'p'"
 
-#define VITRINE_OUR_RELATIONS                                                         \
+#define VITRINE_OUR_RELATIONS \
     "c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_(toast|temp_)'"
 
 // What an expression calls, out of a stored node tree. pg_depend would be simpler and says nothing
 // of builtin (pinned) objects, so that a view over pg_authid or pg_read_file() depends on nothing.
 // Text in a node tree cannot imitate this: its spaces are written with a backslash.
-#define VITRINE_CALLS(tree)                                                                \
-    "pg_catalog.regexp_matches(" tree "::pg_catalog.text,"                                 \
-    " ':(relid|funcid|aggfnoid|winfnoid|tsmhandler|opno|opnos|eqop|sortop|resulttype"      \
+#define VITRINE_CALLS(tree)                                                           \
+    "pg_catalog.regexp_matches(" tree                                                 \
+    "::pg_catalog.text,"                                                              \
+    " ':(relid|funcid|aggfnoid|winfnoid|tsmhandler|opno|opnos|eqop|sortop|resulttype" \
     "|coltypes|funccoltypes) (?:\\(o )?([0-9][0-9 ]*)', 'g') AS m"
 
 constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
@@ -71,7 +73,8 @@ constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
     {"database",
      "SELECT pg_catalog.current_setting('server_version_num'),"
      " pg_catalog.current_database()::pg_catalog.text,"
-     " pg_catalog.current_setting('search_path')"},
+     " pg_catalog.current_setting('search_path'),"
+     " pg_catalog.current_setting('server_encoding')"},
     {"schemas",
      "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace"
      " WHERE nspname !~ '^pg_(toast|temp_)' ORDER BY oid"},
@@ -81,13 +84,14 @@ constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
      " t.typtype::pg_catalog.text, t.typbasetype::pg_catalog.text,"
      " COALESCE(e.oid, 0)::pg_catalog.text, t.typrelid::pg_catalog.text,"
      " pg_catalog.format_type(t.oid, NULL),"
-     " CASE WHEN t.typtype = 'd' THEN (SELECT " VITRINE_TYPE_SQL("d.typtypmod")
-     " FROM pg_catalog.pg_type t" VITRINE_JOIN_ELEMENT
-     " WHERE t.oid = d.typbasetype) END,"
-     " t.typtypmod::pg_catalog.text"
-     " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type d ON d.oid = t.oid"
-     " JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace" VITRINE_JOIN_ELEMENT
-     " WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY t.oid"},
+     " CASE WHEN t.typtype = 'd' THEN (SELECT " VITRINE_TYPE_SQL(
+         "d.typtypmod") " FROM pg_catalog.pg_type t" VITRINE_JOIN_ELEMENT
+                        " WHERE t.oid = d.typbasetype) END,"
+                        " t.typtypmod::pg_catalog.text"
+                        " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type d ON d.oid = t.oid"
+                        " JOIN pg_catalog.pg_namespace n ON n.oid = "
+                        "t.typnamespace" VITRINE_JOIN_ELEMENT
+                        " WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY t.oid"},
     // Multiranges (14 and later) run what their range runs; pg_range.rngmultitypid is unknown to
     // 12 and 13, so they are found by the dependency on their range.
     {"ranges",
@@ -99,6 +103,9 @@ constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
      " WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass"
      " AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.typtype = 'm'"
      " AND d.objsubid = 0 ORDER BY 1, 2"},
+    {"enum labels",
+     "SELECT enumtypid::pg_catalog.text, enumlabel::pg_catalog.text FROM pg_catalog.pg_enum"
+     " ORDER BY enumtypid, enumsortorder"},
     {"functions",
      "SELECT p.oid::pg_catalog.text, n.nspname::pg_catalog.text, p.proname::pg_catalog.text,"
      " p.prokind::pg_catalog.text, p.provolatile::pg_catalog.text,"
@@ -147,10 +154,12 @@ constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
      " UNION"
      " SELECT k.contypid::pg_catalog.text, x.f FROM pg_catalog.pg_constraint k, " VITRINE_CALLS(
          "k.conbin") ", LATERAL (SELECT CASE WHEN m[1] IN ('funcid') THEN m[2]"
-     " WHEN m[1] IN ('opno') THEN (SELECT o.oprcode::pg_catalog.oid::pg_catalog.text"
-     " FROM pg_catalog.pg_operator o WHERE o.oid = m[2]::pg_catalog.oid) END AS f) x"
-     " WHERE k.contypid >= 16384 AND x.f IS NOT NULL"
-     " ORDER BY 1, 2"},
+                     " WHEN m[1] IN ('opno') THEN (SELECT "
+                     "o.oprcode::pg_catalog.oid::pg_catalog.text"
+                     " FROM pg_catalog.pg_operator o WHERE o.oid = m[2]::pg_catalog.oid) END AS f) "
+                     "x"
+                     " WHERE k.contypid >= 16384 AND x.f IS NOT NULL"
+                     " ORDER BY 1, 2"},
     {"relations",
      "SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,"
      " c.relkind::pg_catalog.text, c.reltype::pg_catalog.text, c.relrowsecurity::pg_catalog.text,"
@@ -162,14 +171,22 @@ constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
     {"columns",
      "SELECT a.attrelid::pg_catalog.text, a.attname::pg_catalog.text, a.attnum::pg_catalog.text,"
      " a.atttypid::pg_catalog.text, a.atttypmod::pg_catalog.text,"
-     " CASE WHEN t.typtype <> 'd' THEN " VITRINE_TYPE_SQL("a.atttypmod") " END,"
-     " a.attnotnull::pg_catalog.text, (a.attgenerated <> '')::pg_catalog.text"
-     " FROM pg_catalog.pg_attribute a"
-     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-     " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" VITRINE_JOIN_ELEMENT
-     " WHERE a.attnum > 0 AND NOT a.attisdropped AND " VITRINE_OUR_RELATIONS
-     " ORDER BY a.attrelid, a.attnum"},
+     " CASE WHEN t.typtype <> 'd' THEN " VITRINE_TYPE_SQL(
+         "a.atttypmod") " END,"
+                        " a.attnotnull::pg_catalog.text, (a.attgenerated <> '')::pg_catalog.text,"
+                        " CASE WHEN a.attcollation <> 100 THEN pg_catalog.quote_ident(k.nspname) "
+                        "|| '.' ||"
+                        " pg_catalog.quote_ident(k.collname) END"
+                        " FROM pg_catalog.pg_attribute a"
+                        " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+                        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                        " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" VITRINE_JOIN_ELEMENT
+                        " LEFT JOIN (SELECT l.oid, l.collname, s.nspname FROM "
+                        "pg_catalog.pg_collation l"
+                        " JOIN pg_catalog.pg_namespace s ON s.oid = l.collnamespace) k ON k.oid = "
+                        "a.attcollation"
+                        " WHERE a.attnum > 0 AND NOT a.attisdropped AND " VITRINE_OUR_RELATIONS
+                        " ORDER BY a.attrelid, a.attnum"},
     {"inheritance",
      "SELECT inhrelid::pg_catalog.text, inhparent::pg_catalog.text FROM pg_catalog.pg_inherits"
      " ORDER BY inhrelid, inhseqno"},
@@ -180,15 +197,26 @@ constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
      " AND a.attgenerated <> '',"
      " pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':varattno ([0-9]+)', 'g') AS m"
      " ORDER BY 1, 2, 3"},
-    // Relation, what is named, OIDs: views' definitions and tables' row-security policies. The
-    // server's own views are left out: builtin_rules judges those by name.
+    // Relation, what is named, OIDs: views' definitions, tables' row-security policies, and the
+    // casts to json that to_json() of a row finds for its columns by itself. The server's own
+    // views are left out: builtin_rules judges those by name.
     {"definitions",
-     "SELECT DISTINCT r.ev_class::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_rewrite r, "
-     VITRINE_CALLS("r.ev_action") " WHERE r.ev_type = '1' AND r.ev_class >= 16384"
-     " UNION"
-     " SELECT p.polrelid::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_policy p, "
-     VITRINE_CALLS("p.polqual") " WHERE m[1] <> 'relid'"
-     " ORDER BY 1, 2, 3"},
+     "SELECT DISTINCT r.ev_class::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_rewrite "
+     "r, " VITRINE_CALLS(
+         "r.ev_action") " WHERE r.ev_type = '1' AND r.ev_class >= 16384"
+                        " UNION"
+                        " SELECT p.polrelid::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_policy "
+                        "p, " VITRINE_CALLS(
+                            "p.polqual") " WHERE m[1] <> 'relid'"
+                                         " UNION"
+                                         " SELECT a.attrelid::pg_catalog.text, 'funcid', "
+                                         "c.castfunc::pg_catalog.text"
+                                         " FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_attribute "
+                                         "a ON a.atttypid = c.castsource"
+                                         " AND a.attnum > 0"
+                                         " WHERE c.castsource >= 16384 AND c.castfunc >= 16384"
+                                         " AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype"
+                                         " ORDER BY 1, 2, 3"},
 }};
 
 #undef VITRINE_TYPE_SQL
@@ -366,6 +394,7 @@ bool SnapshotBuilder::State::add_database(Fields fields) {
         error = "the catalog queries did not run in one transaction";
         return false;
     }
+    snapshot->server_encoding = fields.text();
     database_seen = fields.ok();
     return fields.ok();
 }
@@ -447,6 +476,7 @@ bool SnapshotBuilder::State::add_column(Fields fields) {
     column.type_sql = fields.text_or_empty();
     column.not_null = fields.boolean();
     column.generated = fields.boolean();
+    column.collation_sql = fields.text_or_empty();
     if (!fields.ok() || owner == nullptr) {
         return false;
     }
@@ -522,7 +552,7 @@ bool SnapshotBuilder::State::add(std::size_t query,
         case kSettings:
             return row.size() == 3;
         case kDatabase:
-            return add_database({row, 3});
+            return add_database({row, 4});
         case kSchemas: {
             Fields fields(row, 1);
             snapshot->schemas.push_back(fields.text());
@@ -534,6 +564,15 @@ bool SnapshotBuilder::State::add(std::size_t query,
             Fields fields(row, 2);
             const Oid range = fields.number<Oid>();
             contained[range].push_back(fields.number<Oid>());
+            return fields.ok();
+        }
+        case kEnumLabels: {
+            Fields fields(row, 2);
+            const auto at = type_at.find(fields.number<Oid>());
+            std::string label = fields.text();
+            if (fields.ok() && at != type_at.end()) {
+                snapshot->types[at->second].labels.push_back(std::move(label));
+            }
             return fields.ok();
         }
         case kFunctions:
@@ -564,7 +603,7 @@ bool SnapshotBuilder::State::add(std::size_t query,
         case kRelations:
             return add_relation({row, 7});
         case kColumns:
-            return add_column({row, 8});
+            return add_column({row, 9});
         case kInheritance:
             return add_inheritance({row, 2});
         case kGenerated:
@@ -618,9 +657,8 @@ void SnapshotBuilder::State::inherit_implicit_functions() {
             }
             // Multiranges hold their range under the same key; a row type holds its columns.
             // A builtin relation's columns are of builtin types.
-            if (const Relation* row = type.relation < kFirstNormalObjectId
-                                          ? nullptr
-                                          : relation(type.relation)) {
+            if (const Relation* row =
+                    type.relation < kFirstNormalObjectId ? nullptr : relation(type.relation)) {
                 for (const Column& column : row->columns) {
                     parts.push_back(column.type);
                 }

@@ -76,6 +76,10 @@ std::string_view CatalogSnapshot::database() const {
     return state_->database;
 }
 
+std::string_view CatalogSnapshot::server_encoding() const {
+    return state_->server_encoding;
+}
+
 std::string_view CatalogSnapshot::fingerprint() const {
     return state_->fingerprint;
 }

@@ -30,8 +30,9 @@ struct Column {
     // The type that a mask's value is cast to: the base type (domains resolved, all the way down)
     // with its typmod, spelled so that it means the same under any search_path.
     std::string type_sql;
-    Oid base_type = 0;               // domains resolved
-    std::int32_t base_typmod = -1;   // the typmod that goes with it
+    Oid base_type = 0;              // domains resolved
+    std::int32_t base_typmod = -1;  // the typmod that goes with it
+    std::string collation_sql;      // qualified; empty: none, or the database's default
     bool not_null = false;
     bool generated = false;
     // Generated columns: the numbers of the columns of the same relation the expression reads.
@@ -101,6 +102,7 @@ struct Type {
     // one of them is not allowed. Arrays, composites, ranges and domains over such a type inherit
     // them.
     std::vector<Oid> implicit_functions;
+    std::vector<std::string> labels;  // enums, in their order
 };
 
 class CatalogSnapshot {
@@ -113,7 +115,8 @@ class CatalogSnapshot {
     [[nodiscard]] std::uint64_t version() const;
     // pg_control's server_version_num, for example 150020.
     [[nodiscard]] int server_version() const;
-    [[nodiscard]] std::string_view database() const;  // current_database()
+    [[nodiscard]] std::string_view database() const;         // current_database()
+    [[nodiscard]] std::string_view server_encoding() const;  // "UTF8"
     // Two snapshots with the same fingerprint (SHA-256-like digest of all rows; hex) judge alike.
     [[nodiscard]] std::string_view fingerprint() const;
 

@@ -11,6 +11,7 @@ struct CatalogSnapshot::State {
     std::uint64_t version = 0;
     int server_version = 0;
     std::string database;
+    std::string server_encoding;
     std::string fingerprint;
     std::vector<std::string> schemas;
     std::vector<Relation> relations;

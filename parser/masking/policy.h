@@ -15,6 +15,7 @@
 
 #include "config/rules.h"
 #include "parser/catalog/snapshot.h"
+#include "parser/readonly/functions.h"
 
 namespace vitrine::parser {
 
@@ -59,7 +60,12 @@ class Policy {
     // The tripwire on RowDescription: a masked column must never come back as itself.
     [[nodiscard]] bool is_masked(Oid relation, std::int16_t column) const;
     // Is this function one that may be called (by itself, apart from how)? `why` gets the reason
-    // where not. The one place that knows: judge() and view closures both ask it.
+    // where not: a sentence without a full stop. The one place that knows: judge() and view
+    // closures both ask it. kByArgument: current_setting() and set_config(), which the judge
+    // decides by their constant arguments.
+    [[nodiscard]] FunctionVerdict function_verdict(const Function& function,
+                                                   std::string* why = nullptr) const;
+    // function_verdict() is kAllowed.
     [[nodiscard]] bool function_allowed(const Function& function, std::string* why = nullptr) const;
     // The same of all functions a value of this type may run.
     [[nodiscard]] bool type_allowed(const Type& type, std::string* why = nullptr) const;

@@ -131,18 +131,25 @@ const Names kBuiltinByConfiguration{
 
 // Extensions whose immutable and stable functions are plain computations over their arguments.
 const Names kTrustedExtensions{
-    "pg_trgm",    "citext",     "hstore",   "unaccent",  "uuid-ossp", "pgcrypto",
-    "tablefunc",  "fuzzystrmatch", "intarray", "ltree",  "cube",      "earthdistance",
-    "btree_gin",  "btree_gist", "isn",      "seg",       "intagg",    "postgis",
-    "postgis_sfcgal", "vector", "ip4r",
+    "pg_trgm",       "citext",   "hstore", "unaccent", "uuid-ossp",      "pgcrypto",  "tablefunc",
+    "fuzzystrmatch", "intarray", "ltree",  "cube",     "earthdistance",  "btree_gin", "btree_gist",
+    "isn",           "seg",      "intagg", "postgis",  "postgis_sfcgal", "vector",    "ip4r",
 };
 
 // Volatile functions of those that only compute. Others set something: set_limit(), isn_weak().
 const Names kTrustedVolatile{
-    "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "gen_random_bytes",
-    "gen_random_uuid",  "gen_salt",           "normal_rand",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "gen_salt",
+    "normal_rand",
     // Encryption draws random bytes.
-    "pgp_sym_encrypt",  "pgp_sym_encrypt_bytea", "pgp_pub_encrypt", "pgp_pub_encrypt_bytea",
+    "pgp_sym_encrypt",
+    "pgp_sym_encrypt_bytea",
+    "pgp_pub_encrypt",
+    "pgp_pub_encrypt_bytea",
 };
 
 // Functions of those that read tables or statistics named by an argument, or run SQL from strings,
@@ -153,8 +160,8 @@ bool refused_of_trusted(const Function& function) {
         return name != "normal_rand";  // crosstab*, connectby
     }
     if (function.extension == "postgis") {
-        static const Names kRefused{"st_estimatedextent", "st_findextent",      "find_srid",
-                                    "estimated_extent",   "geometry_columns",   "findsrid",
+        static const Names kRefused{"st_estimatedextent", "st_findextent",       "find_srid",
+                                    "estimated_extent",   "geometry_columns",    "findsrid",
                                     "findextent",         "postgis_type_name_of"};
         // _postgis_stats, _postgis_selectivity, _postgis_index_extent read statistics by regclass.
         return kRefused.contains(name) || name.starts_with("_postgis_");
@@ -165,12 +172,35 @@ bool refused_of_trusted(const Function& function) {
 // Extensions whose functions reach outside of what is judged: a pattern with a star does not
 // vouch for them, each must be named.
 const Names kReachingExtensions{
-    "dblink",        "postgres_fdw",  "file_fdw",        "adminpack",    "lo",
-    "xml2",          "tablefunc",     "pageinspect",     "pg_surgery",   "pg_prewarm",
-    "pg_buffercache", "pg_walinspect", "pg_visibility",  "pg_freespacemap", "pgstattuple",
-    "pgrowlocks",    "amcheck",       "pg_stat_statements", "old_snapshot", "sslinfo",
-    "plperl",        "plperlu",       "plpython3u",      "pltcl",        "pltclu",
-    "pg_cron",       "pg_net",        "http",            "plpgsql",
+    "dblink",
+    "postgres_fdw",
+    "file_fdw",
+    "adminpack",
+    "lo",
+    "xml2",
+    "tablefunc",
+    "pageinspect",
+    "pg_surgery",
+    "pg_prewarm",
+    "pg_buffercache",
+    "pg_walinspect",
+    "pg_visibility",
+    "pg_freespacemap",
+    "pgstattuple",
+    "pgrowlocks",
+    "amcheck",
+    "pg_stat_statements",
+    "old_snapshot",
+    "sslinfo",
+    "plperl",
+    "plperlu",
+    "plpython3u",
+    "pltcl",
+    "pltclu",
+    "pg_cron",
+    "pg_net",
+    "http",
+    "plpgsql",
 };
 
 bool has_star(const config::NamePattern& pattern) {
@@ -257,14 +287,13 @@ std::string_view without_schema(std::string_view type) {
 }
 
 bool vouched_for(const Function& function, const config::FunctionRules& rules, bool by_full_name) {
-    return std::any_of(rules.allow.begin(), rules.allow.end(),
-                       [&](const config::FunctionPattern& pattern) {
-                           if (by_full_name &&
-                               (has_star(pattern.parts[0]) || has_star(pattern.parts[1]))) {
-                               return false;
-                           }
-                           return matches(pattern, function);
-                       });
+    return std::any_of(
+        rules.allow.begin(), rules.allow.end(), [&](const config::FunctionPattern& pattern) {
+            if (by_full_name && (has_star(pattern.parts[0]) || has_star(pattern.parts[1]))) {
+                return false;
+            }
+            return matches(pattern, function);
+        });
 }
 
 bool plain_language(const Function& function) {

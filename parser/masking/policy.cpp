@@ -1,0 +1,500 @@
+// From rules to relations. In passes, each over all relations:
+//
+//   1. what the DBA's rules name, in order, with children and partitions: the last one stands;
+//   2. generated columns over masked ones, and parents that would show a child's masked column as
+//      it is, until nothing changes;
+//   3. the masks as SQL; a mask that cannot stand for its column closes the relation;
+//   4. views and materialized views, by what their definitions read and call.
+//
+// What is closed stays closed: no pass opens anything again.
+
+#include "parser/masking/policy.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <set>
+#include <unordered_set>
+#include <utility>
+
+#include "parser/masking/builtin_rules.h"
+#include "parser/masking/mask_expression.h"
+
+namespace vitrine::parser {
+
+namespace {
+
+std::uint64_t next_version() {
+    static std::atomic<std::uint64_t> version{0};
+    return ++version;
+}
+
+std::string qualified(const Relation& relation) {
+    return relation.schema + "." + relation.name;
+}
+
+bool has_star(const config::NamePattern& pattern) {
+    return pattern.pieces.size() != 1;
+}
+
+// What a rule of the DBA's says of one column.
+struct Chosen {
+    config::Mask mask;
+    std::string rule;
+};
+
+// While compiling: what is known of one relation of the users'.
+struct Draft {
+    const Relation* relation = nullptr;
+    std::map<std::int16_t, Chosen> masks;  // by column number
+    bool named = false;                    // some rule names this very relation, without a star
+    std::optional<Closed> closed;
+    // Views: has the definition been looked through?
+    enum class Visit : std::uint8_t { kNot, kRunning, kDone } visit = Visit::kNot;
+};
+
+constexpr std::string_view kHintAskDba =
+    "Ask for what you need to be opened, or read from its tables.";
+
+class Compiler {
+  public:
+    Compiler(const CatalogSnapshot& catalog, const Policy& policy,
+             std::vector<std::string>* warnings)
+        : catalog_(catalog), policy_(policy), warnings_(warnings) {}
+
+    std::unordered_map<Oid, RelationPolicy> compile(const config::MaskingRules& rules,
+                                                    const std::vector<std::string>& groups);
+
+  private:
+    void warn(std::string sentence) {
+        if (warnings_ != nullptr) {
+            warnings_->push_back(std::move(sentence));
+        }
+    }
+    void close(Draft& draft, std::string rule, std::string reason,
+               std::string_view hint = kHintAskDba) {
+        if (!draft.closed) {
+            draft.closed = Closed{std::move(rule), std::move(reason), std::string(hint)};
+        }
+    }
+    Draft* draft(Oid oid) {
+        const auto found = drafts_.find(oid);
+        return found == drafts_.end() ? nullptr : &found->second;
+    }
+    // All below in the inheritance tree, without the relation itself.
+    std::vector<Draft*> descendants(const Relation& relation);
+
+    void apply_rule(const config::MaskRule& rule);
+    bool apply_pattern(const config::MaskRule& rule, const config::ColumnPattern& pattern);
+    void mask(Draft& draft, std::string_view column, const Chosen& chosen);
+    bool mask_generated(Draft& draft);
+    bool mask_like_children(Draft& draft);
+    void close_by_functions(Draft& draft);
+    void make_expressions(Draft& draft);
+    void close_parents();
+    void look_through(Draft& draft);
+    std::optional<Closed> what_closes(const Draft& reader, Oid relation);
+
+    const CatalogSnapshot& catalog_;
+    const Policy& policy_;
+    std::vector<std::string>* warnings_;
+    std::map<Oid, Draft> drafts_;
+    std::unordered_map<Oid, RelationPolicy> result_;
+};
+
+std::vector<Draft*> Compiler::descendants(const Relation& relation) {
+    std::vector<Draft*> found;
+    std::unordered_set<Oid> seen{relation.oid};
+    std::vector<Oid> pending = relation.children;
+    while (!pending.empty()) {
+        const Oid oid = pending.back();
+        pending.pop_back();
+        Draft* child = draft(oid);
+        if (child == nullptr || !seen.insert(oid).second) {
+            continue;
+        }
+        found.push_back(child);
+        pending.insert(pending.end(), child->relation->children.begin(),
+                       child->relation->children.end());
+    }
+    return found;
+}
+
+// A column of a view is not masked: the view is closed.
+void Compiler::mask(Draft& draft, std::string_view name, const Chosen& chosen) {
+    const Column* column = draft.relation->column(name);
+    if (column == nullptr) {
+        return;
+    }
+    if (draft.relation->kind == 'v') {
+        close(draft, chosen.rule,
+              "Rules on views are not supported yet: " + chosen.rule + " names column " +
+                  column->name + " of the view " + qualified(*draft.relation) + ".");
+        return;
+    }
+    draft.masks[column->number] = chosen;
+}
+
+bool Compiler::apply_pattern(const config::MaskRule& rule, const config::ColumnPattern& pattern) {
+    bool matched = false;
+    const Chosen chosen{rule.mask, rule.name};
+    for (auto& [oid, draft] : drafts_) {
+        const Relation& relation = *draft.relation;
+        if (!pattern.parts[0].matches(relation.schema) ||
+            !pattern.parts[1].matches(relation.name)) {
+            continue;
+        }
+        for (const Column& column : relation.columns) {
+            if (!pattern.parts[2].matches(column.name)) {
+                continue;
+            }
+            matched = true;
+            if (!has_star(pattern.parts[1])) {
+                draft.named = true;
+                if (relation.kind == 'v') {
+                    warn(pattern.text +
+                         " names a view; rules on views are not supported yet, and " +
+                         qualified(relation) + " is closed");
+                }
+            }
+            mask(draft, column.name, chosen);
+            for (Draft* child : descendants(relation)) {
+                mask(*child, column.name, chosen);
+            }
+        }
+    }
+    return matched;
+}
+
+void Compiler::apply_rule(const config::MaskRule& rule) {
+    for (const config::ColumnPattern& pattern : rule.columns) {
+        bool matched = apply_pattern(rule, pattern);
+        // The system's own relations are not the DBA's to rule; one that is named is closed.
+        for (const Relation& relation : catalog_.relations()) {
+            if (!is_system_relation(relation) || has_star(pattern.parts[0]) ||
+                !pattern.parts[0].matches(relation.schema) ||
+                !pattern.parts[1].matches(relation.name)) {
+                continue;
+            }
+            matched = true;
+            warn(pattern.text +
+                 " names a system relation; rules on those are not supported yet, "
+                 "and " +
+                 qualified(relation) + " is closed");
+            result_[relation.oid].relation = &relation;
+            result_[relation.oid].closed =
+                Closed{rule.name, "Rules on system relations are not supported yet.",
+                       std::string(kHintAskDba)};
+        }
+        if (!matched) {
+            warn(rule.name + ": " + pattern.text + " names no existing column");
+        }
+    }
+}
+
+// Generated columns hold a copy of what they were computed from.
+bool Compiler::mask_generated(Draft& draft) {
+    bool changed = false;
+    for (const Column& column : draft.relation->columns) {
+        if (!column.generated || draft.masks.contains(column.number)) {
+            continue;
+        }
+        const bool reaches =
+            std::any_of(column.generated_from.begin(), column.generated_from.end(),
+                        [&](std::int16_t input) { return draft.masks.contains(input); });
+        if (reaches) {
+            draft.masks[column.number] = {config::Mask{}, "generated from a masked column"};
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+// Who reads a parent reads its children's rows in it.
+bool Compiler::mask_like_children(Draft& parent) {
+    bool changed = false;
+    for (const Draft* child : descendants(*parent.relation)) {
+        for (const auto& [number, chosen] : child->masks) {
+            const auto column =
+                std::find_if(child->relation->columns.begin(), child->relation->columns.end(),
+                             [wanted = number](const Column& c) { return c.number == wanted; });
+            const Column* own = parent.relation->column(column->name);
+            if (own == nullptr) {
+                continue;
+            }
+            const auto mine = parent.masks.find(own->number);
+            if (mine == parent.masks.end()) {
+                parent.masks[own->number] = chosen;
+                changed = true;
+            } else if (mine->second.mask != chosen.mask) {
+                close(parent, chosen.rule,
+                      "Column " + own->name + " of " + qualified(*child->relation) +
+                          ", whose rows " + qualified(*parent.relation) +
+                          " shows, is masked in another way than there.",
+                      "Read the children by themselves.");
+            }
+        }
+    }
+    return changed;
+}
+
+// Tables: row-security policies, and the casts that to_json() finds by itself.
+void Compiler::close_by_functions(Draft& draft) {
+    for (const Oid oid : draft.relation->calls_functions) {
+        const Function* function = catalog_.function(oid);
+        std::string why = "it is not in the catalog";
+        if (function != nullptr &&
+            policy_.function_verdict(*function, &why) == FunctionVerdict::kAllowed) {
+            continue;
+        }
+        // A policy's setting is what the DBA wrote into it.
+        if (function != nullptr && function->builtin && function->name == "current_setting") {
+            continue;
+        }
+        const std::string name =
+            function == nullptr ? "a function" : function->schema + "." + function->name;
+        close(draft, "function: " + name,
+              "Reading " + qualified(*draft.relation) + " calls " + name + ": " + why + ".",
+              "functions.allow can name it.");
+    }
+}
+
+void Compiler::make_expressions(Draft& draft) {
+    RelationPolicy& policy = result_[draft.relation->oid];
+    policy.relation = draft.relation;
+    for (const Column& column : draft.relation->columns) {
+        const auto chosen = draft.masks.find(column.number);
+        if (chosen == draft.masks.end()) {
+            continue;
+        }
+        std::string why;
+        auto expression = mask_expression(chosen->second.mask, column, catalog_, why);
+        if (!expression) {
+            warn(chosen->second.rule + " cannot apply to " + qualified(*draft.relation) + "." +
+                 column.name + ": " + why + "; the relation is closed");
+            close(draft, chosen->second.rule,
+                  "Column " + column.name + " cannot be masked: " + why + ".",
+                  "The rule must be mended in the configuration.");
+            continue;
+        }
+        policy.masked.push_back(
+            {&column, chosen->second.mask, chosen->second.rule, std::move(*expression)});
+    }
+}
+
+// A parent reads its closed children.
+void Compiler::close_parents() {
+    for (auto& [oid, parent] : drafts_) {
+        for (const Draft* child : descendants(*parent.relation)) {
+            if (child->closed) {
+                close(parent, child->closed->rule,
+                      qualified(*parent.relation) + " shows the rows of " +
+                          qualified(*child->relation) +
+                          ", which is closed: " + child->closed->reason,
+                      child->closed->hint);
+            }
+        }
+    }
+}
+
+std::optional<Closed> Compiler::what_closes(const Draft& reader, Oid oid) {
+    const std::string name = qualified(*reader.relation);
+    if (Draft* read = draft(oid)) {
+        if (read->relation->kind == 'v' || read->relation->kind == 'm') {
+            look_through(*read);
+        }
+        if (read->closed) {
+            return Closed{read->closed->rule,
+                          name + " reads " + qualified(*read->relation) +
+                              ", which is closed: " + read->closed->reason,
+                          read->closed->hint};
+        }
+        if (!read->masks.empty()) {
+            return Closed{read->masks.begin()->second.rule,
+                          "Views over masked tables are not supported yet: " + name + " reads " +
+                              qualified(*read->relation) + ".",
+                          "Read " + qualified(*read->relation) + " itself."};
+        }
+        return std::nullopt;
+    }
+    const Relation* relation = catalog_.relation(oid);
+    if (relation == nullptr) {
+        return Closed{"catalog", name + " reads a relation that is not in the catalog.",
+                      std::string(kHintAskDba)};
+    }
+    if (const auto rule = result_.find(oid); rule != result_.end()) {
+        return Closed{
+            rule->second.closed ? rule->second.closed->rule : "builtin: " + relation->name,
+            name + " reads " + qualified(*relation) + ", which is not open.",
+            std::string(kHintAskDba)};
+    }
+    return std::nullopt;
+}
+
+void Compiler::look_through(Draft& view) {
+    if (view.visit != Draft::Visit::kNot) {
+        // Views cannot be circular; a catalog that says so is not believed.
+        if (view.visit == Draft::Visit::kRunning) {
+            close(view, "catalog", qualified(*view.relation) + " reads itself.");
+        }
+        return;
+    }
+    view.visit = Draft::Visit::kRunning;
+    // A materialized view does not run its definition when it is read; it holds what it gave. A
+    // rule that names it says what of that is masked.
+    const bool materialized = view.relation->kind == 'm';
+    if (!materialized || !view.named) {
+        for (const Oid oid : view.relation->reads_relations) {
+            if (auto closed = what_closes(view, oid)) {
+                close(view, closed->rule, closed->reason, closed->hint);
+            }
+        }
+    }
+    if (!materialized) {
+        close_by_functions(view);
+    }
+    view.visit = Draft::Visit::kDone;
+}
+
+std::unordered_map<Oid, RelationPolicy> Compiler::compile(const config::MaskingRules& rules,
+                                                          const std::vector<std::string>& groups) {
+    for (const Relation& relation : catalog_.relations()) {
+        if (!is_system_relation(relation)) {
+            drafts_[relation.oid].relation = &relation;
+        } else if (auto rule = builtin_rule(relation, catalog_)) {
+            result_[relation.oid] = std::move(*rule);
+        }
+    }
+    for (const config::MaskRule& rule : rules.rules) {
+        const bool excepted = std::any_of(
+            rule.except_groups.begin(), rule.except_groups.end(), [&](const std::string& group) {
+                return std::find(groups.begin(), groups.end(), group) != groups.end();
+            });
+        if (!excepted) {
+            apply_rule(rule);
+        }
+    }
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (auto& [oid, draft] : drafts_) {
+            changed = mask_generated(draft) || changed;
+            changed = mask_like_children(draft) || changed;
+        }
+    }
+    for (auto& [oid, draft] : drafts_) {
+        if (!draft.masks.empty()) {
+            make_expressions(draft);
+        }
+        if (draft.relation->kind != 'v' && draft.relation->kind != 'm') {
+            close_by_functions(draft);
+        }
+    }
+    close_parents();
+    for (auto& [oid, draft] : drafts_) {
+        if (draft.relation->kind == 'v' || draft.relation->kind == 'm') {
+            look_through(draft);
+        }
+    }
+    for (auto& [oid, draft] : drafts_) {
+        if (draft.closed) {
+            result_[oid].relation = draft.relation;
+            result_[oid].closed = std::move(draft.closed);
+        }
+    }
+    return std::move(result_);
+}
+
+}  // namespace
+
+struct Policy::State {
+    std::uint64_t version = 0;
+    std::shared_ptr<const CatalogSnapshot> catalog;
+    config::FunctionRules functions;
+    std::unordered_map<Oid, RelationPolicy> relations;
+    std::size_t masked_columns = 0;
+};
+
+Policy::Policy() : state_(std::make_unique<State>()) {}
+Policy::~Policy() = default;
+
+std::uint64_t Policy::version() const {
+    return state_->version;
+}
+
+const CatalogSnapshot& Policy::catalog() const {
+    return *state_->catalog;
+}
+
+const RelationPolicy* Policy::relation(Oid oid) const {
+    const auto found = state_->relations.find(oid);
+    return found == state_->relations.end() ? nullptr : &found->second;
+}
+
+std::size_t Policy::masked_columns() const {
+    return state_->masked_columns;
+}
+
+bool Policy::is_masked(Oid oid, std::int16_t number) const {
+    const RelationPolicy* found = relation(oid);
+    if (found == nullptr) {
+        return false;
+    }
+    return found->closed ||
+           std::any_of(found->masked.begin(), found->masked.end(),
+                       [&](const MaskedColumn& masked) { return masked.column->number == number; });
+}
+
+FunctionVerdict Policy::function_verdict(const Function& function, std::string* why) const {
+    FunctionJudgement judgement = judge_function(function, state_->functions);
+    if (why != nullptr && judgement.verdict == FunctionVerdict::kRefused) {
+        *why = std::move(judgement.why);
+    }
+    return judgement.verdict;
+}
+
+bool Policy::function_allowed(const Function& function, std::string* why) const {
+    return function_verdict(function, why) == FunctionVerdict::kAllowed;
+}
+
+bool Policy::type_allowed(const Type& type, std::string* why) const {
+    for (const Oid oid : type.implicit_functions) {
+        const Function* function = state_->catalog->function(oid);
+        FunctionJudgement judgement{FunctionVerdict::kRefused, "it is not in the catalog"};
+        if (function != nullptr) {
+            judgement = judge_implicit_function(*function, state_->functions);
+        }
+        if (judgement.verdict == FunctionVerdict::kAllowed) {
+            continue;
+        }
+        if (why != nullptr) {
+            *why = "a value of type " + type.schema + "." + type.name + " may call " +
+                   (function == nullptr ? std::string("a function")
+                                        : function->schema + "." + function->name) +
+                   ": " + judgement.why;
+        }
+        return false;
+    }
+    return true;
+}
+
+std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapshot> catalog,
+                                             const config::MaskingRules& masking,
+                                             const config::FunctionRules& functions,
+                                             const std::vector<std::string>& groups,
+                                             std::vector<std::string>* warnings) {
+    std::shared_ptr<Policy> policy(new Policy);
+    Policy::State& state = *policy->state_;
+    state.version = next_version();
+    state.catalog = std::move(catalog);
+    state.functions = functions;
+    state.relations = Compiler(*state.catalog, *policy, warnings).compile(masking, groups);
+    for (const auto& [oid, relation] : state.relations) {
+        // A partition's columns are its parent's.
+        if (!is_system_relation(*relation.relation) && relation.relation->parents.empty()) {
+            state.masked_columns += relation.masked.size();
+        }
+    }
+    return policy;
+}
+
+}  // namespace vitrine::parser
