@@ -1,0 +1,204 @@
+"""What every integration test stands on: one PostgreSQL with test data, one vitrine in front.
+
+`shared()` makes it once a run. Tests that need a vitrine of their own (another configuration, a
+full disk, a reload) start one with `shared().another(...)` on the same PostgreSQL.
+"""
+
+import atexit
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "demo"))
+
+from throwaway import (REPOSITORY, Authority, Folder, PostgresServer,  # noqa: E402
+                       Vitrine, ed25519_key, free_port, write_private)
+from wire_client import WireClient, client_context  # noqa: E402
+
+PRESET = os.environ.get("VITRINE_PRESET", "release")
+SANITIZED = PRESET in ("asan", "tsan")
+PROGRAM = REPOSITORY / f"build/{PRESET}/vitrine"
+USER = "ada"
+DATABASE = "shop"
+# Sanitizers slow everything down; the promise of a second is the release build's.
+PATIENCE = 4 if SANITIZED else 1
+READ_ONLY = "-c default_transaction_read_only=on"
+
+# Roles of the server that authenticate in the older ways (for the login to the database).
+HBA = ("hostssl all reader_md5 127.0.0.1/32 md5", "hostssl all reader_password 127.0.0.1/32 password")
+
+_shared = None
+
+
+def shared():
+    global _shared
+    if _shared is None:
+        _shared = Environment()
+        atexit.register(_shared.stop)
+    return _shared
+
+
+class Proxy(Vitrine):
+    """A vitrine with its own configuration, certificate and log directory."""
+
+    def __init__(self, environment, folder, port):
+        super().__init__(PROGRAM, folder / "vitrine.yaml", port, environment.authority)
+        self.environment_ = environment
+        self.audit = folder / "log"
+
+    def connect(self, tls=True, timeout=30):
+        client = WireClient(self.port, timeout)
+        if tls:
+            client.start_tls(client_context(self.ca))
+        return client
+
+    def login(self, token=None, user=USER, database=DATABASE, **parameters):
+        """A raw client, logged in."""
+        client = self.connect()
+        messages = client.login(user, database, token or self.token(user, database), **parameters)
+        if messages[-1].name != "ReadyForQuery":
+            client.close()
+            raise AssertionError(f"no login: {messages}")
+        return client
+
+    def psql(self, *arguments, token=None, user=USER, stdin=None, env=None, timeout=120):
+        environment = self.environment(user, token or self.token(user, DATABASE), DATABASE)
+        return psql(environment | (env or {}), *arguments, stdin=stdin, timeout=timeout)
+
+    # --- its query log ---------------------------------------------------------------------
+
+    def records(self, user=USER):
+        """All records of a user, file by file."""
+        return [json.loads(line) for file in sorted((self.audit / user).glob("*.jsonl"))
+                for line in file.read_text().splitlines()]
+
+    def statements(self, user=USER):
+        return [r for r in self.records(user) if r["type"] == "statement"]
+
+
+def psql(environment, *arguments, stdin=None, timeout=120):
+    return subprocess.run(["psql", "-X", *arguments], env=environment, text=True, input=stdin,
+                          stdin=None if stdin is not None else subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+
+
+class Environment:
+    def __init__(self):
+        self.folder = Folder("vitrine-test")
+        self.path = self.folder.path
+        self.proxies = []
+        self.database = None
+        try:
+            self._build()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _build(self):
+        self.mask_key = secrets.token_hex(32)
+        self.reader_password = secrets.token_hex(16)
+        database_authority = Authority(self.path, "database", "test database CA")
+        self.authority = Authority(self.path, "proxy", "test proxy CA")
+        self.database = PostgresServer(
+            self.path, database_authority, hba=HBA,
+            settings={"max_prepared_transactions": 5, "wal_level": "minimal",
+                      "max_wal_senders": 0, "autovacuum": "off", "temp_file_limit": "2GB"})
+        self.database.start()
+        self.database.sql(f"CREATE DATABASE {DATABASE}")
+        self.database.load(HERE / "schema.sql", DATABASE)
+        self.database.load(HERE / "library.sql", DATABASE)
+        subprocess.run(["pgbench", "-i", "-q", "-s", "1"], check=True,
+                       env=self.database.environment(DATABASE), stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        self.database.sql(
+            f"ALTER ROLE vitrine_reader LOGIN PASSWORD '{self.reader_password}';"
+            "GRANT SELECT ON pgbench_accounts, pgbench_branches, pgbench_tellers, "
+            "pgbench_history TO vitrine_reader;"
+            f"CREATE ROLE reader_password LOGIN PASSWORD '{self.reader_password}' "
+            "IN ROLE vitrine_reader;"
+            "SET password_encryption = md5;"
+            f"CREATE ROLE reader_md5 LOGIN PASSWORD '{self.reader_password}' "
+            "IN ROLE vitrine_reader", DATABASE)
+        self.proxy = self.another("main")
+
+    # --- vitrine ---------------------------------------------------------------------------
+
+    def another(self, name, start=True, program_environment=None, **changes):
+        """A vitrine of its own. `changes` are those of configuration()."""
+        folder = self.path / name
+        folder.mkdir()
+        self.authority.sign("server")
+        shutil.move(self.path / "server.crt", folder / "server.crt")
+        shutil.move(self.path / "server.key", folder / "server.key")
+        shutil.copy(self.path / "database-ca.crt", folder)
+        ed25519_key(folder / "signing.pem")
+        ed25519_key(folder / "audit.pem")
+        write_private(folder / "mask.key", self.mask_key + "\n")
+        write_private(folder / "reader.password", self.reader_password + "\n")
+        proxy = Proxy(self, folder, free_port())
+        self.configure(proxy, **changes)
+        self.proxies.append(proxy)
+        if start:
+            proxy.start(program_environment)
+        return proxy
+
+    def configure(self, proxy, **changes):
+        """Writes the proxy's configuration file (anew)."""
+        values = {"port": proxy.port, "server_port": self.database.port, "login_timeout": "5s",
+                  "user": "vitrine_reader", "directory": "log", "extra": "", "workers": 2,
+                  "min_version": "1.2"} | changes
+        template = (HERE / "vitrine.yaml").read_text()
+        for key, value in values.items():
+            template = template.replace(f"@{key}@", str(value))
+        proxy.config.write_text(template)
+
+    # --- around the proxy ------------------------------------------------------------------
+
+    def direct(self, database=DATABASE, **parameters):
+        """A raw client, logged in at PostgreSQL itself as vitrine does it: read-only."""
+        client = WireClient(self.database.port)
+        client.start_tls(client_context())
+        messages = client.login("vitrine_reader", database, self.reader_password,
+                                options=READ_ONLY, **parameters)
+        assert messages[-1].name == "ReadyForQuery", messages
+        return client
+
+    def direct_environment(self):
+        return self.database.environment(DATABASE, "vitrine_reader", self.reader_password) | {
+            "PGOPTIONS": READ_ONLY, "PGHOST": "localhost"}
+
+    def direct_psql(self, *arguments, stdin=None, env=None):
+        return psql(self.direct_environment() | (env or {}), *arguments, stdin=stdin)
+
+    def sql(self, text):
+        """As superuser, directly."""
+        return self.database.sql(text, DATABASE)
+
+    def backends(self, like):
+        """How many other sessions of the server run a statement LIKE this."""
+        quoted = like.replace("'", "''")
+        return int(self.sql("SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle' AND "
+                            f"pid <> pg_backend_pid() AND query LIKE '{quoted}'"))
+
+    def dump(self):
+        """Everything in the database, sequences and large objects too, for comparisons."""
+        done = subprocess.run(["pg_dump", "--blobs"], check=True, text=True,
+                              env=self.database.environment(DATABASE), stdout=subprocess.PIPE)
+        # pg_dump's \restrict lines hold a random word.
+        return "\n".join(line for line in done.stdout.splitlines()
+                         if not line.startswith(("\\restrict", "\\unrestrict")))
+
+    def stop(self):
+        for proxy in self.proxies:
+            proxy.stop(seconds=5)
+        if self.database:
+            self.database.stop()
+        if os.environ.get("VITRINE_KEEP"):
+            print(f"kept: {self.path}")
+        else:
+            self.folder.remove()

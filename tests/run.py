@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+"""Every test of vitrine, in stages; `./dev test` calls this once everything is installed.
+
+    tests/run.py [STAGE …]      stages: unit, tidy, integration, tour, sanitizers, fuzz
+
+Prints which stage runs, what came of it and how long it took; the last line is the sum,
+`N passed, N failed`, with `, N skipped` behind it where something was. Exit 0 where something
+passed and nothing failed.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "demo"))
+
+from throwaway import Authority, Folder, PostgresServer, SetupError  # noqa: E402
+
+CORES = os.cpu_count() or 2
+STAGES = ("unit", "tidy", "integration", "tour", "sanitizers", "fuzz")
+
+# What a sanitizer finds ends the program with this, and nothing else does.
+SANITIZER_EXIT = 99
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:detect_stack_use_after_return=1:"
+                    "strict_string_checks=1:check_initialization_order=1",
+    "UBSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:print_stacktrace=1",
+    "TSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:halt_on_error=1:second_deadlock_stack=1",
+}
+# Under the thread sanitizer, what runs in more than one thread.
+TSAN_UNIT = "^(audit|session|net)"
+TSAN_INTEGRATION = ("test_login", "test_cancel", "test_expiry", "test_pgbench", "test_operation",
+                    "test_extended")
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, passed, failed, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+    def check(self, name, well, detail=""):
+        """A test that is one program."""
+        self.add(1 if well else 0, 0 if well else 1)
+        if not well:
+            self.failures.append(name)
+            say(f"FAILED: {name}" + (f"\n{detail}" if detail else ""))
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def build(preset, *targets):
+    started = time.monotonic()
+    configured = subprocess.run(["cmake", "--preset", preset], cwd=REPOSITORY, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if configured.returncode != 0:
+        say(configured.stdout)
+        return False
+    command = ["cmake", "--build", f"build/{preset}", "-j", str(CORES)]
+    if targets:
+        command += ["--target", *targets]
+    built = subprocess.run([*command, "--", "--quiet"], cwd=REPOSITORY)
+    say(f"  built {preset} in {time.monotonic() - started:.0f} s")
+    return built.returncode == 0
+
+
+def sanitizer_environment(preset):
+    return os.environ | (SANITIZER_ENVIRONMENT if preset in ("asan", "tsan") else {})
+
+
+# --- unit ----------------------------------------------------------------------------------
+
+
+def unit(tally, preset="release", only=None):
+    if not build(preset):
+        tally.check(f"build {preset}", False)
+        return
+    env = sanitizer_environment(preset)
+    folder = Folder("vitrine-unit")
+    server = None
+    try:
+        server = PostgresServer(folder.path, Authority(folder.path, "database", "test database"))
+        server.start()
+        schema = REPOSITORY / "tests/integration/schema.sql"
+        server.sql("CREATE DATABASE shop")
+        server.load(schema, "shop")
+        env["VITRINE_TEST_DSN"] = server.conninfo("shop")
+        dump = REPOSITORY / f"build/{preset}/tests/dump_catalog"
+        if dump.exists():
+            catalog = folder.path / "catalog.tsv"
+            with open(catalog, "w") as f:
+                subprocess.run([dump, server.conninfo("shop")], stdout=f, check=True, env=env)
+            env["VITRINE_TEST_CATALOG"] = str(catalog)
+        report = folder.path / "ctest.xml"
+        command = ["ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--timeout",
+                   "300", "--output-junit", report, "-j", str(CORES), "--quiet"]
+        if only:
+            command += ["-R", only]
+        subprocess.run(command, cwd=REPOSITORY, env=env, stdout=subprocess.DEVNULL)
+        count_ctest(tally, preset, report)
+    except (SetupError, subprocess.CalledProcessError) as problem:
+        tally.check(f"unit tests on {preset}", False, str(problem))
+    finally:
+        if server:
+            server.stop()
+        folder.remove()
+
+
+def count_ctest(tally, preset, report):
+    if not report.exists():
+        tally.check(f"unit tests on {preset}", False, "ctest ran nothing")
+        return
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        output = case.findtext("system-out") or ""
+        if case.get("status") == "run":
+            tally.add(1, 0)
+        else:
+            tally.check(case.get("name"), False, output or case.get("status"))
+
+
+# --- scripts -------------------------------------------------------------------------------
+
+
+def script(tally, name, command, env=None, show=True):
+    """Runs a test program of ours; its closing line is `N passed, N failed[, N skipped]`."""
+    process = subprocess.Popen([str(c) for c in command], cwd=REPOSITORY, text=True, env=env,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
+    closing, passed, failed = None, 0, 0
+    for line in process.stdout:
+        counted = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\n", line)
+        if counted:
+            closing = counted
+        elif show:
+            print("  " + line, end="", flush=True)
+    status = process.wait()
+    if closing:
+        passed, failed = int(closing[1]), int(closing[2])
+        tally.add(passed, failed, int(closing[3] or 0))
+    if failed:
+        tally.failures.append(name)
+    if status != 0 and not failed:
+        tally.check(name, False, f"exit status {status}")
+    elif passed + failed == 0:
+        tally.check(name, False, "ran no test")
+
+
+def tidy(tally):
+    script(tally, "tidy", ["/usr/bin/python3", "tests/tidy/test_tidy.py"])
+
+
+def integration(tally, preset="release", modules=()):
+    if not build(preset, "vitrine"):
+        tally.check(f"build {preset}", False)
+        return
+    env = sanitizer_environment(preset) | {"VITRINE_PRESET": preset}
+    script(tally, f"integration on {preset}",
+           ["/usr/bin/python3", "tests/integration/run.py", *modules], env)
+
+
+def tour(tally):
+    if not build("release", "vitrine"):
+        tally.check("build release", False)
+        return
+    done = subprocess.run(["/usr/bin/python3", "demo/demo.py", "--tour"], cwd=REPOSITORY,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    steps = len(re.findall(r"^\s+✓ ", done.stdout, re.M))
+    wrong = len(re.findall(r"^\s+✗ ", done.stdout, re.M))
+    tally.add(steps, wrong)
+    if wrong or done.returncode != 0:
+        tally.failures.append("tour")
+        say(done.stdout)
+    if done.returncode != 0 and not wrong:
+        tally.check("the tour's exit status", False, str(done.returncode))
+
+
+def sanitizers(tally):
+    say("address and undefined behaviour")
+    unit(tally, "asan")
+    integration(tally, "asan")
+    say("threads")
+    unit(tally, "tsan", TSAN_UNIT)
+    integration(tally, "tsan", TSAN_INTEGRATION)
+
+
+# --- fuzz ----------------------------------------------------------------------------------
+
+
+def fuzz(tally, seconds):
+    targets = sorted(p.stem for p in (REPOSITORY / "tests/fuzz").glob("*.cpp"))
+    if not targets:
+        tally.check("fuzz", False, "tests/fuzz has no target")
+        return
+    if not build("fuzz", *(f"fuzz_{t}" for t in targets)):
+        tally.check("build fuzz", False)
+        return
+    folder = Folder("vitrine-fuzz")
+    try:
+        for start in range(0, len(targets), CORES):
+            running = [(t, start_fuzzer(t, seconds, folder.path))
+                       for t in targets[start:start + CORES]]
+            for target, (process, log) in running:
+                status = process.wait()
+                text = log.read_text(errors="replace")
+                executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
+                well = status == 0 and executed is not None and int(executed[1]) > 0
+                tally.check(f"fuzz {target}", well, text[-6000:])
+                if well:
+                    say(f"  {target}: {int(executed[1]):,} inputs in {seconds} s, no finding")
+                else:
+                    keep_findings(folder.path / target)
+    finally:
+        folder.remove()
+
+
+def start_fuzzer(target, seconds, folder):
+    corpus = folder / target
+    corpus.mkdir()
+    seeds = REPOSITORY / "tests/fuzz/corpus" / target
+    dictionary = REPOSITORY / "tests/fuzz" / f"{target}.dict"
+    command = [REPOSITORY / "build/fuzz/tests" / f"fuzz_{target}", corpus,
+               *([seeds] if seeds.is_dir() else []),
+               f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3000",
+               "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={corpus}/",
+               *([f"-dict={dictionary}"] if dictionary.exists() else [])]
+    log = folder / f"{target}.log"
+    with open(log, "w") as f:
+        return subprocess.Popen([str(c) for c in command], cwd=REPOSITORY, stdout=f,
+                                stderr=subprocess.STDOUT), log
+
+
+def keep_findings(corpus):
+    """What crashed a target outlives the run, in build/fuzz."""
+    for pattern in ("crash-*", "leak-*", "timeout-*", "oom-*"):
+        for found in corpus.glob(pattern):
+            kept = REPOSITORY / "build/fuzz" / f"{corpus.name}-{found.name}"
+            shutil.copy(found, kept)
+            say(f"  kept as {kept.relative_to(REPOSITORY)}")
+
+
+# --- all -----------------------------------------------------------------------------------
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test", description=__doc__.split("\n")[0])
+    parser.add_argument("stages", nargs="*", metavar="STAGE",
+                        help=f"one or more of: {', '.join(STAGES)} (default: all)")
+    parser.add_argument("--fuzz-seconds", type=int, default=60,
+                        help="how long each fuzz target runs (default 60)")
+    arguments = parser.parse_args()
+    for stage in arguments.stages:
+        if stage not in STAGES:
+            parser.error(f"no such stage: {stage}; there are {', '.join(STAGES)}")
+    run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "tour": tour,
+                 "sanitizers": sanitizers, "fuzz": lambda t: fuzz(t, arguments.fuzz_seconds)}
+
+    tally = Tally()
+    for stage in arguments.stages or STAGES:
+        before = (tally.passed, tally.failed, tally.skipped)
+        started = time.monotonic()
+        say(f"== {stage}")
+        run_stage[stage](tally)
+        passed, failed, skipped = (now - then for now, then in zip(
+            (tally.passed, tally.failed, tally.skipped), before))
+        say(f"   {stage}: {passed} well, {failed} not, {skipped} left out, "
+            f"{time.monotonic() - started:.0f} s")
+    if tally.failures:
+        say("failed: " + ", ".join(tally.failures))
+    say(f"{tally.passed} passed, {tally.failed} failed"
+        + (f", {tally.skipped} skipped" if tally.skipped else ""))
+    return 0 if tally.passed and not tally.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
