@@ -211,10 +211,10 @@ CREATE FUNCTION crm.lower(text) RETURNS text LANGUAGE sql STABLE
     AS 'SELECT email FROM public.customers LIMIT 1';
 CREATE PROCEDURE public.tidy_up() LANGUAGE plpgsql AS 'BEGIN DELETE FROM public.written; END';
 
-CREATE FUNCTION public.text_equals_integer(integer, text) RETURNS boolean LANGUAGE plpgsql STABLE
+-- The symbol of a builtin: only a path that has crm in it finds it.
+CREATE FUNCTION crm.integer_equals_text(integer, text) RETURNS boolean LANGUAGE plpgsql STABLE
     AS 'BEGIN PERFORM public.writer($2); RETURN true; END';
-CREATE OPERATOR public.= (LEFTARG = integer, RIGHTARG = text,
-                          FUNCTION = public.text_equals_integer);
+CREATE OPERATOR crm.= (LEFTARG = integer, RIGHTARG = text, FUNCTION = crm.integer_equals_text);
 CREATE OPERATOR public.<~> (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.textcat);
 
 CREATE FUNCTION public.is_even(integer) RETURNS boolean LANGUAGE plpgsql IMMUTABLE
