@@ -49,7 +49,7 @@ std::string one_line(std::string text) {
     return text;
 }
 
-Connection connect(const config::Database& database) {
+Connection connect(const config::Database& database, std::string_view more_options) {
     std::string hosts;
     std::string ports;
     for (const auto& server : database.servers) {
@@ -58,29 +58,131 @@ Connection connect(const config::Database& database) {
     }
     const bool verify = database.tls_mode == config::TlsMode::kVerifyCa ||
                         database.tls_mode == config::TlsMode::kVerifyFull;
-    const std::string ca = !verify                     ? ""
+    const std::string ca = !verify                   ? ""
                            : database.tls_ca.empty() ? kSystemCertificates
-                                                       : database.tls_ca.string();
+                                                     : database.tls_ca.string();
     const std::string password(database.password.reveal());
+    // lock_timeout: a catalog that somebody locks is not waited for.
+    const std::string options =
+        "-c default_transaction_read_only=on -c statement_timeout=30s -c lock_timeout=5s " +
+        std::string(more_options);
     const std::string timeout = std::to_string(limits::kServerConnectMax.count());
-    const std::array keywords = {"host",        "port",    "dbname",          "user",
-                                 "password",    "sslmode", "sslrootcert",     "application_name",
-                                 "passfile",    "options", "connect_timeout", "gssencmode",
-                                 "client_encoding", static_cast<const char*>(nullptr)};
-    const std::array values = {
-        hosts.c_str(), ports.c_str(), database.dbname.c_str(), database.user.c_str(),
-        password.c_str(), sslmode(database.tls_mode), ca.c_str(), "vitrine catalog", "/dev/null",
-        "-c default_transaction_read_only=on -c statement_timeout=30s -c lock_timeout=5s "
-        "-c search_path=pg_catalog",
-        timeout.c_str(), "disable", "UTF8", static_cast<const char*>(nullptr)};
+    const std::array keywords = {"host",
+                                 "port",
+                                 "dbname",
+                                 "user",
+                                 "password",
+                                 "sslmode",
+                                 "sslrootcert",
+                                 "application_name",
+                                 "passfile",
+                                 "options",
+                                 "connect_timeout",
+                                 "gssencmode",
+                                 "client_encoding",
+                                 static_cast<const char*>(nullptr)};
+    const std::array values = {hosts.c_str(),
+                               ports.c_str(),
+                               database.dbname.c_str(),
+                               database.user.c_str(),
+                               password.c_str(),
+                               sslmode(database.tls_mode),
+                               ca.c_str(),
+                               "vitrine catalog",
+                               "/dev/null",
+                               options.c_str(),
+                               timeout.c_str(),
+                               "disable",
+                               "UTF8",
+                               static_cast<const char*>(nullptr)};
     return Connection(PQconnectdbParams(keywords.data(), values.data(), 0));
 }
 
+// Rows of one query, each field a text; nothing and a sentence in `error` where that fails.
+std::optional<std::vector<std::vector<std::string>>> ask(const config::Database& database,
+                                                         const char* sql, std::string& error) {
+    const Connection connection = connect(database, {});
+    if (PQstatus(connection.get()) != CONNECTION_OK) {
+        error = one_line(PQerrorMessage(connection.get()));
+        return std::nullopt;
+    }
+    const Result result(PQexec(connection.get(), sql));
+    if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+        error = one_line(PQerrorMessage(connection.get()));
+        return std::nullopt;
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (int i = 0; i < PQntuples(result.get()); ++i) {
+        auto& row = rows.emplace_back();
+        for (int j = 0; j < PQnfields(result.get()); ++j) {
+            row.emplace_back(PQgetvalue(result.get(), i, j));
+        }
+    }
+    return rows;
+}
+
+// One row a power that a reading role should not have, in words.
+constexpr const char* kRoleQuery = R"(
+SELECT 'is a superuser' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper
+UNION ALL
+SELECT 'may use replication' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolreplication
+UNION ALL
+SELECT 'may bypass row-level security' FROM pg_catalog.pg_roles
+ WHERE rolname = current_user AND rolbypassrls
+UNION ALL
+SELECT 'may create roles' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolcreaterole
+UNION ALL
+SELECT 'is a member of ' || r.rolname FROM pg_catalog.pg_roles r
+ WHERE r.rolname IN ('pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files',
+                     'pg_execute_server_program', 'pg_signal_backend', 'pg_checkpoint')
+   AND pg_catalog.pg_has_role(current_user, r.oid, 'member')
+   AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+UNION ALL
+SELECT 'may create schemas in the database'
+ WHERE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+UNION ALL
+SELECT 'may create temporary tables in the database (REVOKE TEMPORARY … FROM PUBLIC)'
+ WHERE pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')
+UNION ALL
+SELECT pg_catalog.format('may create objects in schema %I', n.nspname)
+  FROM pg_catalog.pg_namespace n
+ WHERE n.nspname !~ '^pg_' AND pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+UNION ALL
+(SELECT pg_catalog.format('may write to %I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+ ORDER BY 1 LIMIT 10))";
+
 }  // namespace
+
+bool load_search_path(const config::Database& database, std::vector<std::string>& path,
+                      std::string& error) {
+    const auto rows =
+        ask(database, "SELECT n FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) n", error);
+    if (!rows) {
+        return false;
+    }
+    path.clear();
+    for (const auto& row : *rows) {
+        path.push_back(row.front());
+    }
+    return true;
+}
+
+std::vector<std::string> role_warnings(const config::Database& database, std::string& error) {
+    std::vector<std::string> warnings;
+    if (const auto rows = ask(database, kRoleQuery, error)) {
+        for (const auto& row : *rows) {
+            warnings.push_back("the service role \"" + database.user + "\" " + row.front());
+        }
+    }
+    return warnings;
+}
 
 std::shared_ptr<const parser::CatalogSnapshot> load_catalog(const config::Database& database,
                                                             std::string& error) {
-    const Connection connection = connect(database);
+    const Connection connection = connect(database, "-c search_path=pg_catalog");
     if (PQstatus(connection.get()) != CONNECTION_OK) {
         error = one_line(PQerrorMessage(connection.get()));
         return nullptr;

@@ -20,9 +20,18 @@
 namespace vitrine::net {
 
 // Loads a catalog with libpq, as the service role. nullptr and a sentence in `error` where that
-// fails; a server newer than the parser fails too. Blocks, for limits::kCatalogLoadMax at most.
+// fails; a server newer than the parser fails too. Blocks, for some statement_timeouts at most.
 [[nodiscard]] std::shared_ptr<const parser::CatalogSnapshot> load_catalog(
     const config::Database& database, std::string& error);
+
+// The search_path of a new session of the service role, as the server resolves it.
+[[nodiscard]] bool load_search_path(const config::Database& database,
+                                    std::vector<std::string>& path, std::string& error);
+
+// What the service role may do that a reading role should not be able to: a sentence each. Empty
+// with a sentence in `error` where it could not be asked.
+[[nodiscard]] std::vector<std::string> role_warnings(const config::Database& database,
+                                                     std::string& error);
 
 // What of a configuration a database depends on; kept alive by the pointer to all of it.
 struct DatabaseSettings {

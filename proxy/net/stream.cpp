@@ -3,7 +3,7 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <system_error>
@@ -17,7 +17,9 @@ Stream::Stream(boost::asio::ip::tcp::socket socket) : socket_(std::move(socket))
     socket_.set_option(boost::asio::socket_base::keep_alive(true), ignored);
 }
 
-Stream::~Stream() { close(); }
+Stream::~Stream() {
+    close();
+}
 
 void Stream::start_tls(Ssl ssl) {
     ssl_ = std::move(ssl);
@@ -119,8 +121,8 @@ Io Stream::write(std::string& out) {
                 io = tls_result(result);
             }
         } else {
-            const ssize_t written = ::send(socket_.native_handle(), out.data() + done,
-                                           out.size() - done, MSG_NOSIGNAL);
+            const ssize_t written =
+                ::send(socket_.native_handle(), out.data() + done, out.size() - done, MSG_NOSIGNAL);
             if (written >= 0) {
                 done += static_cast<std::size_t>(written);
             } else if (errno == EAGAIN) {
@@ -135,17 +137,39 @@ Io Stream::write(std::string& out) {
     return io;
 }
 
-void Stream::close() {
-    if (!socket_.is_open()) {
+void Stream::half_close() {
+    if (half_closed_) {
         return;
     }
+    half_closed_ = true;
     if (ssl_ && !tls_failed_ && SSL_is_init_finished(ssl_.get())) {
         ERR_clear_error();
         SSL_shutdown(ssl_.get());
         ERR_clear_error();
     }
     boost::system::error_code ignored;
-    socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
+    socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+}
+
+Io Stream::drain() {
+    std::array<char, 16 * 1024> dropped;
+    while (true) {
+        const ssize_t got = ::recv(socket_.native_handle(), dropped.data(), dropped.size(), 0);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+            return Io::kClosed;
+        }
+        if (got < 0 && errno == EAGAIN) {
+            return Io::kWantRead;
+        }
+    }
+}
+
+void Stream::close() {
+    if (!socket_.is_open()) {
+        return;
+    }
+    half_close();
+    boost::system::error_code ignored;
     socket_.close(ignored);
 }
 

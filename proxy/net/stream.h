@@ -45,6 +45,10 @@ class Stream {
     [[nodiscard]] bool open() const { return socket_.is_open(); }
     // What the last kClosed was about; empty: the peer closed in order.
     [[nodiscard]] const std::string& error() const { return error_; }
+    // Says that nothing more will be sent (close_notify, FIN).
+    void half_close();
+    // Reads and drops what the peer still sends: kWantRead, or kClosed once it has closed too.
+    [[nodiscard]] Io drain();
     // Closes at once; TLS's close_notify is sent if it goes without waiting.
     void close();
 
@@ -55,6 +59,7 @@ class Stream {
     Ssl ssl_;
     bool more_to_read_ = false;
     bool tls_failed_ = false;
+    bool half_closed_ = false;
     std::string error_;
 };
 

@@ -84,8 +84,8 @@ SslContext make_server_context(const config::Database& database) {
     const bool verify = database.tls_mode == config::TlsMode::kVerifyCa ||
                         database.tls_mode == config::TlsMode::kVerifyFull;
     if (verify) {
-        const std::string ca = database.tls_ca.empty() ? kSystemCertificates
-                                                       : database.tls_ca.string();
+        const std::string ca =
+            database.tls_ca.empty() ? kSystemCertificates : database.tls_ca.string();
         if (SSL_CTX_load_verify_file(context.get(), ca.c_str()) != 1) {
             throw std::runtime_error("cannot use the certificate authorities in " + ca + ": " +
                                      last_tls_error());

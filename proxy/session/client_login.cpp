@@ -98,6 +98,7 @@ ClientLogin::Want ClientLogin::step(std::string& bytes) {
             }
             if (bytes.front() == kTlsHandshakeRecord) {
                 state_ = State::kWantDirectTls;
+                started_directly_ = true;
                 encrypted_ = true;
                 return Want::kDirectTls;
             }

@@ -52,6 +52,10 @@ class ClientLogin {
     [[nodiscard]] std::string_view application_name() const;
     [[nodiscard]] std::string& password() { return password_; }
     [[nodiscard]] wire::CancelRequest cancel() const { return cancel_; }
+    // TLS began without an SSLRequest.
+    [[nodiscard]] bool started_directly() const { return started_directly_; }
+    // The client has not yet given a token.
+    [[nodiscard]] bool password_pending() const { return state_ != State::kHavePassword; }
     // Why it was refused, for vitrine's own log.
     [[nodiscard]] std::string_view cause() const { return cause_; }
 
@@ -75,6 +79,7 @@ class ClientLogin {
     State state_ = State::kFirst;
     bool encrypted_ = false;
     bool declined_gss_ = false;
+    bool started_directly_ = false;
     std::string output_;
     std::string user_;
     std::string database_;

@@ -114,6 +114,7 @@ void Conversation::finish(Ending ending) {
                                                     .hint = ending.hint,
                                                     .position = 0});
     }
+    server_message_cut_ = !server_output_.empty();
     server_output_.clear();
     client_input_.clear();
     client_taken_ = 0;

@@ -39,7 +39,8 @@ struct ConversationOptions {
     audit::SessionId id;
     std::shared_ptr<const parser::Policy> policy;
     std::vector<std::string> search_path;
-    // The newest policy for this principal; asked for whenever it may be taken over. Never null.
+    // The newest policy for this principal; asked for whenever it may be taken over. Null: there
+    // is none that may be believed, and nothing is let through.
     std::function<std::shared_ptr<const parser::Policy>()> newest_policy;
     audit::QueryLog* log = nullptr;
     config::Parameters parameters = config::Parameters::kFull;
@@ -94,6 +95,10 @@ class Conversation {
     [[nodiscard]] bool statement_running() const { return !pipeline_.empty(); }
     // The client's connection is inside a message: nothing of ours can be put there.
     [[nodiscard]] bool inside_client_message() const { return server_rest_ > 0; }
+
+    // The session ended with bytes for the server unsent: maybe in the middle of a message, so that
+    // nothing more may be sent to it.
+    [[nodiscard]] bool server_message_cut() const { return server_message_cut_; }
 
     [[nodiscard]] const audit::SessionEnd& totals() const { return totals_; }
 
@@ -186,10 +191,12 @@ class Conversation {
     std::unordered_map<std::string, Prepared> prepared_;
     std::unordered_map<std::string, Portal> portals_;
     wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
+    bool server_message_cut_ = false;
     bool fatal_passed_ = false;  // the server has said why it closes
 
     Hold hold_ = Hold::kNone;
     bool cancel_in_flight_ = false;
+    bool policy_believed_ = true;
     bool catalog_asked_ = false;    // for the message at the front of client_input_
     bool path_may_differ_ = false;  // the server has to be asked before the next judgement
     bool path_was_set_ = false;     // ever in this session: transaction ends may change it

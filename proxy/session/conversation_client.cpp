@@ -30,6 +30,14 @@ parser::Refusal log_refusal() {
             .position = 0};
 }
 
+parser::Refusal stale_catalog_refusal() {
+    return {.sqlstate = "57P03",
+            .message = "the database's catalog is out of date and could not be loaded anew",
+            .detail = "A statement is judged by what the server's catalog says, or not at all.",
+            .hint = "Try again in a moment; the operator's log has the reason.",
+            .position = 0};
+}
+
 std::string hex(std::string_view bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string text = "\\x";
@@ -180,7 +188,8 @@ void Conversation::take_newest_policy() {
         return;
     }
     auto newest = options_.newest_policy();
-    if (newest != options_.policy) {
+    policy_believed_ = newest != nullptr;
+    if (policy_believed_ && newest != options_.policy) {
         options_.policy = std::move(newest);
         rejudge_prepared();
     }
@@ -204,6 +213,14 @@ parser::Judgement Conversation::ask_the_judge(std::string_view sql,
 
 std::shared_ptr<const parser::Judgement> Conversation::judge(std::string_view sql,
                                                              parser::Protocol protocol) {
+    if (!policy_believed_) {
+        auto refused = std::make_shared<parser::Judgement>();
+        refused->statements.push_back({.begin = 0,
+                                       .size = sql.size(),
+                                       .refusal = stale_catalog_refusal(),
+                                       .rule = "catalog: out of date"});
+        return refused;
+    }
     auto judgement = std::make_shared<parser::Judgement>(ask_the_judge(sql, protocol));
     if (!judgement->allowed() && judgement->catalog_may_be_stale && !catalog_asked_) {
         catalog_asked_ = true;

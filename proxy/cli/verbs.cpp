@@ -1,0 +1,328 @@
+#include "proxy/cli/verbs.h"
+
+#include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "auth/token.h"
+#include "config/duration.h"
+#include "parser/judge.h"
+#include "proxy/net/database.h"
+#include "proxy/net/proxy.h"
+
+namespace vitrine::cli {
+
+namespace {
+
+void complain(const std::string& sentence) {
+    std::cerr << "vitrine: " << sentence << "\n";
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+    return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+// The public half of a PKCS#8 private key, as SubjectPublicKeyInfo in PEM; empty: there is none.
+std::string public_key_pem(const config::Secret& private_key) {
+    if (private_key.empty()) {
+        return {};
+    }
+    const std::string_view pem = private_key.reveal();
+    BIO* in = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
+    EVP_PKEY* key = PEM_read_bio_PrivateKey(in, nullptr, nullptr, nullptr);
+    BIO_free(in);
+    std::string text;
+    if (BIO* out = BIO_new(BIO_s_mem()); key != nullptr && out != nullptr) {
+        char* bytes = nullptr;
+        if (PEM_write_bio_PUBKEY(out, key) == 1) {
+            const long size = BIO_get_mem_data(out, &bytes);
+            text.assign(bytes, static_cast<std::size_t>(size));
+        }
+        BIO_free(out);
+    }
+    EVP_PKEY_free(key);
+    return text;
+}
+
+// What is asked of the real databases, by `check --connect` and at the start of `serve`.
+std::vector<std::string> connected_problems(const config::Database& database,
+                                            const config::Config& config) {
+    std::vector<std::string> problems;
+    std::string error;
+    const auto catalog = net::load_catalog(database, error);
+    if (catalog == nullptr) {
+        problems.push_back("cannot be used: " + error);
+        return problems;
+    }
+    std::vector<std::string> warnings;
+    (void)parser::compile_policy(catalog, config.masking.rules, config.functions, {}, &warnings);
+    problems.insert(problems.end(), warnings.begin(), warnings.end());
+    for (auto& warning : net::role_warnings(database, error)) {
+        problems.push_back(std::move(warning));
+    }
+    if (!error.empty()) {
+        problems.push_back("the service role could not be looked at: " + error);
+    }
+    return problems;
+}
+
+}  // namespace
+
+std::shared_ptr<const config::Config> load_or_complain(const std::string& file) {
+    config::Loaded loaded = config::load(file);
+    for (const auto& problem : loaded.problems) {
+        std::cerr << config::to_string(problem) << "\n";
+    }
+    return loaded.config;
+}
+
+int serve(const std::string& file) {
+    auto config = load_or_complain(file);
+    if (config == nullptr) {
+        complain("the configuration has problems; `vitrine check --config " + file +
+                 "` lists them");
+        return kCouldNotRun;
+    }
+    return net::serve(std::move(config));
+}
+
+int check(const std::string& file, bool connect, audit::Format format) {
+    const config::Loaded loaded = config::load(file);
+    struct Line {
+        config::Position position;
+        std::string message;
+    };
+    std::vector<Line> lines;
+    for (const auto& problem : loaded.problems) {
+        lines.push_back({problem.position, problem.message});
+    }
+    if (loaded.config != nullptr && connect) {
+        for (const auto& [name, database] : loaded.config->databases) {
+            for (const auto& message : connected_problems(database, *loaded.config)) {
+                lines.push_back({database.position, "database " + name + ": " + message});
+            }
+        }
+    }
+    if (format == audit::Format::kJson) {
+        boost::json::array array;
+        for (const auto& line : lines) {
+            array.push_back({{"file", line.position.file},
+                             {"line", line.position.line},
+                             {"column", line.position.column},
+                             {"message", line.message}});
+        }
+        std::cout << boost::json::serialize(array) << "\n";
+    } else {
+        for (const auto& line : lines) {
+            std::cout << config::to_string({line.position, line.message}) << "\n";
+        }
+        if (lines.empty()) {
+            std::cout << file << ": no problem found\n";
+        }
+    }
+    const bool unreadable = !loaded.problems.empty() && loaded.problems.front().position.line == 0;
+    return lines.empty() ? kDone : unreadable ? kCouldNotRun : kNotSo;
+}
+
+int explain(const ExplainArguments& arguments) {
+    const auto config = load_or_complain(arguments.config);
+    if (config == nullptr) {
+        return kCouldNotRun;
+    }
+    const auto database = config->databases.find(arguments.database);
+    if (database == config->databases.end()) {
+        std::vector<std::string> names;
+        for (const auto& [name, ignored] : config->databases) {
+            names.push_back(name);
+        }
+        complain("no database \"" + arguments.database + "\" in the configuration; it has " +
+                 joined(names));
+        return kCouldNotRun;
+    }
+    std::string error;
+    const auto catalog = net::load_catalog(database->second, error);
+    if (catalog == nullptr) {
+        complain("cannot load the catalog of " + arguments.database + ": " + error);
+        return kCouldNotRun;
+    }
+    parser::SessionContext context;
+    context.search_path = arguments.search_path;
+    if (context.search_path.empty()) {
+        if (!net::load_search_path(database->second, context.search_path, error)) {
+            complain("cannot ask for the search_path of " + arguments.database + ": " + error);
+            return kCouldNotRun;
+        }
+    } else if (std::ranges::find(context.search_path, "pg_catalog") == context.search_path.end()) {
+        context.search_path.insert(context.search_path.begin(), "pg_catalog");
+    }
+    const auto policy =
+        parser::compile_policy(catalog, config->masking.rules, config->functions, arguments.groups);
+    const parser::Judgement judgement = parser::judge(arguments.sql, *policy, context);
+
+    boost::json::array array;
+    for (const auto& statement : judgement.statements) {
+        const std::string text = arguments.sql.substr(statement.begin, statement.size);
+        const bool allowed = !statement.refusal;
+        if (arguments.format == audit::Format::kJson) {
+            boost::json::object object{{"sql", text},
+                                       {"verdict", allowed ? "allow" : "reject"},
+                                       {"rule", statement.rule},
+                                       {"masked", boost::json::value_from(statement.masked)}};
+            if (statement.refusal) {
+                const auto& refusal = *statement.refusal;
+                object["sqlstate"] = refusal.sqlstate;
+                object["message"] = refusal.message;
+                object["detail"] = refusal.detail;
+                object["hint"] = refusal.hint;
+                object["position"] = parser::character_position(arguments.sql, refusal.position);
+            }
+            if (statement.forwarded) {
+                object["forwarded"] = *statement.forwarded;
+            }
+            array.push_back(std::move(object));
+            continue;
+        }
+        fmt::print("verdict    {}\n", allowed ? "allow" : "reject");
+        fmt::print("rule       {}\n", statement.rule);
+        if (statement.refusal) {
+            const auto& refusal = *statement.refusal;
+            fmt::print("error      {}: {}\n", refusal.sqlstate, refusal.message);
+            if (!refusal.detail.empty()) {
+                fmt::print("detail     {}\n", refusal.detail);
+            }
+            if (!refusal.hint.empty()) {
+                fmt::print("hint       {}\n", refusal.hint);
+            }
+            fmt::print("position   {}\n",
+                       parser::character_position(arguments.sql, refusal.position));
+        }
+        if (!statement.masked.empty()) {
+            fmt::print("masked     {}\n", joined(statement.masked));
+            // Which rule stands, column by column.
+            for (const auto& relation : catalog->relations()) {
+                const auto* rules = policy->relation(relation.oid);
+                if (rules == nullptr) {
+                    continue;
+                }
+                for (const auto& column : rules->masked) {
+                    const std::string name =
+                        relation.schema + "." + relation.name + "." + column.column->name;
+                    if (std::ranges::find(statement.masked, name) != statement.masked.end()) {
+                        fmt::print("           {} by {}\n", name, column.rule);
+                    }
+                }
+            }
+        }
+        fmt::print("sent       {}\n", !allowed              ? "nothing"
+                                      : statement.forwarded ? *statement.forwarded
+                                                            : "as it is");
+        if (&statement != &judgement.statements.back()) {
+            fmt::print("\n");
+        }
+    }
+    if (arguments.format == audit::Format::kJson) {
+        std::cout << boost::json::serialize(array) << "\n";
+    } else if (judgement.statements.empty()) {
+        fmt::print("nothing to judge: no statement in the text\n");
+    }
+    return judgement.allowed() ? kDone : kNotSo;
+}
+
+int issue_token(const TokenArguments& arguments) {
+    const auto config = load_or_complain(arguments.config);
+    if (config == nullptr) {
+        return kCouldNotRun;
+    }
+    const auto ttl = config::parse_duration(arguments.ttl);
+    if (!ttl) {
+        complain("--ttl " + arguments.ttl + " is not a duration; write 90s, 15m, 4h or 1d");
+        return kCouldNotRun;
+    }
+    for (const auto& database : arguments.databases) {
+        if (!config->databases.contains(database)) {
+            complain("no database \"" + database + "\" in the configuration");
+            return kCouldNotRun;
+        }
+    }
+    auth::TokenRequest request{.user = arguments.user,
+                               .databases = arguments.databases,
+                               .groups = arguments.groups,
+                               .reason = arguments.reason,
+                               .ttl = std::chrono::duration_cast<std::chrono::seconds>(*ttl)};
+    const auto token = auth::issue_token(
+        config->auth, request,
+        std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+    if (!token) {
+        complain(token.error().message());
+        return kCouldNotRun;
+    }
+    std::cout << *token << "\n";
+    return kDone;
+}
+
+namespace {
+
+// The log's directory, from --directory or the configuration; empty: complained about.
+std::string log_directory(const std::string& file, const std::string& directory,
+                          std::string* public_key) {
+    if (file.empty() && directory.empty()) {
+        complain("say where the log is: --config FILE or --directory DIR");
+        return {};
+    }
+    if (file.empty()) {
+        return directory;
+    }
+    const auto config = load_or_complain(file);
+    if (config == nullptr) {
+        return {};
+    }
+    if (public_key != nullptr && public_key->empty()) {
+        *public_key = public_key_pem(config->audit.signing_key);
+    }
+    return directory.empty() ? config->audit.directory.string() : directory;
+}
+
+}  // namespace
+
+int audit_list(const std::string& file, const std::string& directory, audit::Format format) {
+    const std::string log = log_directory(file, directory, nullptr);
+    return log.empty() ? kCouldNotRun : audit::list_sessions(log, format, std::cout, std::cerr);
+}
+
+int audit_show(const std::string& file, const std::string& directory, const std::string& session,
+               audit::Format format) {
+    const std::string log = log_directory(file, directory, nullptr);
+    return log.empty() ? kCouldNotRun
+                       : audit::show_session(log, session, format, std::cout, std::cerr);
+}
+
+int audit_verify(const std::string& file, const std::string& directory,
+                 const std::string& public_key, audit::Format format) {
+    std::string pem;
+    if (!public_key.empty()) {
+        std::ifstream in(public_key, std::ios::binary);
+        std::ostringstream text;
+        text << in.rdbuf();
+        pem = text.str();
+        if (!in || pem.empty()) {
+            complain("cannot read the public key " + public_key);
+            return kCouldNotRun;
+        }
+    }
+    const std::string log = log_directory(file, directory, &pem);
+    return log.empty() ? kCouldNotRun
+                       : audit::verify_directory(log, pem, format, std::cout, std::cerr);
+}
+
+int not_supported(const std::string& verb) {
+    complain("`vitrine " + verb + "` is not supported yet");
+    return kCouldNotRun;
+}
+
+}  // namespace vitrine::cli

@@ -1,0 +1,55 @@
+// The program's verbs. Each gives the exit status of INTERFACE, "The program".
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "proxy/audit/reader.h"
+
+namespace vitrine::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kNotSo = 1;
+inline constexpr int kCouldNotRun = 2;
+
+// Loads, prints every problem to stderr; null where there is one.
+[[nodiscard]] std::shared_ptr<const config::Config> load_or_complain(const std::string& file);
+
+struct ExplainArguments {
+    std::string config;
+    std::string database;
+    std::string user;
+    std::vector<std::string> groups;
+    std::vector<std::string> search_path;  // empty: as the server has it for the service role
+    std::string sql;
+    audit::Format format = audit::Format::kTable;
+};
+
+struct TokenArguments {
+    std::string config;
+    std::string issuer;  // empty: the only one with a signing key
+    std::string user;
+    std::vector<std::string> databases;
+    std::vector<std::string> groups;
+    std::string reason;
+    std::string ttl = "15m";
+};
+
+int serve(const std::string& config);
+int check(const std::string& config, bool connect, audit::Format format);
+int explain(const ExplainArguments& arguments);
+int issue_token(const TokenArguments& arguments);
+// `directory`, or the one of `config`.
+int audit_list(const std::string& config, const std::string& directory, audit::Format format);
+int audit_show(const std::string& config, const std::string& directory, const std::string& session,
+               audit::Format format);
+int audit_verify(const std::string& config, const std::string& directory,
+                 const std::string& public_key, audit::Format format);
+
+// For what a later version brings.
+int not_supported(const std::string& verb);
+
+}  // namespace vitrine::cli

@@ -1,0 +1,143 @@
+// One client of the proxy, from accept to the end of its session.
+//
+//   kClientLogin ──> kCatalog ──> kServerConnect ──> kServerTlsRequest ──> kServerTls ──>
+//     (TLS, startup,   (if there     (each address,      (SSLRequest's        (handshake)
+//      token)           is none)      in order)           answer)
+//   ──> kServerLogin ──> kConversation ──> kLastWords ──> kClosed
+//
+// Driven by readiness: pump() moves bytes as long as something moves, then waits for what it needs.
+// Belongs to one worker; cancel() and shut_down() may be called on it only.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/principal.h"
+#include "proxy/net/shared.h"
+#include "proxy/net/stream.h"
+#include "proxy/session/client_login.h"
+#include "proxy/session/conversation.h"
+#include "proxy/session/server_login.h"
+
+namespace vitrine::net {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+  public:
+    Connection(boost::asio::io_context& context, Shared& shared,
+               boost::asio::ip::tcp::socket socket);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    void start();
+    // Called a few times a second: ends what is due.
+    void tick();
+    // The proxy ends at once.
+    void shut_down();
+    // A CancelRequest with this session's key arrived; `done` runs, on any thread, when it has been
+    // dealt with.
+    void cancel(std::function<void()> done);
+
+    [[nodiscard]] bool closed() const { return phase_ == Phase::kClosed; }
+    [[nodiscard]] boost::asio::io_context& context() { return context_; }
+
+  private:
+    enum class Phase : std::uint8_t {
+        kClientLogin,
+        kClientTls,
+        kCancelling,  // this connection brought a CancelRequest
+        kCatalog,
+        kServerConnect,
+        kServerTlsRequest,
+        kServerTls,
+        kServerLogin,
+        kConversation,
+        kLastWords,
+        kClosed,
+    };
+    struct Side {
+        explicit Side(boost::asio::ip::tcp::socket socket) : stream(std::move(socket)) {}
+        Stream stream;
+        bool readable = true;  // no read has said otherwise since the last wait
+        bool writable = true;
+        bool waiting_read = false;
+        bool waiting_write = false;
+    };
+
+    void pump();
+    // One round of what can be done now; false: nothing moved.
+    [[nodiscard]] bool step();
+    [[nodiscard]] bool step_client_login();
+    [[nodiscard]] bool step_handshake(Side& side, Phase next);
+    [[nodiscard]] bool step_server_login();
+    [[nodiscard]] bool step_conversation();
+    [[nodiscard]] bool step_last_words();
+    [[nodiscard]] bool read(Side& side, std::string& into, bool& closed);
+    [[nodiscard]] bool flush(Side& side, std::string& out, bool& closed);
+    void wait(Side& side, bool read, bool write);
+    void arm();
+
+    void authenticate();
+    void find_policy();
+    void connect_server();
+    void connected(const boost::asio::ip::tcp::endpoint& endpoint);
+    void server_failed(const std::string& why);
+    void start_server_tls();
+    void start_server_login();
+    void start_conversation();
+    void ask_for_catalog();
+    void cancel_on_server(std::function<void()> done);
+    void end(session::Ending ending);
+    // Before the conversation: the client is told, the query log too.
+    void refuse(std::string_view sqlstate, std::string message, std::string hint,
+                std::string_view cause);
+    void close();
+    [[nodiscard]] std::string welcome() const;
+    [[nodiscard]] auth::Time now() const;
+
+    boost::asio::io_context& context_;
+    Shared& shared_;
+    std::shared_ptr<const Current> current_;
+    Phase phase_ = Phase::kClientLogin;
+    Side client_;
+    std::string client_address_;
+    std::optional<Side> server_;
+    std::chrono::steady_clock::time_point deadline_;  // of the login, or of the last words
+
+    session::ClientLogin login_;
+    std::string client_input_;
+    std::string client_output_;  // of the login and of the last words
+    audit::SessionId id_;
+    auth::Principal principal_;
+    std::vector<std::pair<std::string, std::string>> settings_;
+    bool refused_ = false;
+
+    std::shared_ptr<Database> database_;
+    DatabaseSettings database_settings_;
+    std::shared_ptr<const parser::Policy> policy_;
+    std::size_t next_server_ = 0;
+    std::string server_error_;
+    std::string server_sqlstate_;
+    boost::asio::ip::tcp::endpoint server_endpoint_;
+    std::string server_input_;
+    std::string server_output_;
+    std::optional<session::ServerLogin> server_login_;
+    std::optional<wire::BackendKeyData> server_key_;
+
+    std::optional<session::Conversation> conversation_;
+    CancelKeys::Key cancel_key_;
+    std::shared_ptr<void> connect_attempt_;  // the one under way; an older one's end is ignored
+    std::chrono::steady_clock::time_point connect_deadline_;
+    std::optional<std::chrono::steady_clock::time_point> ending_since_;
+    bool half_closed_ = false;
+    bool catalog_under_way_ = false;
+    bool pumping_ = false;
+};
+
+}  // namespace vitrine::net

@@ -1,0 +1,60 @@
+#include "proxy/net/worker.h"
+
+#include <boost/asio/post.hpp>
+#include <chrono>
+
+namespace vitrine::net {
+
+namespace {
+
+// Sessions must end within a second of their token's end; a tick over idle connections is cheap.
+constexpr std::chrono::milliseconds kTick{200};
+
+}  // namespace
+
+Worker::Worker(Shared& shared)
+    : shared_(shared), work_(context_.get_executor()), timer_(context_), thread_([this] {
+          tick();
+          context_.run();
+      }) {}
+
+Worker::~Worker() {
+    boost::asio::post(context_, [this] {
+        timer_.cancel();
+        connections_.clear();
+        work_.reset();
+        context_.stop();
+    });
+    thread_.join();
+}
+
+void Worker::adopt(boost::asio::ip::tcp::socket socket) {
+    auto connection = std::make_shared<Connection>(context_, shared_, std::move(socket));
+    boost::asio::post(context_, [this, connection] {
+        connections_.push_back(connection);
+        connection->start();
+    });
+}
+
+void Worker::shut_down() {
+    boost::asio::post(context_, [this] {
+        for (const auto& connection : connections_) {
+            connection->shut_down();
+        }
+    });
+}
+
+void Worker::tick() {
+    for (auto it = connections_.begin(); it != connections_.end();) {
+        (*it)->tick();
+        it = (*it)->closed() ? connections_.erase(it) : std::next(it);
+    }
+    timer_.expires_after(kTick);
+    timer_.async_wait([this](boost::system::error_code error) {
+        if (!error) {
+            tick();
+        }
+    });
+}
+
+}  // namespace vitrine::net
