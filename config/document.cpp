@@ -80,7 +80,15 @@ class TreeBuilder : public YAML::EventHandler {
   public:
     explicit TreeBuilder(Lines& lines) : lines_(lines) {}
 
+    struct Place {
+        std::size_t byte = 0;
+        unsigned line = 1;
+        unsigned column = 1;
+    };
+
     [[nodiscard]] std::shared_ptr<const Node> root() const { return root_; }
+    // The last one of the text; its tag and anchor come first.
+    [[nodiscard]] const Place& last_scalar() const { return last_scalar_; }
 
     void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
     void OnDocumentEnd() override {}
@@ -114,6 +122,7 @@ class TreeBuilder : public YAML::EventHandler {
             stop(mark, "the text has a NUL in it; remove the \\0");
         }
         node->text = value;
+        last_scalar_ = {static_cast<std::size_t>(mark.pos), node->line, node->column};
         remember(anchor, node);
         add(node);
     }
@@ -199,7 +208,35 @@ class TreeBuilder : public YAML::EventHandler {
     std::vector<Open> open_;
     std::unordered_map<YAML::anchor_t, std::shared_ptr<const Node>> anchors_;
     std::shared_ptr<const Node> root_;
+    Place last_scalar_;
 };
+
+// yaml-cpp takes the end of the file for a closing quote where a line break comes before it, and
+// everything from the open quote on for a text: the rules behind it would silently be none.
+void check_last_quote(std::string_view text, const TreeBuilder::Place& place) {
+    constexpr std::string_view kWhite = " \t\r\n";
+    std::size_t at = std::min(place.byte, text.size());
+    while (at < text.size() && (text[at] == '&' || text[at] == '!')) {
+        at = text.find_first_of(kWhite, at);
+        at = at == std::string_view::npos ? text.size() : text.find_first_not_of(kWhite, at);
+        at = std::min(at, text.size());
+    }
+    if (at == text.size() || (text[at] != '"' && text[at] != '\'')) {
+        return;
+    }
+    const char quote = text[at];
+    for (++at; at < text.size(); ++at) {
+        if (quote == '"' && text[at] == '\\') {
+            ++at;
+        } else if (text[at] == quote) {
+            if (quote == '"' || at + 1 == text.size() || text[at + 1] != quote) {
+                return;
+            }
+            ++at;  // '' within '…'
+        }
+    }
+    throw Stop(place.line, place.column, "a quote opens here and is not closed; close it");
+}
 
 // What yaml-cpp would take silently: bytes that are not UTF-8 it replaces, and U+0004 it takes for
 // the end of the file, with everything behind it unread.
@@ -238,6 +275,7 @@ std::shared_ptr<const Node> build(const std::string& text) {
             empty->line = empty->column = 1;
             return empty;
         }
+        check_last_quote(text, tree.last_scalar());
         TreeBuilder second(lines);
         if (parser.HandleNextDocument(second)) {
             throw Stop(second.root()->line, second.root()->column,

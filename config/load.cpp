@@ -191,7 +191,8 @@ Database read_database(Reader& reader, const std::string& name, const Value& val
     if (const auto prefer = fields.find("prefer")) {
         const auto word = read_word(reader, *prefer, {"any", "primary", "standby"});
         if (word && *word != 0) {
-            reader.problem(*prefer, prefer->node->text + " is not supported yet; write any");
+            reader.problem_at(*prefer->node, prefer->path + ": " + prefer->node->text +
+                                                 " is not supported yet; write any");
         }
     }
     if (const auto dbname = fields.find("dbname")) {
@@ -356,7 +357,9 @@ void read_audit(Reader& reader, const Value& value, Audit& audit) {
         const auto word = read_word(reader, *parameters, {"full", "masked", "none"});
         audit.parameters = word == 2 ? Parameters::kNone : Parameters::kFull;
         if (word == 1) {
-            reader.problem(*parameters, "masked is not supported yet; write full or none");
+            reader.problem_at(*parameters->node, parameters->path +
+                                                     ": masked is not supported yet; write full "
+                                                     "or none");
         }
     }
     if (const auto retain = fields.find("retain")) {

@@ -193,7 +193,10 @@ Nearest nearest(std::string_view text, const std::vector<std::string_view>& know
     std::size_t least = std::numeric_limits<std::size_t>::max();
     text = text.substr(0, kShownBytesMax);
     for (const std::string_view each : known) {
-        const std::size_t edits = distance(text, each);
+        // A word begun, or one that goes on, is nearer than letters in common.
+        const bool begun = std::min(text.size(), each.size()) >= 3 &&
+                           (each.starts_with(text) || text.starts_with(each));
+        const std::size_t edits = begun ? 1 : distance(text, each);
         if (edits < least) {
             least = edits;
             best.word = each;
@@ -486,12 +489,12 @@ std::optional<std::size_t> read_word(Reader& reader, const Value& value,
                                      std::initializer_list<std::string_view> words) {
     const std::vector<std::string_view> known(words);
     if (value.node->kind != Node::Kind::kScalar) {
-        reader.problem(value, "is " + kind_of(*value.node) + "; write " + joined(known));
+        reader.problem(value, "is " + kind_of(*value.node) + "; choose " + joined(known));
         return std::nullopt;
     }
     const auto* const found = std::find(words.begin(), words.end(), value.node->text);
     if (found == words.end()) {
-        reader.problem(value, "is " + shown(value.node->text) + "; write " + joined(known));
+        reader.problem(value, "is " + shown(value.node->text) + "; choose " + joined(known));
         return std::nullopt;
     }
     return static_cast<std::size_t>(found - words.begin());
