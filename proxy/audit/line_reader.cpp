@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "proxy/audit/errors.h"
 
@@ -16,6 +18,10 @@ namespace {
 
 // A piece: large enough that system calls do not count, small enough for many files at once.
 constexpr std::size_t kPieceBytes = 256 * 1024;
+
+// Together well above the time of one write of a large record.
+constexpr unsigned kWaitsMax = 5;
+constexpr std::chrono::milliseconds kWait{10};
 
 ssize_t read_some(int fd, char* out, std::size_t size, std::uint64_t offset) {
     ssize_t got = 0;
@@ -68,6 +74,17 @@ bool LineReader::next(std::string_view& line) {
             return false;
         }
     }
+}
+
+bool LineReader::next_settled(std::string_view& line) {
+    while (!next(line)) {
+        if (error_ || torn().empty() || waits_ == kWaitsMax) {
+            return false;
+        }
+        ++waits_;
+        std::this_thread::sleep_for(kWait);
+    }
+    return true;
 }
 
 std::string_view LineReader::torn() const {

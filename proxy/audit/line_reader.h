@@ -19,6 +19,9 @@ class LineReader {
     // a read error. What stands behind the last newline is torn(), not a line.
     [[nodiscard]] bool next(std::string_view& line);
 
+    // The same, but at a torn end waits a moment: it may be a line that is being written right now.
+    [[nodiscard]] bool next_settled(std::string_view& line);
+
     [[nodiscard]] boost::system::error_code error() const { return error_; }
     // After the last line: the bytes behind the last newline.
     [[nodiscard]] std::string_view torn() const;
@@ -35,6 +38,7 @@ class LineReader {
     std::size_t begin_ = 0;  // of what has not been handed out
     std::size_t end_ = 0;    // of what has been read
     std::size_t searched_ = 0;
+    unsigned waits_ = 0;
 };
 
 // For readers: the file, never by a symbolic link and never anything but a regular file.

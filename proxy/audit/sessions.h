@@ -1,0 +1,37 @@
+// The sessions of a log, each in a line: what `audit list` prints and `audit show last` looks up.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vitrine::audit {
+
+struct SessionSummary {
+    std::string session;
+    std::string user;
+    std::string directory;  // the user's, where its records stand
+    std::string database;
+    std::string client;
+    std::string start;  // RFC 3339
+    std::string end;    // empty: no session_end (it is running, or vitrine was killed)
+    std::string cause;  // of the end, or why the login was refused
+    bool login_refused = false;
+    std::uint64_t statements = 0;
+    std::uint64_t rejected = 0;
+    std::uint64_t rows = 0;
+};
+
+struct Sessions {
+    std::vector<SessionSummary> list;  // by start
+    bool complete = true;              // false: some line could not be read, said on `err`
+};
+
+// Nothing where there is no log, which is said on `err`.
+[[nodiscard]] std::optional<Sessions> read_sessions(const std::filesystem::path& directory,
+                                                    std::ostream& err);
+
+}  // namespace vitrine::audit

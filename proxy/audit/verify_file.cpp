@@ -1,0 +1,233 @@
+#include "proxy/audit/verify_file.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cerrno>
+
+#include "proxy/audit/line_reader.h"
+#include "proxy/audit/names.h"
+#include "proxy/audit/record.h"
+
+namespace vitrine::audit {
+
+namespace {
+
+// Beyond that many, one more tells an auditor nothing.
+constexpr std::uint64_t kFindingsMax = 1000;
+
+// The bytes of a string member, which may have stood as base64 beside it.
+std::optional<std::string> exact_text(const boost::json::object& record, std::string_view name) {
+    const auto* encoded = record.if_contains(std::string(name) + "_base64");
+    const auto* plain = record.if_contains(name);
+    if (plain == nullptr || !plain->is_string()) {
+        return std::nullopt;
+    }
+    if (encoded == nullptr) {
+        return std::string(plain->get_string().c_str(), plain->get_string().size());
+    }
+    if (!encoded->is_string()) {
+        return std::nullopt;
+    }
+    const auto& text = encoded->get_string();
+    std::string bytes(text.size() / 4 * 3, '\0');
+    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                       reinterpret_cast<const unsigned char*>(text.data()),
+                                       static_cast<int>(text.size()));
+    if (length < 0) {
+        return std::nullopt;
+    }
+    const auto padding = text.ends_with("==") ? 2U : text.ends_with("=") ? 1U : 0U;
+    bytes.resize(static_cast<std::size_t>(length) - padding);
+    return bytes;
+}
+
+class FileReading {
+  public:
+    FileReading(const std::filesystem::path& directory, const std::string& name,
+                const FileClaims* claims, std::uint64_t size_at_start)
+        : path_(directory / name),
+          user_directory_(name.substr(0, name.find('/'))),
+          day_(day_of(name)),
+          claims_(claims),
+          size_at_start_(size_at_start),
+          chain_(claims != nullptr ? &claims->chain_begins : nullptr) {}
+
+    void record(std::string_view text, std::uint64_t end);
+    [[nodiscard]] FileVerdict finish(std::string_view torn);
+
+  private:
+    void complain(std::uint64_t line, std::string message) {
+        if (findings_ < kFindingsMax) {
+            verdict_.broken.push_back({path_, line, std::move(message)});
+        }
+        ++findings_;
+    }
+    [[nodiscard]] std::optional<std::string> belongs_here(std::string_view text,
+                                                          const ChainedLine& line);
+    [[nodiscard]] std::optional<std::string> is_vouched_for(const ChainedLine& line,
+                                                            std::uint64_t end);
+
+    std::filesystem::path path_;
+    std::string user_directory_;
+    std::optional<std::chrono::sys_days> day_;
+    const FileClaims* claims_;
+    std::uint64_t size_at_start_;
+    ChainCheck chain_;
+    FileVerdict verdict_;
+    std::uint64_t line_ = 0;
+    std::uint64_t findings_ = 0;
+    std::size_t next_anchor_ = 0;
+    bool departed_ = false;        // from what the ledger vouches for: said once
+    std::string user_known_good_;  // the text of a user member that fits the directory
+};
+
+void FileReading::record(std::string_view text, std::uint64_t end) {
+    ++line_;
+    ++verdict_.records;
+    const auto line = parse_line(text);
+    auto wrong = chain_.next(line);
+    if (line && !wrong) {
+        wrong = belongs_here(text, *line);
+    }
+    if (line && !wrong) {
+        wrong = is_vouched_for(*line, end);
+    }
+    if (wrong) {
+        complain(line_, std::move(*wrong));
+    }
+    const bool beyond =
+        claims_ != nullptr &&
+        (claims_->anchors.empty() || chain_.seq_max() > claims_->anchors.back().anchor.seq);
+    if (line && beyond && end <= size_at_start_) {
+        const auto time = parse_time(line->time);
+        if (++verdict_.unvouched == 1) {
+            verdict_.unvouched_line = line_;
+            verdict_.unvouched_first = time;
+        }
+        verdict_.unvouched_last = time;
+    }
+}
+
+// A record stands in the file of its user and its day. A whole parse only where the user member is
+// not, byte for byte, one that was found right already.
+std::optional<std::string> FileReading::belongs_here(std::string_view text,
+                                                     const ChainedLine& line) {
+    const auto time = parse_time(line.time);
+    if (!day_ || std::chrono::floor<std::chrono::days>(*time) != *day_) {
+        return "the record is of another day than its file";
+    }
+    if (!is_record_type(line.type)) {
+        return "a record of type \"" + std::string(line.type) + "\" is unknown";
+    }
+    if (!user_known_good_.empty() && text.find(user_known_good_) != std::string_view::npos &&
+        user_directory_ != kStrangersDirectory) {
+        const auto at = text.find(user_known_good_);
+        // Behind time, seq, type and a session's 32 digits, and nowhere else.
+        if (at == text.find(",\"user\":")) {
+            return std::nullopt;
+        }
+    }
+    boost::json::error_code error;
+    const auto value = boost::json::parse({text.data(), text.size()}, error);
+    const auto* record = error ? nullptr : value.if_object();
+    const auto user = record == nullptr ? std::nullopt : exact_text(*record, "user");
+    if (!user) {
+        return "the record cannot be read";
+    }
+    const bool stranger =
+        user_directory_ == kStrangersDirectory && line.type == record_type(LoginRefused{});
+    if (directory_name(*user) != user_directory_ && !stranger) {
+        return "the record is of another user than its file";
+    }
+    if (!record->contains("user_base64")) {
+        user_known_good_ = ",\"user\":" + boost::json::serialize(record->at("user")) + ",";
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> FileReading::is_vouched_for(const ChainedLine& line, std::uint64_t end) {
+    if (claims_ == nullptr) {
+        return std::nullopt;
+    }
+    const auto& anchors = claims_->anchors;
+    while (next_anchor_ < anchors.size() && anchors[next_anchor_].anchor.seq < line.seq) {
+        ++next_anchor_;
+    }
+    std::optional<std::string> wrong;
+    for (; next_anchor_ < anchors.size() && anchors[next_anchor_].anchor.seq == line.seq;
+         ++next_anchor_) {
+        const Claim& claim = anchors[next_anchor_];
+        const bool holds =
+            claim.anchor.hash.view() == line.hash && (findings_ > 0 || claim.anchor.bytes == end);
+        if (!holds && !departed_) {
+            departed_ = true;
+            wrong =
+                "this or an earlier record was exchanged: it is not the one in the ledger's "
+                "line " +
+                std::to_string(claim.ledger_line);
+        }
+    }
+    return wrong;
+}
+
+FileVerdict FileReading::finish(std::string_view torn) {
+    if (!torn.empty()) {
+        complain(line_ + 1,
+                 "the last line is torn (a crash while it was written, or its end was cut off)");
+    }
+    if (claims_ != nullptr && !claims_->anchors.empty()) {
+        const Claim& last = claims_->anchors.back();
+        if (last.anchor.seq > chain_.seq_max()) {
+            complain(line_ + 1, "the end is missing from here on: the ledger's line " +
+                                    std::to_string(last.ledger_line) + " has " +
+                                    std::to_string(last.anchor.seq) + " records, the file " +
+                                    std::to_string(chain_.seq_max()));
+        }
+    }
+    if (findings_ > kFindingsMax) {
+        verdict_.broken.push_back(
+            {path_, 0, std::to_string(findings_ - kFindingsMax) + " more findings are left out"});
+    }
+    return std::move(verdict_);
+}
+
+}  // namespace
+
+FileVerdict verify_file(const std::filesystem::path& directory, const std::string& name,
+                        const FileClaims* claims, std::uint64_t size_at_start) {
+    const auto path = directory / name;
+    FileVerdict verdict;
+    const auto file = open_to_read(path.string());
+    if (!file) {
+        const bool gone = file.error().value() == ENOENT || file.error().value() == ENOTDIR;
+        if (gone) {
+            std::string had = "it had no records yet";
+            if (claims != nullptr && !claims->anchors.empty()) {
+                const Claim& last = claims->anchors.back();
+                had = "the ledger's line " + std::to_string(last.ledger_line) + " has " +
+                      std::to_string(last.anchor.seq) + " records of it";
+            }
+            verdict.broken.push_back({path, 0, "the file is gone; " + had});
+        } else if (file.error() == AuditError::kNotAFile) {
+            verdict.broken.push_back({path, 0, "this is not a regular file"});
+        } else {
+            verdict.not_checkable.push_back({path, 0, "cannot be read: " + file.error().message()});
+        }
+        return verdict;
+    }
+    LineReader reader(file->get());
+    FileReading reading(directory, name, claims, size_at_start);
+    std::string_view line;
+    while (reader.next_settled(line)) {
+        reading.record(line, reader.offset());
+    }
+    verdict = reading.finish(reader.torn());
+    if (reader.error()) {
+        verdict.not_checkable.push_back({path, 0, "cannot be read: " + reader.error().message()});
+    }
+    return verdict;
+}
+
+}  // namespace vitrine::audit

@@ -1,0 +1,267 @@
+#include "proxy/audit/verify_ledger.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "proxy/audit/ledger_entry.h"
+#include "proxy/audit/line_reader.h"
+
+namespace vitrine::audit {
+
+namespace {
+
+const std::map<std::uint64_t, HexDigest> kLedgerBegins{{0, HexDigest{}}};
+
+// The entries between one log_opened and the next.
+struct Run {
+    std::string public_key;
+    const VerifyingKey* key = nullptr;
+    bool said = false;  // that its signatures cannot be checked
+};
+
+class LedgerReading {
+  public:
+    LedgerReading(const std::filesystem::path& file, const std::vector<VerifyingKey>& keys)
+        : file_(file), keys_(keys), chain_(&kLedgerBegins) {}
+
+    void entry(std::string_view text);
+    [[nodiscard]] LedgerStory finish(bool torn);
+
+  private:
+    void complain(std::string message) {
+        if (findings_ < kFindingsMax) {
+            story_.broken.push_back({file_, line_, std::move(message)});
+        }
+        ++findings_;
+    }
+    void signature(const ChainedLine& line);
+    void take(const ChainedLine& line, const LedgerEntry& entry);
+    void anchor(const Anchor& anchor);
+    void broken(const ChainedLine& line, const Broken& entry);
+
+    // Beyond that many, one more tells an auditor nothing.
+    static constexpr std::uint64_t kFindingsMax = 1000;
+
+    std::filesystem::path file_;
+    const std::vector<VerifyingKey>& keys_;
+    ChainCheck chain_;
+    LedgerStory story_;
+    Run run_;
+    std::uint64_t line_ = 0;
+    std::uint64_t findings_ = 0;
+};
+
+void LedgerReading::entry(std::string_view text) {
+    ++line_;
+    const auto line = parse_line(text);
+    const auto wrong = chain_.next(line);
+    if (wrong) {
+        complain(*wrong);
+    }
+    story_.closed = false;
+    if (!line) {
+        return;
+    }
+    story_.last_time = parse_time(line->time);
+    const auto entry = read_entry(text);
+    if (!entry) {
+        if (!wrong) {
+            complain("this is no entry of a ledger");
+        }
+        return;
+    }
+    if (line_ == 1 && !std::holds_alternative<LogOpened>(*entry) && !wrong) {
+        complain("the ledger's beginning is missing: it starts with log_opened");
+    }
+    take(*line, *entry);
+    if (!wrong) {
+        signature(*line);
+    }
+}
+
+void LedgerReading::signature(const ChainedLine& line) {
+    if (run_.public_key.empty() != line.signature.empty()) {
+        complain(line.signature.empty() ? "the entry is not signed, though log_opened names a key"
+                                        : "the entry is signed, though log_opened names no key");
+        return;
+    }
+    if (keys_.empty()) {
+        return;
+    }
+    if (run_.key == nullptr) {
+        if (!run_.said) {
+            run_.said = true;
+            story_.not_checkable.push_back(
+                {file_, line_,
+                 run_.public_key.empty()
+                     ? "from here to the next log_opened the entries are not signed"
+                     : "from here to the next log_opened the entries are signed with another "
+                       "key, " +
+                           run_.public_key + "; give that one too"});
+        }
+        return;
+    }
+    if (!signature_holds(*run_.key, line.signed_bytes, line.signature)) {
+        complain("the entry's signature does not hold");
+    }
+}
+
+void LedgerReading::take(const ChainedLine& line, const LedgerEntry& entry) {
+    if (const auto* opened = std::get_if<LogOpened>(&entry)) {
+        run_ = {opened->public_key, nullptr, false};
+        for (const VerifyingKey& key : keys_) {
+            if (key.public_key == opened->public_key) {
+                run_.key = &key;
+            }
+        }
+    } else if (const auto* file = std::get_if<FileOpened>(&entry)) {
+        story_.files[file->file].chain_begins[0] = *parse_digest(line.hash);
+    } else if (const auto* checkpoint = std::get_if<Checkpoint>(&entry)) {
+        ++story_.checkpoints;
+        for (const Anchor& vouched : checkpoint->files) {
+            anchor(vouched);
+        }
+    } else if (const auto* repaired = std::get_if<Repaired>(&entry)) {
+        if (repaired->kept.file != kLedgerName) {
+            anchor(repaired->kept);
+        }
+    } else if (const auto* found = std::get_if<Broken>(&entry)) {
+        broken(line, *found);
+    } else {
+        story_.closed = true;
+    }
+}
+
+void LedgerReading::anchor(const Anchor& anchor) {
+    FileClaims& claims = story_.files[anchor.file];
+    // Where a chain begins there is no record with that hash: a repair may say so of an empty file.
+    const auto begin = claims.chain_begins.find(anchor.seq);
+    if (begin != claims.chain_begins.end() && begin->second == anchor.hash) {
+        return;
+    }
+    // Two checkpoints written at the same time may stand in the wrong order.
+    auto at = claims.anchors.end();
+    while (at != claims.anchors.begin() && std::prev(at)->anchor.seq > anchor.seq) {
+        --at;
+    }
+    claims.anchors.insert(at, {anchor, line_});
+}
+
+void LedgerReading::broken(const ChainedLine& line, const Broken& entry) {
+    if (entry.file == kLedgerName) {
+        complain("vitrine found the ledger broken when it opened the log: " + entry.reason);
+        return;
+    }
+    story_.broken.push_back({file_.parent_path() / entry.file, entry.lines,
+                             "vitrine found the file broken (ledger line " + std::to_string(line_) +
+                                 "): " + entry.reason});
+    FileClaims& claims = story_.files[entry.file];
+    std::erase_if(claims.anchors,
+                  [&](const Claim& claim) { return claim.anchor.seq > entry.lines; });
+    std::erase_if(claims.chain_begins,
+                  [&](const auto& begin) { return begin.first >= entry.lines; });
+    claims.chain_begins[entry.lines] = *parse_digest(line.hash);
+}
+
+LedgerStory LedgerReading::finish(bool torn) {
+    if (torn) {
+        ++line_;
+        complain("the ledger's last line is torn (a crash, or its end was cut off)");
+        story_.closed = false;
+    }
+    if (findings_ > kFindingsMax) {
+        story_.broken.push_back(
+            {file_, 0, std::to_string(findings_ - kFindingsMax) + " more findings are left out"});
+    }
+    story_.is_there = true;
+    story_.signatures_checked = !keys_.empty() && story_.not_checkable.empty() && line_ > 0;
+    return std::move(story_);
+}
+
+}  // namespace
+
+std::optional<std::string> ChainCheck::next(const std::optional<ChainedLine>& line) {
+    ++lines_;
+    if (!line) {
+        lost_ = true;
+        seq_max_ = std::max(seq_max_, ++seq_);
+        return "this is not a line that vitrine wrote";
+    }
+    const HexDigest computed = sha_.of(line->hashed);
+    claimed_before_ = std::exchange(claimed_, *parse_digest(line->hash));
+    computed_before_ = std::exchange(computed_, computed);
+    if (computed_ != claimed_) {
+        // Nothing in it can be relied on, its seq neither.
+        seq_max_ = std::max(seq_max_, ++seq_);
+        return "the line was changed: its hash does not fit its content";
+    }
+    auto wrong = check_place(*line);
+    seq_ = line->seq;
+    seq_max_ = std::max(seq_max_, seq_);
+    lost_ = false;
+    return wrong;
+}
+
+std::optional<std::string> ChainCheck::check_place(const ChainedLine& line) {
+    if (line.seq == lines_) {
+        if (begins_ == nullptr && lines_ == 1) {
+            return std::nullopt;
+        }
+        const auto begin = begins_ == nullptr ? kLedgerBegins.end() : begins_->find(lines_ - 1);
+        if (begins_ != nullptr && begin != begins_->end()) {
+            // A chain begun anew after tampering may repeat numbers.
+            seq_max_ = 0;
+            if (line.prev == begin->second.view()) {
+                return std::nullopt;
+            }
+            return "the line does not belong here: the ledger began this chain with another";
+        }
+    }
+    if (line.seq <= seq_max_ && !lost_) {
+        return "the line is repeated or was moved (seq " + std::to_string(line.seq) +
+               " stands behind " + std::to_string(seq_max_) + ")";
+    }
+    if (lost_) {
+        return std::nullopt;
+    }
+    if (line.seq > seq_ + 1) {
+        return std::to_string(line.seq - seq_ - 1) + " line(s) before this one are missing (seq " +
+               std::to_string(line.seq) + " follows " + std::to_string(seq_) + ")";
+    }
+    // After a changed line either of its hashes will do: one change is one finding.
+    if (line.prev != claimed_before_.view() && line.prev != computed_before_.view()) {
+        return "the line does not follow on the one before it: one of them was exchanged";
+    }
+    return std::nullopt;
+}
+
+LedgerStory read_ledger(const std::filesystem::path& directory,
+                        const std::vector<VerifyingKey>& keys) {
+    const auto path = directory / kLedgerName;
+    LedgerStory missing;
+    const auto file = open_to_read(path.string());
+    if (!file) {
+        if (file.error().value() == ENOENT) {
+            return missing;
+        }
+        missing.is_there = true;
+        auto& findings =
+            file.error() == AuditError::kNotAFile ? missing.broken : missing.not_checkable;
+        findings.push_back({path, 0, "cannot be read: " + file.error().message()});
+        return missing;
+    }
+    LineReader reader(file->get());
+    LedgerReading reading(path, keys);
+    std::string_view line;
+    while (reader.next_settled(line)) {
+        reading.entry(line);
+    }
+    LedgerStory story = reading.finish(!reader.torn().empty());
+    if (reader.error()) {
+        story.not_checkable.push_back({path, 0, "cannot be read: " + reader.error().message()});
+    }
+    return story;
+}
+
+}  // namespace vitrine::audit
