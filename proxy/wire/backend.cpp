@@ -59,9 +59,6 @@ boost::system::result<Authentication> decode_authentication(std::string_view pay
     Reader reader(payload);
     Authentication authentication;
     authentication.kind = reader.i32();
-    if (reader.failed()) {
-        return reader.finish(std::move(authentication));
-    }
     switch (static_cast<AuthenticationKind>(authentication.kind)) {
         case AuthenticationKind::kOk:
         case AuthenticationKind::kCleartextPassword:

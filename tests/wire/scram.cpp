@@ -216,6 +216,7 @@ TEST_CASE("scram: a server that does not know the password is found out") {
         wrong.push_back(right.substr(0, size));
     }
     const std::string signature = *from_base64(right.substr(2));
+    wrong.push_back("v=" + to_base64(signature + 'x'));
     for (std::size_t bit = 0; bit < 8 * signature.size(); ++bit) {
         std::string flipped = signature;
         flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));

@@ -51,8 +51,8 @@ TEST_CASE("startup: a startup message gives version and parameters") {
 }
 
 TEST_CASE("startup: of a parameter given twice the last one counts, as in PostgreSQL") {
-    const auto decoded =
-        decode_startup(packet(196608, bytes("user\0alice\0user\0bob\0\0"))).value();
+    const std::string sent = packet(196608, bytes("user\0alice\0user\0bob\0\0"));
+    const auto decoded = decode_startup(sent).value();
     const auto& startup = std::get<StartupMessage>(decoded);
     CHECK(startup.parameters.size() == 2);
     CHECK(startup.parameter("user") == "bob");
