@@ -1,0 +1,809 @@
+// From a text to its judgement: bytes, grammar, then statement by statement. What a query tree may
+// hold is query.cpp's; which kinds of statement there are is readonly/statements.cpp's.
+
+#include "parser/judge.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <new>
+
+#include "config/limits.h"
+#include "parser/masking/resolve.h"
+#include "parser/query.h"
+#include "parser/readonly/settings.h"
+#include "parser/readonly/statements.h"
+#include "parser/syntax/parse_tree.h"
+#include "parser/syntax/text_edit.h"
+#include "parser/syntax/utf8.h"
+
+#include "parser/syntax/nodes.h"
+
+namespace vitrine::parser {
+namespace {
+
+using syntax::as;
+using syntax::cells;
+using syntax::is_a;
+using syntax::string_value;
+
+constexpr std::string_view kReadOnlyDetail = "Every session through vitrine is read-only.";
+
+// Below this a text cannot nest deep enough to matter, whatever it holds: two bytes a level.
+constexpr std::size_t kUnscannedBytesMax = 2 * std::size_t{limits::kNestingMax};
+
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+Objection write_objection(std::string_view command) {
+    return {"25006",
+            "cannot execute " + std::string(command) + " in a read-only transaction",
+            std::string(kReadOnlyDetail),
+            "Read with SELECT; to change something, use the access meant for it.",
+            "read-only: " + std::string(command),
+            false};
+}
+
+Objection setting_objection(SettingObjection objection, std::string rule) {
+    return {std::move(objection.sqlstate),
+            std::move(objection.message),
+            std::move(objection.detail),
+            std::move(objection.hint),
+            std::move(rule),
+            false};
+}
+
+Objection parameter_as_constant() {
+    return {"42601",
+            "syntax error at or near \"$\"",
+            "PostgreSQL takes no parameter in this place.",
+            "",
+            "syntax",
+            false};
+}
+
+// A constant of SET as text; nullopt where it is none.
+std::optional<std::string> setting_constant(const Node* node) {
+    if (!is_a(node, T_A_Const)) {
+        return std::nullopt;
+    }
+    const auto* constant = as<A_Const>(node);
+    if (constant->isnull) {
+        return std::nullopt;
+    }
+    switch (nodeTag(&constant->val)) {
+        case T_Integer:
+            return std::to_string(constant->val.ival.ival);
+        case T_Float:
+            return std::string(constant->val.fval.fval);
+        case T_String:
+            return std::string(constant->val.sval.sval);
+        default:
+            return std::nullopt;
+    }
+}
+
+class TextJudge {
+  public:
+    TextJudge(const std::string& sql, const Policy& policy, const SessionContext& session)
+        : sql_(sql), policy_(policy), session_(session), path_{session.search_path, true} {}
+
+    Judgement judge();
+
+  private:
+    Judgement whole(Objection objection, std::size_t position) const;
+    StatementJudgement statement(const RawStmt* raw);
+    void finish(Judgement& out) const;
+
+    // One statement at a time: `query_` looks into it, `out_` is what is said of it.
+    void kind(const Node* node);
+    void transaction(const TransactionStmt* stmt);
+    void set(const VariableSetStmt* stmt);
+    void show(const VariableShowStmt* stmt);
+    void discard(const DiscardStmt* stmt);
+    void copy(const CopyStmt* stmt);
+    void explain(const ExplainStmt* stmt);
+    void prepare(const PrepareStmt* stmt);
+    void execute(const ExecuteStmt* stmt);
+    void deallocate(const DeallocateStmt* stmt);
+    void declare(const DeclareCursorStmt* stmt);
+    void lock(const LockStmt* stmt);
+    void refuse_kind(const StatementKind& kind);
+    void transaction_mode(const DefElem* mode, bool& understood);
+
+    // The place of the statement's n-th token, or of the keyword.
+    std::size_t token(std::size_t index);
+    std::size_t keyword(std::string_view word);
+
+    const std::string& sql_;
+    const Policy& policy_;
+    const SessionContext& session_;
+    SearchPath path_;
+    syntax::TextEdits edits_;
+    std::map<std::string, bool, std::less<>> prepared_here_;  // false: deallocated here
+
+    Query* query_ = nullptr;
+    StatementJudgement* out_ = nullptr;
+    bool path_changes_ = false;
+    bool stale_ = false;
+};
+
+Judgement TextJudge::whole(Objection objection, std::size_t position) const {
+    Judgement out;
+    StatementJudgement all;
+    all.begin = 0;
+    all.size = sql_.size();
+    Refused refused = vitrine::parser::refused(std::move(objection), position);
+    all.refusal = std::move(refused.refusal);
+    all.rule = std::move(refused.rule);
+    out.statements.push_back(std::move(all));
+    return out;
+}
+
+Judgement TextJudge::judge() {
+    if (sql_.size() > limits::kStatementBytesMax) {
+        return whole({"54000", "statement is too long",
+                      "It has " + std::to_string(sql_.size()) + " bytes, and the limit is " +
+                          std::to_string(limits::kStatementBytesMax) + ".",
+                      "Split the statement.", "limit: statement size", false},
+                     0);
+    }
+    if (const auto invalid = syntax::find_invalid_byte(sql_)) {
+        return whole({"22021", invalid->message, "", "", "encoding", false}, invalid->position);
+    }
+    if (sql_.size() > kUnscannedBytesMax) {
+        if (const auto place = syntax::find_too_deep(sql_, limits::kNestingMax)) {
+            return whole({"54001", "stack depth limit exceeded",
+                          "The statement nests deeper than " + std::to_string(limits::kNestingMax) +
+                              " levels.",
+                          "Split the statement, or write the list of values as an array.",
+                          "limit: nesting", false},
+                         *place);
+        }
+    }
+    const syntax::ParseTree tree(sql_);
+    if (tree.error()) {
+        const syntax::SyntaxError& error = *tree.error();
+        return whole({error.sqlstate, error.message, error.detail, error.hint, "syntax", false},
+                     error.position);
+    }
+    const auto statements = cells(tree.statements());
+    if (statements.size() > limits::kStatementsPerQueryMax) {
+        return whole({"54000", "too many statements in one query",
+                      "It has " + std::to_string(statements.size()) + ", and the limit is " +
+                          std::to_string(limits::kStatementsPerQueryMax) + ".",
+                      "Send them in several queries.", "limit: statements", false},
+                     0);
+    }
+    if (session_.protocol == Protocol::kExtended && statements.size() > 1) {
+        return whole({"42601", "cannot insert multiple commands into a prepared statement", "", "",
+                      "syntax", false},
+                     0);
+    }
+    Judgement out;
+    for (const ListCell& cell : statements) {
+        const bool first_refusal = out.allowed();
+        stale_ = false;
+        out.statements.push_back(statement(as<RawStmt>(cell.ptr_value)));
+        if (first_refusal && out.statements.back().refusal) {
+            out.catalog_may_be_stale = stale_;
+        }
+    }
+    finish(out);
+    return out;
+}
+
+void TextJudge::finish(Judgement& out) const {
+    const std::size_t first = out.first_refused();
+    std::size_t end = sql_.size();
+    if (first < out.statements.size()) {
+        end = first == 0 ? 0 : out.statements[first - 1].begin + out.statements[first - 1].size;
+    }
+    out.forwarded_size = end;
+    auto rendered = edits_.render(sql_, 0, end);
+    const bool edited = std::any_of(rendered.pieces.begin(), rendered.pieces.end(),
+                                    [](const PositionMap::Piece& p) { return p.replaced; });
+    if (edited) {
+        out.forwarded = std::move(rendered.text);
+        out.positions = PositionMap(std::move(rendered.pieces));
+    }
+}
+
+StatementJudgement TextJudge::statement(const RawStmt* raw) {
+    StatementJudgement out;
+    out.begin = raw->stmt_location < 0 ? 0 : static_cast<std::size_t>(raw->stmt_location);
+    std::size_t end =
+        raw->stmt_len > 0 ? out.begin + static_cast<std::size_t>(raw->stmt_len) : sql_.size();
+    while (out.begin < end && is_space(sql_[out.begin])) {
+        ++out.begin;
+    }
+    while (end > out.begin && is_space(sql_[end - 1])) {
+        --end;
+    }
+    out.size = end - out.begin;
+
+    Query query(sql_, out.begin, end, policy_, path_, edits_);
+    query_ = &query;
+    out_ = &out;
+    path_changes_ = false;
+    const std::size_t edits_before = edits_.size();
+    kind(raw->stmt);
+    query.finish();
+    query_ = nullptr;
+    out_ = nullptr;
+
+    if (query.refusal()) {
+        out.refusal = query.refusal()->refusal;
+        out.rule = query.refusal()->rule;
+        out.effect = Effect::kNone;
+        stale_ = query.refusal()->stale;
+        return out;
+    }
+    out.masked.assign(query.masked().begin(), query.masked().end());
+    if (query.sets_search_path()) {
+        out.effect = Effect::kSearchPath;
+        path_changes_ = true;
+    }
+    if (path_changes_) {
+        path_.known = false;
+    }
+    if (edits_.size() != edits_before) {
+        out.forwarded = edits_.render(sql_, out.begin, end).text;
+    }
+    return out;
+}
+
+std::size_t TextJudge::token(std::size_t index) {
+    const syntax::Tokens& all = query_->tokens();
+    return index < all.size() ? all.begin(index) : out_->begin;
+}
+
+std::size_t TextJudge::keyword(std::string_view word) {
+    const syntax::Tokens& all = query_->tokens();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all.is_keyword(i, word)) {
+            return all.begin(i);
+        }
+    }
+    return token(0);
+}
+
+void TextJudge::kind(const Node* node) {
+    const StatementKind* kind = node == nullptr ? nullptr : statement_kind(nodeTag(node));
+    if (kind == nullptr) {
+        query_->refuse({"0A000", "this kind of statement is not supported yet",
+                        "vitrine does not know it.", "", "statement: unknown", false},
+                       token(0));
+        return;
+    }
+    out_->command_tag = kind->command;
+    out_->rule = "statement: " + std::string(kind->command);
+    switch (nodeTag(node)) {
+        case T_SelectStmt:
+            query_->walk(node);
+            return;
+        case T_InsertStmt:
+        case T_UpdateStmt:
+        case T_DeleteStmt:
+        case T_MergeStmt:
+            query_->walk(node);  // refuses it, at its keyword
+            return;
+        case T_FetchStmt:
+            if (as<FetchStmt>(node)->ismove) {
+                out_->command_tag = "MOVE";
+                out_->rule = "statement: MOVE";
+            }
+            return;
+        case T_ClosePortalStmt:
+            if (as<ClosePortalStmt>(node)->portalname == nullptr) {
+                out_->command_tag = "CLOSE CURSOR ALL";
+            }
+            return;
+        case T_UnlistenStmt:
+            return;
+        case T_TransactionStmt:
+            transaction(as<TransactionStmt>(node));
+            return;
+        case T_VariableSetStmt:
+            set(as<VariableSetStmt>(node));
+            return;
+        case T_VariableShowStmt:
+            show(as<VariableShowStmt>(node));
+            return;
+        case T_DiscardStmt:
+            discard(as<DiscardStmt>(node));
+            return;
+        case T_CopyStmt:
+            copy(as<CopyStmt>(node));
+            return;
+        case T_ExplainStmt:
+            explain(as<ExplainStmt>(node));
+            return;
+        case T_PrepareStmt:
+            prepare(as<PrepareStmt>(node));
+            return;
+        case T_ExecuteStmt:
+            execute(as<ExecuteStmt>(node));
+            return;
+        case T_DeallocateStmt:
+            deallocate(as<DeallocateStmt>(node));
+            return;
+        case T_DeclareCursorStmt:
+            declare(as<DeclareCursorStmt>(node));
+            return;
+        case T_LockStmt:
+            lock(as<LockStmt>(node));
+            return;
+        default:
+            refuse_kind(*kind);
+            return;
+    }
+}
+
+void TextJudge::refuse_kind(const StatementKind& kind) {
+    std::string command(kind.command);
+    if (command.find(' ') == std::string::npos &&
+        (command == "CREATE" || command == "ALTER" || command == "DROP")) {
+        // The kind covers many objects; the text says which.
+        const syntax::Tokens& all = query_->tokens();
+        std::string object(all.text(1));
+        std::transform(object.begin(), object.end(), object.begin(),
+                       [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+        command += " " + object;
+        out_->command_tag = command;
+    }
+    switch (kind.verdict) {
+        case StatementVerdict::kForbidden:
+            query_->refuse({"42501", command + " is not allowed",
+                            command + " is refused: " + std::string(kind.reason) + ".",
+                            "Leave the statement out.", "statement: " + command, false},
+                           token(0));
+            return;
+        case StatementVerdict::kWrite:
+        case StatementVerdict::kRead:
+        case StatementVerdict::kConditional:
+        case StatementVerdict::kInner:
+            query_->refuse(write_objection(command), token(0));
+            return;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Transactions and settings
+
+// One mode of BEGIN or SET TRANSACTION. `understood` is cleared where it is not known.
+void TextJudge::transaction_mode(const DefElem* mode, bool& understood) {
+    const std::string_view name = mode->defname == nullptr ? "" : mode->defname;
+    const auto value = setting_constant(mode->arg);
+    if (name != "transaction_isolation" && name != "transaction_deferrable" &&
+        name != "transaction_read_only") {
+        understood = false;
+        return;
+    }
+    if (!value) {
+        understood = false;
+        return;
+    }
+    const std::string values[] = {*value};
+    if (auto objection = judge_set(name, values)) {
+        const std::size_t position =
+            mode->location < 0 ? token(0) : static_cast<std::size_t>(mode->location);
+        query_->refuse(setting_objection(std::move(*objection), "read-only: READ WRITE"), position);
+    }
+}
+
+void TextJudge::transaction(const TransactionStmt* stmt) {
+    out_->effect = Effect::kTransaction;
+    const auto named = [&](std::string_view tag) {
+        out_->command_tag = tag;
+        out_->rule = "statement: " + std::string(tag);
+    };
+    switch (stmt->kind) {
+        case TRANS_STMT_BEGIN:
+        case TRANS_STMT_START:
+            named(stmt->kind == TRANS_STMT_BEGIN ? "BEGIN" : "START TRANSACTION");
+            for (const ListCell& option : cells(stmt->options)) {
+                bool understood = is_a(option.ptr_value, T_DefElem);
+                if (understood) {
+                    transaction_mode(as<DefElem>(option.ptr_value), understood);
+                }
+                if (!understood) {
+                    query_->refuse({"0A000", "this transaction mode is not supported yet", "",
+                                    "Leave it out.", "statement: BEGIN", false},
+                                   token(0));
+                }
+            }
+            return;
+        case TRANS_STMT_COMMIT:
+            // What SET LOCAL changed ends here.
+            path_changes_ = true;
+            named("COMMIT");
+            return;
+        case TRANS_STMT_ROLLBACK:
+        case TRANS_STMT_ROLLBACK_TO:
+            path_changes_ = true;
+            named("ROLLBACK");
+            return;
+        case TRANS_STMT_SAVEPOINT:
+            named("SAVEPOINT");
+            return;
+        case TRANS_STMT_RELEASE:
+            named("RELEASE");
+            return;
+        case TRANS_STMT_PREPARE:
+        case TRANS_STMT_COMMIT_PREPARED:
+        case TRANS_STMT_ROLLBACK_PREPARED:
+            named(stmt->kind == TRANS_STMT_PREPARE           ? "PREPARE TRANSACTION"
+                  : stmt->kind == TRANS_STMT_COMMIT_PREPARED ? "COMMIT PREPARED"
+                                                             : "ROLLBACK PREPARED");
+            query_->refuse(write_objection(out_->command_tag), token(0));
+            return;
+    }
+    query_->refuse({"0A000", "this transaction command is not supported yet", "", "",
+                    "statement: transaction", false},
+                   token(0));
+}
+
+void TextJudge::set(const VariableSetStmt* stmt) {
+    const std::string_view name = stmt->name == nullptr ? "" : stmt->name;
+    std::size_t place = 1;
+    if (query_->tokens().is_keyword(1, "local") || query_->tokens().is_keyword(1, "session")) {
+        place = 2;
+    }
+    const auto object = [&](SettingObjection objection) {
+        query_->refuse(setting_objection(std::move(objection), "setting: " + std::string(name)),
+                       token(place));
+    };
+    const auto changes_path = [&] {
+        if (is_search_path(name)) {
+            out_->effect = Effect::kSearchPath;
+            path_changes_ = true;
+        }
+    };
+    switch (stmt->kind) {
+        case VAR_SET_VALUE: {
+            std::vector<std::string> values;
+            for (const ListCell& cell : cells(stmt->args)) {
+                const Node* argument = syntax::node(cell);
+                if (is_a(argument, T_ParamRef)) {
+                    query_->refuse(parameter_as_constant(), as<ParamRef>(argument)->location);
+                    return;
+                }
+                // SET TIME ZONE INTERVAL '…'
+                const Node* constant =
+                    is_a(argument, T_TypeCast) ? as<TypeCast>(argument)->arg : argument;
+                const auto value = setting_constant(constant);
+                if (!value || (constant != argument && name != "timezone")) {
+                    object({"0A000", "this value of a setting is not supported yet", "",
+                            "Write it as a constant."});
+                    return;
+                }
+                values.push_back(*value);
+            }
+            if (auto objection = judge_set(name, values)) {
+                object(std::move(*objection));
+                return;
+            }
+            changes_path();
+            return;
+        }
+        case VAR_SET_MULTI: {
+            const bool session = name == "SESSION CHARACTERISTICS";
+            if (name != "TRANSACTION" && !session) {
+                query_->refuse({"0A000", "SET " + std::string(name) + " is not supported yet", "",
+                                "", "statement: SET", false},
+                               token(0));
+                return;
+            }
+            for (const ListCell& option : cells(stmt->args)) {
+                bool understood = is_a(option.ptr_value, T_DefElem);
+                if (understood) {
+                    transaction_mode(as<DefElem>(option.ptr_value), understood);
+                }
+                if (!understood) {
+                    query_->refuse({"0A000", "this transaction mode is not supported yet", "",
+                                    "Leave it out.", "statement: SET", false},
+                                   token(0));
+                }
+            }
+            return;
+        }
+        case VAR_SET_DEFAULT:
+        case VAR_RESET:
+            if (stmt->kind == VAR_RESET) {
+                out_->command_tag = "RESET";
+                out_->rule = "statement: RESET";
+            }
+            if (auto objection = judge_reset(name)) {
+                object(std::move(*objection));
+                return;
+            }
+            changes_path();
+            return;
+        case VAR_SET_CURRENT:
+            query_->refuse({"0A000", "SET … FROM CURRENT is not supported yet", "",
+                            "Leave the setting as it is.", "statement: SET", false},
+                           token(place));
+            return;
+        case VAR_RESET_ALL:
+            out_->command_tag = "RESET";
+            query_->refuse({"0A000", "RESET ALL is not supported yet",
+                            "It would undo settings that vitrine keeps.",
+                            "Reset the settings by name.", "statement: RESET", false},
+                           token(0));
+            return;
+    }
+    query_->refuse(
+        {"0A000", "this form of SET is not supported yet", "", "", "statement: SET", false},
+        token(0));
+}
+
+void TextJudge::show(const VariableShowStmt* stmt) {
+    // SHOW ALL leaves vitrine's own out: a placeholder is GUC_NO_SHOW_ALL.
+    const std::string_view name = stmt->name == nullptr ? "" : stmt->name;
+    if (auto objection = judge_show(name)) {
+        query_->refuse(setting_objection(std::move(*objection), "setting: " + std::string(name)),
+                       token(1));
+    }
+}
+
+void TextJudge::discard(const DiscardStmt* stmt) {
+    switch (stmt->target) {
+        case DISCARD_PLANS:
+            out_->command_tag = "DISCARD PLANS";
+            return;
+        case DISCARD_SEQUENCES:
+            out_->command_tag = "DISCARD SEQUENCES";
+            return;
+        case DISCARD_TEMP:
+            out_->command_tag = "DISCARD TEMP";
+            return;
+        case DISCARD_ALL:
+            out_->command_tag = "DISCARD ALL";
+            break;
+    }
+    query_->refuse(
+        {"0A000", "DISCARD ALL is not supported yet", "It would undo settings that vitrine keeps.",
+         "Use DEALLOCATE ALL, CLOSE ALL, UNLISTEN * and RESET of single settings.",
+         "statement: DISCARD", false},
+        token(0));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Statements with a query in them
+
+void TextJudge::copy(const CopyStmt* stmt) {
+    if (stmt->is_from) {
+        query_->refuse(write_objection("COPY FROM"), token(0));
+        return;
+    }
+    if (stmt->is_program || stmt->filename != nullptr) {
+        query_->refuse({"42501",
+                        std::string("COPY TO a ") + (stmt->is_program ? "program" : "file") +
+                            " is not allowed",
+                        "It would write outside of the database, on the server.",
+                        "Use COPY … TO STDOUT, or psql's \\copy.", "read-only: COPY TO", false},
+                       keyword("to"));
+        return;
+    }
+    static constexpr std::array<std::string_view, 8> kOptions{
+        "format", "delimiter", "null", "header", "quote", "escape", "force_quote", "encoding"};
+    for (const ListCell& cell : cells(stmt->options)) {
+        const auto* option = as<DefElem>(cell.ptr_value);
+        if (std::find(kOptions.begin(), kOptions.end(), option->defname) == kOptions.end()) {
+            query_->refuse(
+                {"0A000",
+                 "COPY option \"" + std::string(option->defname) + "\" is not supported yet", "",
+                 "Leave it out.", "statement: COPY", false},
+                option->location);
+        }
+    }
+    if (stmt->whereClause != nullptr) {
+        query_->walk(stmt->whereClause);
+    }
+    if (stmt->query != nullptr) {
+        query_->walk(stmt->query);
+    } else if (stmt->relation != nullptr) {
+        query_->copy_relation(stmt);
+    } else {
+        query_->refuse(write_objection("COPY"), token(0));
+    }
+}
+
+void TextJudge::explain(const ExplainStmt* stmt) {
+    static constexpr std::array<std::string_view, 9> kOptions{
+        "analyze", "verbose", "costs", "buffers", "settings", "wal", "timing", "summary", "format"};
+    for (const ListCell& cell : cells(stmt->options)) {
+        const auto* option = as<DefElem>(cell.ptr_value);
+        if (std::find(kOptions.begin(), kOptions.end(), option->defname) == kOptions.end()) {
+            query_->refuse(
+                {"0A000",
+                 "EXPLAIN option \"" + std::string(option->defname) + "\" is not supported yet", "",
+                 "Leave it out.", "statement: EXPLAIN", false},
+                option->location);
+        }
+    }
+    const Node* inner = stmt->query;
+    const StatementKind* kind = inner == nullptr ? nullptr : statement_kind(nodeTag(inner));
+    switch (inner == nullptr ? T_Invalid : nodeTag(inner)) {
+        case T_SelectStmt:
+        case T_InsertStmt:
+        case T_UpdateStmt:
+        case T_DeleteStmt:
+        case T_MergeStmt:
+            query_->walk(inner);
+            break;
+        case T_DeclareCursorStmt:
+            declare(as<DeclareCursorStmt>(inner));
+            break;
+        case T_ExecuteStmt:
+            execute(as<ExecuteStmt>(inner));
+            break;
+        default: {
+            // EXPLAIN ANALYZE CREATE TABLE AS creates the table, even in a READ ONLY transaction.
+            const std::string command(kind == nullptr ? "EXPLAIN" : kind->command);
+            std::size_t position = token(0);
+            if (command.starts_with("CREATE")) {
+                position = keyword("create");
+            } else if (command.starts_with("REFRESH")) {
+                position = keyword("refresh");
+            }
+            query_->refuse(write_objection(command), position);
+            break;
+        }
+    }
+    out_->command_tag = "EXPLAIN";
+}
+
+void TextJudge::prepare(const PrepareStmt* stmt) {
+    query_->forbid_search_path();
+    for (const ListCell& cell : cells(stmt->argtypes)) {
+        query_->walk(syntax::node(cell));
+    }
+    query_->walk(stmt->query);
+    out_->effect = Effect::kPrepare;
+    out_->name = stmt->name;
+    if (!query_->refusal()) {
+        prepared_here_[out_->name] = true;
+    }
+}
+
+void TextJudge::execute(const ExecuteStmt* stmt) {
+    query_->forbid_search_path();
+    query_->walk(reinterpret_cast<const Node*>(stmt->params));
+    out_->effect = Effect::kExecute;
+    out_->name = stmt->name;
+    out_->rule = "statement: EXECUTE";
+    const std::size_t position = keyword("execute");
+    if (!path_.known) {
+        query_->refuse({"0A000",
+                        "EXECUTE behind a statement of the same text that may change the "
+                        "search_path is not supported yet",
+                        "The prepared statement would be planned again.",
+                        "Send the statements one by one.", "name: search_path", false},
+                       position);
+        return;
+    }
+    const auto missing = [&] {
+        query_->refuse({"26000", "prepared statement \"" + out_->name + "\" does not exist", "", "",
+                        "statement: EXECUTE", false},
+                       position);
+    };
+    const auto here = prepared_here_.find(out_->name);
+    if (here != prepared_here_.end()) {
+        if (!here->second) {
+            missing();
+        }
+        return;
+    }
+    const auto known =
+        session_.prepared ? session_.prepared(out_->name) : SessionContext::Prepared::kUnknown;
+    switch (known) {
+        case SessionContext::Prepared::kCurrent:
+            return;
+        case SessionContext::Prepared::kStale:
+            query_->refuse({"0A000",
+                            "prepared statement \"" + out_->name +
+                                "\" was judged under another search_path or policy",
+                            "It would be planned again, and may mean something else now.",
+                            "DEALLOCATE it and PREPARE it again.", "statement: EXECUTE", false},
+                           position);
+            return;
+        case SessionContext::Prepared::kUnknown:
+            missing();
+            return;
+    }
+}
+
+void TextJudge::deallocate(const DeallocateStmt* stmt) {
+    out_->effect = Effect::kDeallocate;
+    if (stmt->name == nullptr) {
+        out_->command_tag = "DEALLOCATE ALL";
+        for (auto& [name, prepared] : prepared_here_) {
+            prepared = false;
+        }
+        return;
+    }
+    out_->name = stmt->name;
+    prepared_here_[out_->name] = false;
+}
+
+void TextJudge::declare(const DeclareCursorStmt* stmt) {
+    query_->forbid_search_path();
+    if ((stmt->options & CURSOR_OPT_HOLD) != 0) {
+        query_->refuse({"0A000", "a cursor WITH HOLD is not supported yet",
+                        "It would be written out on the server at the end of the transaction.",
+                        "Declare the cursor without HOLD, in a transaction block.",
+                        "statement: DECLARE CURSOR", false},
+                       keyword("hold"));
+    }
+    query_->walk(stmt->query);
+}
+
+void TextJudge::lock(const LockStmt* stmt) {
+    if (stmt->mode != AccessShareLock) {
+        query_->refuse({"25006", "cannot execute LOCK TABLE in a read-only transaction",
+                        "Only ACCESS SHARE, the lock that reading takes, may be taken.",
+                        "Say IN ACCESS SHARE MODE, or leave the statement out.",
+                        "read-only: LOCK TABLE", false},
+                       token(0));
+        return;
+    }
+    for (const ListCell& cell : cells(stmt->relations)) {
+        query_->name_relation(as<RangeVar>(cell.ptr_value));
+    }
+}
+
+}  // namespace
+
+bool Judgement::allowed() const {
+    return first_refused() == statements.size();
+}
+
+std::size_t Judgement::first_refused() const {
+    return static_cast<std::size_t>(
+        std::find_if(statements.begin(), statements.end(),
+                     [](const StatementJudgement& s) { return s.refusal.has_value(); }) -
+        statements.begin());
+}
+
+std::size_t PositionMap::to_client(std::size_t forwarded_offset) const {
+    const auto next = std::upper_bound(
+        pieces_.begin(), pieces_.end(), forwarded_offset,
+        [](std::size_t offset, const Piece& p) { return offset < p.forwarded_begin; });
+    if (next == pieces_.begin()) {
+        return forwarded_offset;
+    }
+    const Piece& piece = *(next - 1);
+    return piece.replaced ? piece.client_begin
+                          : piece.client_begin + (forwarded_offset - piece.forwarded_begin);
+}
+
+Judgement judge(std::string_view sql, const Policy& policy, const SessionContext& session) {
+    const std::string text(sql);
+    return TextJudge(text, policy, session).judge();
+}
+
+std::size_t character_position(std::string_view utf8, std::size_t byte_offset) {
+    std::size_t position = 1;
+    for (const char c : utf8.substr(0, byte_offset)) {
+        if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) {
+            ++position;
+        }
+    }
+    return position;
+}
+
+std::size_t byte_offset(std::string_view utf8, std::size_t character_position) {
+    std::size_t characters = 0;
+    for (std::size_t i = 0; i < utf8.size(); ++i) {
+        if ((static_cast<unsigned char>(utf8[i]) & 0xc0) != 0x80 &&
+            ++characters == character_position) {
+            return i;
+        }
+    }
+    return utf8.size();
+}
+
+}  // namespace vitrine::parser

@@ -1,0 +1,28 @@
+// The masked form of a relation: the derived table that stands in a statement where the relation
+// stood (MASKING.md C).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "parser/masking/policy.h"
+
+namespace vitrine::parser {
+
+// Does a reference to the relation have to be replaced?
+[[nodiscard]] bool is_rewritten(const RelationPolicy* policy);
+
+// `SELECT "id", <mask> AS "email" FROM "shop"."customers"`: every column in attnum order under its
+// own name; `ONLY` where the reference has it.
+[[nodiscard]] std::string masked_select(const RelationPolicy& policy, bool only);
+// ` WHERE …`, or nothing. Stands behind masked_select() and what samples it.
+[[nodiscard]] std::string masked_filter(const RelationPolicy& policy);
+// The same of some columns only, in the order given, of the relation alone (COPY's meaning).
+[[nodiscard]] std::string masked_copy(const RelationPolicy& policy,
+                                      std::span<const std::string_view> columns);
+
+// "shop.customers.email": how log and explain call a column.
+[[nodiscard]] std::string column_title(const Relation& relation, const Column& column);
+
+}  // namespace vitrine::parser

@@ -1,0 +1,157 @@
+// One statement's query trees, looked into at every depth: what they write, lock, call and read;
+// and the edits that put the masked form of a relation where the relation stood.
+//
+// The walk keeps its own stack, so a deep tree costs memory of the heap and no more than
+// limits::kNestingMax levels. Nodes are visited by an allow-list: one that is not on it is refused.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "parser/judge.h"
+#include "parser/masking/policy.h"
+#include "parser/masking/resolve.h"
+#include "parser/readonly/calls.h"
+#include "parser/syntax/parse_tree.h"
+#include "parser/syntax/text_edit.h"
+
+struct CopyStmt;
+struct FuncCall;
+struct Node;
+struct RangeTableSample;
+struct RangeVar;
+struct SelectStmt;
+struct TypeName;
+
+namespace vitrine::parser {
+
+struct Refused {
+    Refusal refusal;
+    std::string rule;
+    bool stale = false;
+};
+
+[[nodiscard]] Refused refused(Objection objection, std::size_t position);
+
+class Query {
+  public:
+    // [begin, end) is the statement's place in `sql`. All outlives the Query.
+    Query(std::string_view sql, std::size_t begin, std::size_t end, const Policy& policy,
+          const SearchPath& path, syntax::TextEdits& edits);
+    ~Query();
+    Query(const Query&) = delete;
+    Query& operator=(const Query&) = delete;
+
+    // set_config('search_path', …) is refused: the call would run at another time than the
+    // statement, or its effect could not be told.
+    void forbid_search_path() { search_path_forbidden_ = true; }
+
+    // Looks into a query or an expression; nullptr is nothing.
+    void walk(const Node* node);
+    // COPY relation [(columns)] TO STDOUT.
+    void copy_relation(const CopyStmt* copy);
+    // A relation that is named but not read: it must exist.
+    void name_relation(const RangeVar* relation);
+    // What can only be said when all has been seen. Call once, last.
+    void finish();
+
+    // The first objection by its position in the text.
+    [[nodiscard]] const std::optional<Refused>& refusal() const { return refusal_; }
+    void refuse(Objection objection, std::size_t position);
+    void refuse(Objection objection, int location);
+
+    [[nodiscard]] const std::set<std::string>& masked() const { return masked_; }
+    [[nodiscard]] bool sets_search_path() const { return sets_search_path_; }
+    [[nodiscard]] const syntax::Tokens& tokens();
+    // The begin of the nearest of these keywords at or before `location`; the statement's begin
+    // where there is none.
+    [[nodiscard]] std::size_t keyword_before(int location, std::string_view keyword);
+
+  private:
+    struct Item {
+        const Node* node;
+        const VisibleCte* ctes;
+        std::uint32_t select;
+        std::uint32_t depth;
+    };
+    // Something in a FROM clause that column references can be qualified with.
+    struct RangeItem {
+        std::string_view name;  // the alias, or the relation's own name
+        const Relation* relation = nullptr;
+        bool aliased = false;
+        bool renamed_columns = false;
+        bool rewritten = false;
+        std::uint32_t select = 0;
+        int location = -1;
+    };
+    struct QualifiedReference {
+        ObjectName relation;
+        std::size_t parts;  // of the relation's name
+        int location;
+    };
+    struct Attribute {
+        std::string_view qualifier;  // empty: of an expression
+        std::string_view name;
+        int location;
+    };
+
+    void visit(const Item& item);
+    void push(const Node* node, const Item& parent);
+    void push_children(const Item& item);
+    void visit_select(const SelectStmt* select, const Item& item);
+    void visit_call(const FuncCall* call, const Item& item);
+    void judge_setting_call(const FuncCall* call, const Function& function);
+    void visit_column(const Node* node);
+    void visit_indirection(const Node* node, const Item& item);
+    void visit_sample(const RangeTableSample* sample, const Item& item);
+    void visit_type(const TypeName* type, const Item& item);
+    void visit_operator(const Node* node);
+    void judge_operator(const ObjectName& name, bool prefix, int location);
+    void reference(const RangeVar* relation, const Item& item, const RangeTableSample* sample);
+    // The relation a name stands for; nullptr after an objection.
+    const Relation* resolve(const RangeVar* relation);
+    void rewrite(const RangeVar* reference, const RelationPolicy& policy,
+                 const RangeTableSample* sample);
+    void note_masked(const RelationPolicy& policy);
+    bool closed(const RelationPolicy* policy, int location);
+    std::size_t at(int location) const;
+
+    void finish_qualified();
+    void finish_attributes();
+    void finish_system_columns();
+    void finish_same_names();
+    void add_item(std::string_view name, const Item& item);
+
+    std::string_view sql_;
+    std::size_t begin_;
+    std::size_t end_;
+    const Policy& policy_;
+    const SearchPath& path_;
+    Calls calls_;
+    syntax::TextEdits& edits_;
+
+    std::vector<Item> stack_;
+    VitrineChildren children_{};
+    std::deque<VisibleCte> ctes_;
+    std::uint32_t selects_ = 0;
+    std::optional<syntax::Tokens> tokens_;
+
+    std::vector<RangeItem> items_;
+    std::vector<QualifiedReference> qualified_;
+    std::vector<Attribute> attributes_;
+    std::vector<Attribute> system_columns_;
+
+    std::optional<Refused> refusal_;
+    std::set<std::string> masked_;
+    bool search_path_forbidden_ = false;
+    bool sets_search_path_ = false;
+};
+
+}  // namespace vitrine::parser

@@ -1,0 +1,40 @@
+#include "parser/syntax/text_edit.h"
+
+#include <algorithm>
+
+namespace vitrine::parser::syntax {
+
+void TextEdits::replace(std::size_t begin, std::size_t end, std::string text,
+                        std::size_t client_position) {
+    const auto place =
+        std::upper_bound(edits_.begin(), edits_.end(), begin,
+                         [](std::size_t position, const Edit& e) { return position < e.begin; });
+    edits_.insert(place, Edit{begin, end, std::move(text), client_position});
+}
+
+TextEdits::Rendered TextEdits::render(std::string_view sql, std::size_t begin,
+                                      std::size_t end) const {
+    Rendered out;
+    std::size_t at = begin;
+    const auto keep = [&](std::size_t until) {
+        if (until > at) {
+            out.pieces.push_back({out.text.size(), at, until - at, false});
+            out.text.append(sql.substr(at, until - at));
+        }
+        at = until;
+    };
+    auto edit = std::lower_bound(edits_.begin(), edits_.end(), begin,
+                                 [](const Edit& e, std::size_t p) { return e.begin < p; });
+    for (; edit != edits_.end() && edit->end <= end; ++edit) {
+        keep(edit->begin);
+        if (!edit->text.empty()) {
+            out.pieces.push_back({out.text.size(), edit->client_position, edit->text.size(), true});
+            out.text += edit->text;
+        }
+        at = edit->end;
+    }
+    keep(end);
+    return out;
+}
+
+}  // namespace vitrine::parser::syntax

@@ -1,0 +1,40 @@
+// Replacing pieces of a text while everything else stays byte for byte, with the way back for
+// positions.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parser/judge.h"
+
+namespace vitrine::parser::syntax {
+
+class TextEdits {
+  public:
+    // What stands in [begin, end) is replaced; begin == end inserts. Edits do not overlap. An
+    // error in the new text is shown at `client_position`.
+    void replace(std::size_t begin, std::size_t end, std::string text, std::size_t client_position);
+    [[nodiscard]] bool empty() const { return edits_.empty(); }
+    // How many; what a statement added is known by the difference.
+    [[nodiscard]] std::size_t size() const { return edits_.size(); }
+
+    struct Rendered {
+        std::string text;
+        std::vector<PositionMap::Piece> pieces;
+    };
+    // [begin, end) of `sql` with those edits that lie within.
+    [[nodiscard]] Rendered render(std::string_view sql, std::size_t begin, std::size_t end) const;
+
+  private:
+    struct Edit {
+        std::size_t begin;
+        std::size_t end;
+        std::string text;
+        std::size_t client_position;
+    };
+    std::vector<Edit> edits_;  // sorted by render()
+};
+
+}  // namespace vitrine::parser::syntax
