@@ -30,7 +30,7 @@ std::string startup(std::vector<std::pair<std::string_view, std::string_view>> p
 std::string sqlstate(const std::string& output) {
     const auto fields = wire::decode_fields(std::string_view(output).substr(wire::kHeaderBytes));
     REQUIRE(output.front() == 'E');
-    REQUIRE(fields);
+    REQUIRE(fields.has_value());
     CHECK(fields->get('S') == "FATAL");
     return std::string(fields->get('C'));
 }

@@ -71,7 +71,7 @@ std::vector<std::string> good_state() {
 TEST_CASE("the startup message pins the session, last and so in force", "[server_login]") {
     ServerLogin login(options());
     const auto packet = wire::decode_startup(login.output());
-    REQUIRE(packet);
+    REQUIRE(packet.has_value());
     const auto& startup = std::get<wire::StartupMessage>(*packet);
     CHECK(startup.parameter("user") == "reader");
     CHECK(startup.parameter("default_transaction_read_only") == "on");
@@ -87,7 +87,7 @@ TEST_CASE("an older server is not asked for settings it does not have", "[server
     old.server_version = 130000;
     ServerLogin login(std::move(old));
     const auto packet = wire::decode_startup(login.output());
-    REQUIRE(packet);
+    REQUIRE(packet.has_value());
     CHECK_FALSE(
         std::get<wire::StartupMessage>(*packet).parameter("client_connection_check_interval"));
 }
