@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent / "demo"))
 
 from throwaway import (REPOSITORY, Authority, Folder, PostgresServer,  # noqa: E402
-                       Vitrine, ed25519_key, free_port, write_private)
+                       Vitrine, ed25519_key, free_port, run, write_private)
 from wire_client import WireClient, client_context  # noqa: E402
 
 PRESET = os.environ.get("VITRINE_PRESET", "release")
@@ -25,12 +25,35 @@ SANITIZED = PRESET in ("asan", "tsan")
 PROGRAM = REPOSITORY / f"build/{PRESET}/vitrine"
 USER = "ada"
 DATABASE = "shop"
+# The same with the sensitive columns overwritten by their masks.
+MASKED_COPY = "shop_masked"
 # Sanitizers slow everything down; the promise of a second is the release build's.
 PATIENCE = 4 if SANITIZED else 1
 READ_ONLY = "-c default_transaction_read_only=on"
 
 # Roles of the server that authenticate in the older ways (for the login to the database).
 HBA = ("hostssl all reader_md5 127.0.0.1/32 md5", "hostssl all reader_password 127.0.0.1/32 password")
+
+# What the tests mask. The same masks in SQL, for the copy that the answers are compared with, are
+# in masked_copy.sql.
+RULES = """
+    - columns: [public.customers.email]
+      mask: email
+      except: {groups: [fraud]}
+    - columns: [public.customers.phone]
+      mask: {partial: {keep_start: 0, keep_end: 2, with: "*"}}
+    - columns: [public.customers.notes]
+      mask: {constant: "[removed]"}
+    - columns: [public.customers.ssn, public.cards.holder]
+      mask: hash
+    - columns: [public.customers.profile, public.people.contact]
+      mask: "null"
+    - columns: [public.cards.number]
+      mask: {partial: {keep_start: 0, keep_end: 4, with: "#"}}
+    - columns: ["public.events.*load"]
+      mask: {constant: "[gone]"}
+    - columns: ['"Mixed"."Client Data"."E-Mail"']
+      mask: email"""
 
 _shared = None
 
@@ -123,7 +146,14 @@ class Environment:
             "IN ROLE vitrine_reader;"
             "SET password_encryption = md5;"
             f"CREATE ROLE reader_md5 LOGIN PASSWORD '{self.reader_password}' "
-            "IN ROLE vitrine_reader", DATABASE)
+            "IN ROLE vitrine_reader;"
+            # schema.sql has addresses with the marker behind the @, which the mask keeps.
+            "UPDATE customers SET email = replace(email, '@CANARY', '@second') "
+            "WHERE email LIKE '%@CANARY%'; REFRESH MATERIALIZED VIEW customer_emails; "
+            "ANALYZE customers", DATABASE)
+        self.database.sql(f"CREATE DATABASE {MASKED_COPY} TEMPLATE {DATABASE}")
+        run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-v", f"key={self.mask_key}", "-f",
+            HERE / "masked_copy.sql", env=self.database.environment(MASKED_COPY))
         self.proxy = self.another("main")
 
     # --- vitrine ---------------------------------------------------------------------------
@@ -150,7 +180,7 @@ class Environment:
     def configure(self, proxy, **changes):
         """Writes the proxy's configuration file (anew)."""
         values = {"port": proxy.port, "server_port": self.database.port, "login_timeout": "5s",
-                  "user": "vitrine_reader", "directory": "log", "extra": "", "workers": 2,
+                  "rules": RULES, "user": "vitrine_reader", "directory": "log", "extra": "", "workers": 2,
                   "min_version": "1.2"} | changes
         template = (HERE / "vitrine.yaml").read_text()
         for key, value in values.items():

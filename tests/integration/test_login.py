@@ -301,7 +301,7 @@ class Login(unittest.TestCase):
                            {"options": "-c standard_conforming_strings=off"},
                            {"default_transaction_read_only": "off"},
                            {"vitrine.mask_key": "mine"},
-                           {"role": "owner"},
+                           {"role": "shop_owner"},
                            {"client_encoding": "SJIS"},
                            {"session_authorization": "postgres"}):
             with self.subTest(parameters), self.proxy.connect() as client:

@@ -1,0 +1,216 @@
+"""The program's other verbs: check, explain, token, audit; their output and exit status."""
+
+import base64
+import json
+import subprocess
+import time
+import unittest
+
+from environment import DATABASE, USER, shared
+
+
+class Verbs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.env = shared()
+        cls.proxy = cls.env.proxy
+        cls.config = cls.proxy.config
+
+    def verb(self, *arguments):
+        done = self.proxy.verb(*arguments)
+        self.assertNotIn("terminate called", done.stderr)
+        return done
+
+    def broken(self, old, new):
+        """A copy of the configuration with a change in it."""
+        text = self.config.read_text()
+        self.assertIn(old, text)
+        path = self.config.with_name("broken.yaml")
+        path.write_text(text.replace(old, new))
+        return path
+
+    # --- check -----------------------------------------------------------------------------
+
+    def test_check_says_yes(self):
+        done = self.verb("check", "--config", self.config)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.verb("check", "--connect", "--config", self.config)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_check_names_every_problem_with_its_place(self):
+        path = self.broken("audience: vitrine", "audiense: vitrine\n  max_token_lifetimes: 1h")
+        path.write_text(path.read_text().replace("workers: 2", "workers: many"))
+        lines = path.read_text().splitlines()
+        done = self.verb("check", "--config", path)
+        self.assertEqual(done.returncode, 1)
+        said = done.stdout + done.stderr
+        for wrong, column, word in (("audiense", 3, "audience"),
+                                    ("max_token_lifetimes", 3, "max_token_lifetime"),
+                                    ("workers: many", 12, "workers")):
+            line = next(i for i, text in enumerate(lines, 1) if wrong in text)
+            problem = [text for text in said.splitlines()
+                       if text.startswith(f"{path}:{line}:{column}: ")]
+            self.assertEqual(len(problem), 1, f"{path}:{line}:{column} in\n{said}")
+            self.assertIn(word, problem[0])
+
+    def test_check_refuses_what_comes_later(self):
+        path = self.config.with_name("later.yaml")
+        path.write_text(self.config.read_text() + "\nlimits:\n  - {groups: ['*'], max_rows: 10}\n")
+        done = self.verb("check", "--config", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not supported yet", done.stdout + done.stderr)
+
+    def test_secrets_are_never_inline(self):
+        path = self.broken("password: {file: reader.password}", "password: hunter2")
+        done = self.verb("check", "--config", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("hunter2", done.stdout + done.stderr)
+
+    def test_check_connect_complains(self):
+        """Rules that name nothing, a role that could write."""
+        path = self.broken("[public.customers.notes]", "[public.customers.nots]")
+        done = self.verb("check", "--connect", "--config", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("public.customers.nots", done.stdout + done.stderr)
+        self.env.sql("GRANT INSERT ON library.loans TO vitrine_reader")
+        try:
+            done = self.verb("check", "--connect", "--config", self.config)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("vitrine_reader", done.stdout + done.stderr)
+        finally:
+            self.env.sql("REVOKE INSERT ON library.loans FROM vitrine_reader")
+
+    def test_check_connect_to_nobody(self):
+        path = self.broken(f"127.0.0.1:{self.env.database.port}", "127.0.0.1:1")
+        done = self.verb("check", "--connect", "--config", path)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertTrue((done.stdout + done.stderr).strip())
+        self.assertNotIn(self.env.reader_password, done.stdout + done.stderr)
+
+    def test_serve_does_not_start_with_a_mistake(self):
+        done = self.verb("serve", "--config", self.broken("audience: vitrine", "audiense: vitrine"))
+        self.assertIn(done.returncode, (1, 2))
+        self.assertIn("audience", done.stderr)
+
+    def test_no_such_file(self):
+        for arguments in (["check"], ["serve"], ["explain", "--database", "shop", "--user", "x",
+                                                "SELECT 1"]):
+            done = self.verb(*arguments, "--config", "/nonexistent/vitrine.yaml")
+            self.assertEqual(done.returncode, 2, arguments)
+            self.assertIn("/nonexistent/vitrine.yaml", done.stderr)
+
+    def test_bad_arguments(self):
+        for arguments in ([], ["nonsense"], ["check"], ["check", "--config"],
+                          ["token", "issue", "--config", self.config],
+                          ["explain", "--config", self.config, "SELECT 1"], ["audit"]):
+            with self.subTest(arguments):
+                done = self.verb(*arguments)
+                self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+                self.assertTrue(done.stderr.strip())
+
+    def test_what_comes_later_says_so(self):
+        for arguments in (["access", "list"], ["sessions", "list"], ["audit", "replay"],
+                          ["audit", "search"], ["audit", "export"]):
+            with self.subTest(arguments):
+                done = self.verb(*arguments)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn("not supported yet", done.stderr)
+
+    def test_help_and_version(self):
+        self.assertIn("serve", self.verb("--help").stdout)
+        self.assertRegex(self.verb("--version").stdout, r"\d+\.\d+\.\d+")
+
+    # --- explain ---------------------------------------------------------------------------
+
+    def explain(self, sql, *arguments):
+        return self.verb("explain", "--config", self.config, "--database", DATABASE, "--user", USER,
+                         *arguments, sql)
+
+    def test_explain_a_masked_read(self):
+        done = self.explain("SELECT email, region FROM customers WHERE id = 3")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for word in ("allow", "public.customers.email", "region"):
+            self.assertIn(word, done.stdout)
+        self.assertNotIn(self.env.mask_key, done.stdout)
+        # What it says would be sent is SQL that gives what vitrine gives.
+        with self.proxy.login() as client:
+            client.simple("SELECT email, region FROM customers WHERE id = 3 /* explained */")
+        [record] = [r for r in self.proxy.statements() if "explained */" in r.get("sql", "")]
+        flat = " ".join(done.stdout.split())
+        self.assertIn(" ".join(record["forwarded"].replace("/* explained */", "").split()), flat)
+
+    def test_explain_a_refusal(self):
+        done = self.explain("WITH x AS (DELETE FROM customers RETURNING *) SELECT * FROM x")
+        self.assertEqual(done.returncode, 1)
+        said = done.stdout + done.stderr
+        for word in ("reject", "25006", "DELETE"):
+            self.assertIn(word, said)
+
+    def test_explain_follows_groups(self):
+        self.assertIn("public.customers.email", self.explain("SELECT email FROM customers").stdout)
+        other = self.explain("SELECT email FROM customers", "--groups", "fraud").stdout
+        self.assertNotIn("****@", other)
+
+    def test_explain_what_does_not_parse(self):
+        done = self.explain("SELEC 1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("42601", done.stdout + done.stderr)
+
+    def test_explain_an_unknown_database(self):
+        done = self.verb("explain", "--config", self.config, "--database", "nowhere", "--user", USER,
+                         "SELECT 1")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("nowhere", done.stderr)
+
+    # --- token -----------------------------------------------------------------------------
+
+    def claims(self, token):
+        part = token.split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+    def test_token_is_alone_on_stdout(self):
+        done = self.verb("token", "issue", "--config", self.config, "--user", USER, "--database",
+                         DATABASE, "--groups", "a,b", "--ttl", "90s", "--reason", "why not")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"\A[\w-]+\.[\w-]+\.[\w-]+\n\Z")
+        claims = self.claims(done.stdout.strip())
+        self.assertEqual(claims["iss"], "vitrine")
+        self.assertEqual(claims["sub"], USER)
+        self.assertEqual(claims["databases"], [DATABASE])
+        self.assertEqual(claims["groups"], ["a", "b"])
+        self.assertEqual(claims["reason"], "why not")
+        self.assertEqual(claims["exp"] - claims["iat"], 90)
+        self.assertLess(abs(claims["iat"] - time.time()), 5)
+        header = json.loads(base64.urlsafe_b64decode(done.stdout.split(".")[0] + "=="))
+        self.assertEqual(header["alg"], "EdDSA")
+
+    def test_token_signature_verifies_elsewhere(self):
+        token = self.proxy.token(USER, DATABASE)
+        text, _, signature = token.rpartition(".")
+        work = self.config.parent
+        (work / "signed.txt").write_text(text)
+        (work / "signature.bin").write_bytes(base64.urlsafe_b64decode(signature + "=="))
+        done = subprocess.run(
+            ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", work / "signing.pub", "-rawin",
+             "-in", work / "signed.txt", "-sigfile", work / "signature.bin"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_tokens_differ(self):
+        self.assertEqual(len({self.claims(self.proxy.token(USER, DATABASE))["jti"]
+                              for _ in range(5)}), 5)
+
+    def test_token_limits(self):
+        for ttl in ("0s", "2h", "-5m", "soon", "1e9h"):
+            with self.subTest(ttl):
+                done = self.verb("token", "issue", "--config", self.config, "--user", USER,
+                                 "--database", DATABASE, f"--ttl={ttl}")
+                self.assertNotEqual(done.returncode, 0)
+                self.assertEqual(done.stdout, "")
+                self.assertTrue(done.stderr.strip())
+
+    def test_token_for_an_unknown_database(self):
+        done = self.verb("token", "issue", "--config", self.config, "--user", USER, "--database",
+                         "nowhere")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("nowhere", done.stderr)
