@@ -194,7 +194,7 @@ ClientLogin::Want ClientLogin::packet(std::string_view packet) {
 ClientLogin::Want ClientLogin::startup(const wire::StartupMessage& message) {
     if (!encrypted_) {
         return refuse(
-            "28000", "this server takes encrypted connections only",
+            "28000", "vitrine takes TLS connections only",
             "Connect with sslmode=require, or better sslmode=verify-full and sslrootcert.");
     }
     minor_ = message.minor;

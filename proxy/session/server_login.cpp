@@ -230,7 +230,13 @@ ServerLogin::Outcome ServerLogin::authentication(std::string_view payload) {
     if (!request) {
         return fail("the server sent a malformed authentication request");
     }
-    switch (static_cast<wire::AuthenticationKind>(request->kind)) {
+    const auto kind = static_cast<wire::AuthenticationKind>(request->kind);
+    if (scram_ && (kind == wire::AuthenticationKind::kCleartextPassword ||
+                   kind == wire::AuthenticationKind::kMD5Password)) {
+        // Whoever cannot go on with SCRAM does not get the password in an easier form.
+        return fail("the server falls back from SCRAM to a weaker method");
+    }
+    switch (kind) {
         case wire::AuthenticationKind::kOk:
             // A server (or somebody in its place) that skips the end of the SCRAM exchange has not
             // proved that it knows the password.

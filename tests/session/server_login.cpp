@@ -144,6 +144,17 @@ TEST_CASE("a server that cuts the SCRAM exchange short has proved nothing", "[se
     CHECK(login.error().find("prove") != std::string::npos);
 }
 
+TEST_CASE("a server that falls back from SCRAM does not get the password", "[server_login]") {
+    const std::uint32_t weaker = GENERATE(3u, 5u);
+    ServerLogin login(options());
+    std::string bytes = authentication(10, std::string("SCRAM-SHA-256\0\0", 15));
+    REQUIRE(login.step(bytes) == Outcome::kGoOn);
+    login.output().clear();
+    bytes = authentication(weaker, "salt");
+    CHECK(login.step(bytes) == Outcome::kFailed);
+    CHECK(login.output().empty());
+}
+
 TEST_CASE("a method that vitrine does not have is named", "[server_login]") {
     ServerLogin login(options());
     std::string bytes = authentication(7);
