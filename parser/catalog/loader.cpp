@@ -7,222 +7,12 @@
 #include <unordered_set>
 #include <utility>
 
+#include "parser/catalog/queries.h"
 #include "parser/catalog/snapshot_state.h"
 
 namespace vitrine::parser {
 
 namespace {
-
-// Where in catalog_queries() a query stands.
-enum QueryIndex : std::size_t {
-    kSettings,
-    kDatabase,
-    kSchemas,
-    kTypes,
-    kRanges,
-    kEnumLabels,
-    kFunctions,
-    kOperators,
-    kTypeFunctions,
-    kRelations,
-    kColumns,
-    kInheritance,
-    kGenerated,
-    kDefinitions,
-    kQueryCount,
-};
-
-// format_type() spells names as search_path makes them necessary: the first query sets the path
-// for the transaction, and the second lets the builder see that it held.
-constexpr std::string_view kLoadSearchPath = "pg_catalog, pg_temp";
-
-// A type's name that means the same under any search_path. format_type() gives SQL's own words
-// for some builtins (`character varying(20)`: the grammar takes those from pg_catalog), and bare
-// names for the others, which are qualified here. Two of the first kind come out bare where they
-// have no typmod. Needs: t the type, e its element type (left-joined), as true arrays are spelled
-// after their element.
-#define VITRINE_TYPE_SQL(typmod)                                                                   \
-    "CASE WHEN COALESCE(e.typnamespace, t.typnamespace)"                                           \
-    " = 'pg_catalog'::pg_catalog.regnamespace"                                                     \
-    " AND NOT (COALESCE(e.oid, t.oid) IN (16, 20, 21, 23, 700, 701, 1043, 1083, 1114, 1184, 1186," \
-    " 1266, 1562, 1700) OR COALESCE(e.oid, t.oid) IN (1042, 1560) AND " typmod                     \
-    " <> -1)"                                                                                      \
-    " THEN 'pg_catalog.' ELSE '' END || pg_catalog.format_type(t.oid, " typmod ")"
-
-#define VITRINE_JOIN_ELEMENT                                                 \
-    " LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1" \
-    " AND t.typstorage <> 'p'"
-
-#define VITRINE_OUR_RELATIONS \
-    "c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_(toast|temp_)'"
-
-// What an expression calls, out of a stored node tree. pg_depend would be simpler and says nothing
-// of builtin (pinned) objects, so that a view over pg_authid or pg_read_file() depends on nothing.
-// Text in a node tree cannot imitate this: its spaces are written with a backslash.
-#define VITRINE_CALLS(tree)                                                           \
-    "pg_catalog.regexp_matches(" tree                                                 \
-    "::pg_catalog.text,"                                                              \
-    " ':(relid|funcid|aggfnoid|winfnoid|tsmhandler|opno|opnos|eqop|sortop|resulttype" \
-    "|coltypes|funccoltypes) (?:\\(o )?([0-9][0-9 ]*)', 'g') AS m"
-
-constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
-    {"settings",
-     "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
-     " pg_catalog.set_config('quote_all_identifiers', 'off', true),"
-     " pg_catalog.set_config('client_encoding', 'UTF8', true)"},
-    {"database",
-     "SELECT pg_catalog.current_setting('server_version_num'),"
-     " pg_catalog.current_database()::pg_catalog.text,"
-     " pg_catalog.current_setting('search_path'),"
-     " pg_catalog.current_setting('server_encoding')"},
-    {"schemas",
-     "SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace"
-     " WHERE nspname !~ '^pg_(toast|temp_)' ORDER BY oid"},
-    // The last two: the name by which functions' arguments are compared, and a domain's base type.
-    {"types",
-     "SELECT t.oid::pg_catalog.text, n.nspname::pg_catalog.text, t.typname::pg_catalog.text,"
-     " t.typtype::pg_catalog.text, t.typbasetype::pg_catalog.text,"
-     " COALESCE(e.oid, 0)::pg_catalog.text, t.typrelid::pg_catalog.text,"
-     " pg_catalog.format_type(t.oid, NULL),"
-     " CASE WHEN t.typtype = 'd' THEN (SELECT " VITRINE_TYPE_SQL(
-         "d.typtypmod") " FROM pg_catalog.pg_type t" VITRINE_JOIN_ELEMENT
-                        " WHERE t.oid = d.typbasetype) END,"
-                        " t.typtypmod::pg_catalog.text"
-                        " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_type d ON d.oid = t.oid"
-                        " JOIN pg_catalog.pg_namespace n ON n.oid = "
-                        "t.typnamespace" VITRINE_JOIN_ELEMENT
-                        " WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY t.oid"},
-    // Multiranges (14 and later) run what their range runs; pg_range.rngmultitypid is unknown to
-    // 12 and 13, so they are found by the dependency on their range.
-    {"ranges",
-     "SELECT r.rngtypid::pg_catalog.text, r.rngsubtype::pg_catalog.text"
-     " FROM pg_catalog.pg_range r"
-     " UNION ALL"
-     " SELECT d.objid::pg_catalog.text, d.refobjid::pg_catalog.text FROM pg_catalog.pg_depend d"
-     " JOIN pg_catalog.pg_type t ON t.oid = d.objid"
-     " WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass"
-     " AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.typtype = 'm'"
-     " AND d.objsubid = 0 ORDER BY 1, 2"},
-    {"enum labels",
-     "SELECT enumtypid::pg_catalog.text, enumlabel::pg_catalog.text FROM pg_catalog.pg_enum"
-     " ORDER BY enumtypid, enumsortorder"},
-    {"functions",
-     "SELECT p.oid::pg_catalog.text, n.nspname::pg_catalog.text, p.proname::pg_catalog.text,"
-     " p.prokind::pg_catalog.text, p.provolatile::pg_catalog.text,"
-     " p.prosecdef::pg_catalog.text, l.lanname::pg_catalog.text,"
-     " x.extname::pg_catalog.text, p.pronargdefaults::pg_catalog.text,"
-     " (p.provariadic <> 0)::pg_catalog.text, p.proargtypes::pg_catalog.text,"
-     " p.prorettype::pg_catalog.text, p.proretset::pg_catalog.text"
-     " FROM pg_catalog.pg_proc p"
-     " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-     " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
-     " LEFT JOIN (pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid)"
-     " ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid"
-     " AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'"
-     " ORDER BY p.oid"},
-    {"operators",
-     "SELECT o.oid::pg_catalog.text, n.nspname::pg_catalog.text, o.oprname::pg_catalog.text,"
-     " o.oprleft::pg_catalog.text, o.oprright::pg_catalog.text,"
-     " o.oprcode::pg_catalog.oid::pg_catalog.text"
-     " FROM pg_catalog.pg_operator o"
-     " JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace ORDER BY o.oid"},
-    // Type, function: what values of a type run unasked (Type::implicit_functions), without what
-    // is inherited. 16384 is FirstNormalObjectId: builtins' own plumbing is not listed. A cast
-    // between a builtin and another type counts for the other one.
-    {"type functions",
-     "SELECT u.t::pg_catalog.text, u.f::pg_catalog.text FROM ("
-     "SELECT t.oid AS t, pg_catalog.unnest(ARRAY[t.typinput, t.typoutput, t.typreceive, t.typsend,"
-     " t.typmodin, t.typmodout]::pg_catalog.oid[]) AS f"
-     " FROM pg_catalog.pg_type t WHERE t.oid >= 16384"
-     " UNION SELECT r.rngtypid,"
-     " pg_catalog.unnest(ARRAY[r.rngcanonical, r.rngsubdiff]::pg_catalog.oid[])"
-     " FROM pg_catalog.pg_range r"
-     " UNION SELECT c.castsource, c.castfunc FROM pg_catalog.pg_cast c"
-     " WHERE c.castsource >= 16384 OR c.casttarget < 16384"
-     " UNION SELECT c.casttarget, c.castfunc FROM pg_catalog.pg_cast c"
-     " WHERE c.casttarget >= 16384 OR c.castsource < 16384"
-     " UNION SELECT s.t, s.f FROM ("
-     "SELECT a.amproclefttype AS l, a.amprocrighttype AS r, a.amproc::pg_catalog.oid AS f,"
-     " a.amprocfamily AS family FROM pg_catalog.pg_amproc a WHERE a.amproc >= 16384"
-     " UNION ALL SELECT a.amoplefttype, a.amoprighttype, o.oprcode, a.amopfamily"
-     " FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr"
-     " WHERE o.oprcode >= 16384) a"
-     " JOIN pg_catalog.pg_opclass k ON k.opcfamily = a.family AND k.opcdefault"
-     " JOIN pg_catalog.pg_am m ON m.oid = k.opcmethod AND m.amname IN ('btree', 'hash'),"
-     " LATERAL (VALUES (a.l, a.f), (a.r, a.f)) AS s (t, f)"
-     " WHERE a.l = a.r OR s.t >= 16384) u WHERE u.f >= 16384"
-     " UNION"
-     " SELECT k.contypid::pg_catalog.text, x.f FROM pg_catalog.pg_constraint k, " VITRINE_CALLS(
-         "k.conbin") ", LATERAL (SELECT CASE WHEN m[1] IN ('funcid') THEN m[2]"
-                     " WHEN m[1] IN ('opno') THEN (SELECT "
-                     "o.oprcode::pg_catalog.oid::pg_catalog.text"
-                     " FROM pg_catalog.pg_operator o WHERE o.oid = m[2]::pg_catalog.oid) END AS f) "
-                     "x"
-                     " WHERE k.contypid >= 16384 AND x.f IS NOT NULL"
-                     " ORDER BY 1, 2"},
-    {"relations",
-     "SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,"
-     " c.relkind::pg_catalog.text, c.reltype::pg_catalog.text, c.relrowsecurity::pg_catalog.text,"
-     " i.indkey::pg_catalog.text"
-     " FROM pg_catalog.pg_class c"
-     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-     " LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary"
-     " WHERE " VITRINE_OUR_RELATIONS " ORDER BY c.oid"},
-    {"columns",
-     "SELECT a.attrelid::pg_catalog.text, a.attname::pg_catalog.text, a.attnum::pg_catalog.text,"
-     " a.atttypid::pg_catalog.text, a.atttypmod::pg_catalog.text,"
-     " CASE WHEN t.typtype <> 'd' THEN " VITRINE_TYPE_SQL(
-         "a.atttypmod") " END,"
-                        " a.attnotnull::pg_catalog.text, (a.attgenerated <> '')::pg_catalog.text,"
-                        " CASE WHEN a.attcollation <> 100 THEN pg_catalog.quote_ident(k.nspname) "
-                        "|| '.' ||"
-                        " pg_catalog.quote_ident(k.collname) END"
-                        " FROM pg_catalog.pg_attribute a"
-                        " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-                        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                        " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" VITRINE_JOIN_ELEMENT
-                        " LEFT JOIN (SELECT l.oid, l.collname, s.nspname FROM "
-                        "pg_catalog.pg_collation l"
-                        " JOIN pg_catalog.pg_namespace s ON s.oid = l.collnamespace) k ON k.oid = "
-                        "a.attcollation"
-                        " WHERE a.attnum > 0 AND NOT a.attisdropped AND " VITRINE_OUR_RELATIONS
-                        " ORDER BY a.attrelid, a.attnum"},
-    {"inheritance",
-     "SELECT inhrelid::pg_catalog.text, inhparent::pg_catalog.text FROM pg_catalog.pg_inherits"
-     " ORDER BY inhrelid, inhseqno"},
-    {"generated columns",
-     "SELECT DISTINCT d.adrelid::pg_catalog.text, d.adnum::pg_catalog.text, m[1]"
-     " FROM pg_catalog.pg_attrdef d"
-     " JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
-     " AND a.attgenerated <> '',"
-     " pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':varattno ([0-9]+)', 'g') AS m"
-     " ORDER BY 1, 2, 3"},
-    // Relation, what is named, OIDs: views' definitions, tables' row-security policies, and the
-    // casts to json that to_json() of a row finds for its columns by itself. The server's own
-    // views are left out: builtin_rules judges those by name.
-    {"definitions",
-     "SELECT DISTINCT r.ev_class::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_rewrite "
-     "r, " VITRINE_CALLS(
-         "r.ev_action") " WHERE r.ev_type = '1' AND r.ev_class >= 16384"
-                        " UNION"
-                        " SELECT p.polrelid::pg_catalog.text, m[1], m[2] FROM pg_catalog.pg_policy "
-                        "p, " VITRINE_CALLS(
-                            "p.polqual") " WHERE m[1] <> 'relid'"
-                                         " UNION"
-                                         " SELECT a.attrelid::pg_catalog.text, 'funcid', "
-                                         "c.castfunc::pg_catalog.text"
-                                         " FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_attribute "
-                                         "a ON a.atttypid = c.castsource"
-                                         " AND a.attnum > 0"
-                                         " WHERE c.castsource >= 16384 AND c.castfunc >= 16384"
-                                         " AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype"
-                                         " ORDER BY 1, 2, 3"},
-}};
-
-#undef VITRINE_TYPE_SQL
-#undef VITRINE_JOIN_ELEMENT
-#undef VITRINE_OUR_RELATIONS
-#undef VITRINE_CALLS
 
 // FNV-1a, 128 bits (Fowler, Noll, Vo). It tells catalogs apart, and defends against nobody: who
 // can choose a catalog's contents is not who is judged by it.
@@ -333,6 +123,21 @@ class Fields {
 
 constexpr Oid kInternalType = 2281;  // pg_type.dat
 
+// The relation's OID, then attribute numbers as the bits that nodes/parsenodes.h describes: less
+// FirstLowInvalidHeapAttributeNumber, which is -7 from 12 to 15.
+ColumnsRead columns_read(std::span<const Oid> numbers) {
+    ColumnsRead read;
+    for (const Oid bit : numbers.subspan(std::min<std::size_t>(1, numbers.size()))) {
+        if (bit == 7) {
+            read.whole_row = true;
+        } else if (bit > 7) {  // below: system columns
+            read.columns.push_back(static_cast<std::int16_t>(bit - 7));
+        }
+    }
+    read.relation = numbers.empty() ? 0 : numbers.front();
+    return read;
+}
+
 void add_once(std::vector<Oid>& list, Oid oid) {
     if (std::find(list.begin(), list.end(), oid) == list.end()) {
         list.push_back(oid);
@@ -345,10 +150,6 @@ std::uint64_t next_version() {
 }
 
 }  // namespace
-
-std::span<const CatalogQuery> catalog_queries() {
-    return kQueries;
-}
 
 struct SnapshotBuilder::State {
     std::unique_ptr<CatalogSnapshot::State> snapshot = std::make_unique<CatalogSnapshot::State>();
@@ -366,7 +167,7 @@ struct SnapshotBuilder::State {
         std::int32_t typmod = -1;
     };
     std::unordered_map<Oid, DomainBase> domain_base;
-    std::unordered_map<Oid, std::vector<Oid>> contained;  // ranges: the types they run
+    std::unordered_map<Oid, std::vector<Oid>> contained;  // the types that a type is made of
     // Definitions that mention a type run what its values run: known only at the end.
     std::vector<std::pair<std::size_t, Oid>> relation_types;
 
@@ -522,6 +323,10 @@ bool SnapshotBuilder::State::add_definition(Fields fields) {
         return fields.ok();
     }
     Relation& reader = snapshot->relations[at->second];
+    if (what == "selected") {
+        reader.reads_columns.push_back(columns_read(named));
+        return true;
+    }
     for (const Oid object : named) {
         if (object == 0) {
             continue;
@@ -560,10 +365,10 @@ bool SnapshotBuilder::State::add(std::size_t query,
         }
         case kTypes:
             return add_type({row, 10});
-        case kRanges: {
+        case kTypeParts: {
             Fields fields(row, 2);
-            const Oid range = fields.number<Oid>();
-            contained[range].push_back(fields.number<Oid>());
+            const Oid whole = fields.number<Oid>();
+            contained[whole].push_back(fields.number<Oid>());
             return fields.ok();
         }
         case kEnumLabels: {
@@ -652,11 +457,10 @@ void SnapshotBuilder::State::inherit_implicit_functions() {
                 add_once(gathered[start], function);
             }
             std::vector<Oid> parts{type.base, type.element};
-            if (const auto range = contained.find(type.oid); range != contained.end()) {
-                parts.insert(parts.end(), range->second.begin(), range->second.end());
+            if (const auto found = contained.find(type.oid); found != contained.end()) {
+                parts.insert(parts.end(), found->second.begin(), found->second.end());
             }
-            // Multiranges hold their range under the same key; a row type holds its columns.
-            // A builtin relation's columns are of builtin types.
+            // A table's row type; a builtin relation's columns are of builtin types.
             if (const Relation* row =
                     type.relation < kFirstNormalObjectId ? nullptr : relation(type.relation)) {
                 for (const Column& column : row->columns) {
@@ -704,7 +508,8 @@ bool SnapshotBuilder::add(std::size_t query, std::span<const std::optional<std::
     }
     if (!state_->add(query, row)) {
         if (state_->error.empty()) {
-            state_->error = "a row of the catalog query \"" + std::string(kQueries[query].name) +
+            state_->error = "a row of the catalog query \"" +
+                            std::string(catalog_queries()[query].name) +
                             "\" has an unexpected shape";
         }
         return false;

@@ -39,6 +39,14 @@ struct Column {
     std::vector<std::int16_t> generated_from;
 };
 
+// Which columns of a relation a definition names anywhere in it, as the server's own check of
+// privileges has it (the range table's selectedCols).
+struct ColumnsRead {
+    Oid relation = 0;
+    bool whole_row = false;  // the row as a value, or not known
+    std::vector<std::int16_t> columns;
+};
+
 struct Relation {
     Oid oid = 0;
     std::string schema;
@@ -49,10 +57,13 @@ struct Relation {
     std::vector<Oid> parents;     // pg_inherits, direct
     std::vector<Oid> children;    // pg_inherits, direct
     std::vector<std::int16_t> primary_key;
-    // Views and materialized views: everything their definition depends on (pg_rewrite, pg_depend).
-    std::vector<Oid> reads_relations;  // direct
-    std::vector<Oid> calls_functions;  // direct, operators' and casts' functions included; for
-                                       // tables: those of row-security policies
+    // Views and materialized views: everything their definition names. Taken from the stored tree:
+    // pg_depend does not speak of builtins.
+    std::vector<Oid> reads_relations;        // direct
+    std::vector<ColumnsRead> reads_columns;  // one or more for each of reads_relations
+    // Direct, operators' and casts' functions included. For tables: those of row-security policies
+    // and the casts to json that to_json() of a row finds by itself.
+    std::vector<Oid> calls_functions;
     bool row_security = false;
 
     [[nodiscard]] const Column* column(std::string_view name) const;

@@ -37,6 +37,31 @@ bool has_star(const config::NamePattern& pattern) {
     return pattern.pieces.size() != 1;
 }
 
+std::string column_name(const Relation& relation, std::int16_t number) {
+    for (const Column& column : relation.columns) {
+        if (column.number == number) {
+            return qualified(relation) + "." + column.name;
+        }
+    }
+    return qualified(relation);
+}
+
+// Does a view's definition name that column in any way? Where the definition does not say, it does.
+bool reads_column(const Relation& view, Oid relation, std::int16_t number) {
+    bool known = false;
+    for (const ColumnsRead& read : view.reads_columns) {
+        if (read.relation != relation) {
+            continue;
+        }
+        known = true;
+        if (read.whole_row ||
+            std::find(read.columns.begin(), read.columns.end(), number) != read.columns.end()) {
+            return true;
+        }
+    }
+    return !known;
+}
+
 // What a rule of the DBA's says of one column.
 struct Chosen {
     config::Mask mask;
@@ -255,7 +280,8 @@ void Compiler::close_by_functions(Draft& draft) {
             function == nullptr ? "a function" : function->schema + "." + function->name;
         close(draft, "function: " + name,
               "Reading " + qualified(*draft.relation) + " calls " + name + ": " + why + ".",
-              "functions.allow can name it.");
+              function != nullptr && !function->builtin ? "functions.allow can name it."
+                                                        : kHintAskDba);
     }
 }
 
@@ -309,11 +335,13 @@ std::optional<Closed> Compiler::what_closes(const Draft& reader, Oid oid) {
                               ", which is closed: " + read->closed->reason,
                           read->closed->hint};
         }
-        if (!read->masks.empty()) {
-            return Closed{read->masks.begin()->second.rule,
-                          "Views over masked tables are not supported yet: " + name + " reads " +
-                              qualified(*read->relation) + ".",
-                          "Read " + qualified(*read->relation) + " itself."};
+        for (const auto& [number, chosen] : read->masks) {
+            if (reads_column(*reader.relation, oid, number)) {
+                return Closed{chosen.rule,
+                              "Views over masked columns are not supported yet: " + name +
+                                  " reads " + column_name(*read->relation, number) + ".",
+                              "Read " + qualified(*read->relation) + " itself."};
+            }
         }
         return std::nullopt;
     }
@@ -323,6 +351,14 @@ std::optional<Closed> Compiler::what_closes(const Draft& reader, Oid oid) {
                       std::string(kHintAskDba)};
     }
     if (const auto rule = result_.find(oid); rule != result_.end()) {
+        const RelationPolicy& policy = rule->second;
+        if (!policy.closed && policy.filter.empty() &&
+            std::none_of(policy.masked.begin(), policy.masked.end(),
+                         [&](const MaskedColumn& masked) {
+                             return reads_column(*reader.relation, oid, masked.column->number);
+                         })) {
+            return std::nullopt;
+        }
         return Closed{
             rule->second.closed ? rule->second.closed->rule : "builtin: " + relation->name,
             name + " reads " + qualified(*relation) + ", which is not open.",
@@ -340,13 +376,15 @@ void Compiler::look_through(Draft& view) {
         return;
     }
     view.visit = Draft::Visit::kRunning;
-    // A materialized view does not run its definition when it is read; it holds what it gave. A
-    // rule that names it says what of that is masked.
+    // A materialized view does not run its definition when it is read; it holds what that gave. A
+    // rule that names the view itself says what of it is masked.
     const bool materialized = view.relation->kind == 'm';
     if (!materialized || !view.named) {
         for (const Oid oid : view.relation->reads_relations) {
             if (auto closed = what_closes(view, oid)) {
-                close(view, closed->rule, closed->reason, closed->hint);
+                close(view, closed->rule, closed->reason,
+                      materialized ? "A rule that names the materialized view can open it."
+                                   : closed->hint);
             }
         }
     }

@@ -1,0 +1,243 @@
+// The catalog queries. Each field is text; each query is ordered, so that the rows of one catalog
+// come in one order and have one fingerprint.
+
+#include "parser/catalog/queries.h"
+
+#include <array>
+
+#include "parser/catalog/loader.h"
+
+namespace vitrine::parser {
+
+namespace {
+
+// SQL is laid out by hand.
+// clang-format off
+
+// A type's name that means the same under any search_path. format_type() gives SQL's own words
+// for some builtins (`character varying(20)`: the grammar takes those from pg_catalog), and bare
+// names for the others, which are qualified here. Two of the first kind, bpchar and bit, come out
+// bare where they have no typmod. Needs: t the type, e its element type (see below), as true
+// arrays are spelled after their element.
+#define TYPE_SQL(typmod)                                                                        \
+    "CASE WHEN COALESCE(e.typnamespace, t.typnamespace)"                                        \
+    " = 'pg_catalog'::pg_catalog.regnamespace"                                                  \
+    " AND NOT (COALESCE(e.oid, t.oid) IN"                                                       \
+    " (16, 20, 21, 23, 700, 701, 1043, 1083, 1114, 1184, 1186, 1266, 1562, 1700)"               \
+    " OR COALESCE(e.oid, t.oid) IN (1042, 1560) AND " typmod " <> -1)"                          \
+    " THEN 'pg_catalog.' ELSE '' END || pg_catalog.format_type(t.oid, " typmod ")"
+
+#define JOIN_ELEMENT                                                                            \
+    "LEFT JOIN pg_catalog.pg_type e"                                                            \
+    " ON e.oid = t.typelem AND t.typlen = -1 AND t.typstorage <> 'p'"
+
+#define OUR_RELATIONS                                                                           \
+    "c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_(toast|temp_)'"
+
+// What an expression names, out of its stored node tree. pg_depend would be simpler, and says
+// nothing of builtin (pinned) objects: there, a view over pg_authid or pg_read_file() depends on
+// nothing. Text inside a node tree cannot imitate this: its blanks carry a backslash.
+#define NAMED_IN(tree)                                                                          \
+    "pg_catalog.regexp_matches(" tree "::pg_catalog.text, ':(relid|funcid|aggfnoid|winfnoid"    \
+    "|tsmhandler|opno|opnos|eqop|sortop|resulttype|coltypes|funccoltypes) (?:[(]o )?"           \
+    "([0-9]+(?: [0-9]+)*)', 'g') AS m"
+
+constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
+    {"settings", R"(
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+       pg_catalog.set_config('quote_all_identifiers', 'off', true),
+       pg_catalog.set_config('client_encoding', 'UTF8', true))"},
+
+    {"database", R"(
+SELECT pg_catalog.current_setting('server_version_num'),
+       pg_catalog.current_database()::pg_catalog.text,
+       pg_catalog.current_setting('search_path'),
+       pg_catalog.current_setting('server_encoding'))"},
+
+    {"schemas", R"(
+SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace
+WHERE nspname !~ '^pg_(toast|temp_)' ORDER BY oid)"},
+
+    // The last three: the name by which functions' arguments are compared, and a domain's base type
+    // with its typmod.
+    {"types", R"(
+SELECT d.oid::pg_catalog.text, n.nspname::pg_catalog.text, d.typname::pg_catalog.text,
+       d.typtype::pg_catalog.text, d.typbasetype::pg_catalog.text,
+       COALESCE(i.oid, 0)::pg_catalog.text, d.typrelid::pg_catalog.text,
+       pg_catalog.format_type(d.oid, NULL),
+       CASE WHEN d.typtype = 'd' THEN
+           (SELECT )" TYPE_SQL("d.typtypmod") R"(
+            FROM pg_catalog.pg_type t )" JOIN_ELEMENT R"(
+            WHERE t.oid = d.typbasetype) END,
+       d.typtypmod::pg_catalog.text
+FROM pg_catalog.pg_type d
+JOIN pg_catalog.pg_namespace n ON n.oid = d.typnamespace
+LEFT JOIN pg_catalog.pg_type i ON i.oid = d.typelem AND d.typlen = -1 AND d.typstorage <> 'p'
+WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY d.oid)"},
+
+    // What types are made of besides base and element: composite types of their columns, ranges of
+    // their subtype, multiranges of their range. pg_range.rngmultitypid is unknown to 12 and 13, so
+    // that the range is found by the dependency on it.
+    {"parts of types", R"(
+SELECT c.reltype::pg_catalog.text, a.atttypid::pg_catalog.text
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relkind = 'c'
+UNION
+SELECT rngtypid::pg_catalog.text, rngsubtype::pg_catalog.text FROM pg_catalog.pg_range
+UNION
+SELECT d.objid::pg_catalog.text, d.refobjid::pg_catalog.text
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid AND t.typtype = 'm'
+WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+  AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+ORDER BY 1, 2)"},
+
+    {"enum labels", R"(
+SELECT enumtypid::pg_catalog.text, enumlabel::pg_catalog.text FROM pg_catalog.pg_enum
+ORDER BY enumtypid, enumsortorder)"},
+
+    {"functions", R"(
+SELECT p.oid::pg_catalog.text, n.nspname::pg_catalog.text, p.proname::pg_catalog.text,
+       p.prokind::pg_catalog.text, p.provolatile::pg_catalog.text, p.prosecdef::pg_catalog.text,
+       l.lanname::pg_catalog.text, x.extname::pg_catalog.text,
+       p.pronargdefaults::pg_catalog.text, (p.provariadic <> 0)::pg_catalog.text,
+       p.proargtypes::pg_catalog.text, p.prorettype::pg_catalog.text, p.proretset::pg_catalog.text
+FROM pg_catalog.pg_proc p
+JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+LEFT JOIN (pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid)
+  ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+     AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+ORDER BY p.oid)"},
+
+    {"operators", R"(
+SELECT o.oid::pg_catalog.text, n.nspname::pg_catalog.text, o.oprname::pg_catalog.text,
+       o.oprleft::pg_catalog.text, o.oprright::pg_catalog.text,
+       o.oprcode::pg_catalog.oid::pg_catalog.text
+FROM pg_catalog.pg_operator o
+JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+ORDER BY o.oid)"},
+
+    // Type, function: what values of a type run unasked (Type::implicit_functions), without what is
+    // inherited. 16384 is FirstNormalObjectId: builtins' own plumbing is not listed, but what a
+    // domain's CHECK calls is, whatever it is. A cast between a builtin and another type, and an
+    // operator between them, count for the other one.
+    {"type functions", R"(
+SELECT u.type::pg_catalog.text, u.function::pg_catalog.text FROM (
+    SELECT t.oid, pg_catalog.unnest(ARRAY[t.typinput, t.typoutput, t.typreceive, t.typsend,
+                                          t.typmodin, t.typmodout]::pg_catalog.oid[])
+    FROM pg_catalog.pg_type t WHERE t.oid >= 16384
+    UNION
+    SELECT rngtypid, pg_catalog.unnest(ARRAY[rngcanonical, rngsubdiff]::pg_catalog.oid[])
+    FROM pg_catalog.pg_range
+    UNION
+    SELECT castsource, castfunc FROM pg_catalog.pg_cast
+    WHERE castsource >= 16384 OR casttarget < 16384
+    UNION
+    SELECT casttarget, castfunc FROM pg_catalog.pg_cast
+    WHERE casttarget >= 16384 OR castsource < 16384
+    UNION
+    SELECT s.type, a.function
+    FROM (SELECT amprocfamily, amproclefttype, amprocrighttype, amproc::pg_catalog.oid
+          FROM pg_catalog.pg_amproc
+          UNION ALL
+          SELECT p.amopfamily, p.amoplefttype, p.amoprighttype, o.oprcode::pg_catalog.oid
+          FROM pg_catalog.pg_amop p JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr
+         ) AS a (family, l, r, function)
+    JOIN pg_catalog.pg_opclass k ON k.opcfamily = a.family AND k.opcdefault
+    JOIN pg_catalog.pg_am m ON m.oid = k.opcmethod AND m.amname IN ('btree', 'hash'),
+    LATERAL (VALUES (a.l), (a.r)) AS s (type)
+    WHERE a.function >= 16384 AND (a.l = a.r OR s.type >= 16384)
+) AS u (type, function) WHERE u.function >= 16384
+UNION
+SELECT k.contypid::pg_catalog.text,
+       CASE m[1] WHEN 'funcid' THEN m[2]
+                 ELSE (SELECT o.oprcode::pg_catalog.oid::pg_catalog.text
+                       FROM pg_catalog.pg_operator o WHERE o.oid = m[2]::pg_catalog.oid) END
+FROM pg_catalog.pg_constraint k, )" NAMED_IN("k.conbin") R"(
+WHERE k.contypid >= 16384 AND m[1] IN ('funcid', 'opno')
+ORDER BY 1, 2)"},
+
+    {"relations", R"(
+SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
+       c.relkind::pg_catalog.text, c.reltype::pg_catalog.text, c.relrowsecurity::pg_catalog.text,
+       i.indkey::pg_catalog.text
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
+WHERE )" OUR_RELATIONS R"(
+ORDER BY c.oid)"},
+
+    {"columns", R"(
+SELECT a.attrelid::pg_catalog.text, a.attname::pg_catalog.text, a.attnum::pg_catalog.text,
+       a.atttypid::pg_catalog.text, a.atttypmod::pg_catalog.text,
+       CASE WHEN t.typtype <> 'd' THEN )" TYPE_SQL("a.atttypmod") R"( END,
+       a.attnotnull::pg_catalog.text, (a.attgenerated <> '')::pg_catalog.text,
+       CASE WHEN a.attcollation <> 100  -- the database's default
+            THEN pg_catalog.quote_ident(k.nspname) || '.' || pg_catalog.quote_ident(k.collname) END
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid )" JOIN_ELEMENT R"(
+LEFT JOIN (SELECT l.oid, l.collname, s.nspname FROM pg_catalog.pg_collation l
+           JOIN pg_catalog.pg_namespace s ON s.oid = l.collnamespace) k ON k.oid = a.attcollation
+WHERE a.attnum > 0 AND NOT a.attisdropped AND )" OUR_RELATIONS R"(
+ORDER BY a.attrelid, a.attnum)"},
+
+    {"inheritance", R"(
+SELECT inhrelid::pg_catalog.text, inhparent::pg_catalog.text FROM pg_catalog.pg_inherits
+ORDER BY inhrelid, inhseqno)"},
+
+    {"generated columns", R"(
+SELECT DISTINCT d.adrelid::pg_catalog.text, d.adnum::pg_catalog.text, m[1]
+FROM pg_catalog.pg_attrdef d
+JOIN pg_catalog.pg_attribute a
+  ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> '',
+pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':varattno ([0-9]+)', 'g') AS m
+ORDER BY 1, 2, 3)"},
+
+    // Relation, what is named, OIDs: what views' definitions and tables' row-security policies
+    // name, and the casts to json that to_json() of a row finds for its columns by itself. The
+    // server's own views are left out: builtin_rules judges those by name.
+    //
+    // "selected" is an entry of a definition's range tables: the relation, and the columns read of
+    // it as the bits of selectedCols. 7 stands for the whole row, and is taken where nothing is
+    // found.
+    {"definitions", R"(
+SELECT r.ev_class::pg_catalog.text, m[1], m[2]
+FROM pg_catalog.pg_rewrite r, )" NAMED_IN("r.ev_action") R"(
+WHERE r.ev_type = '1' AND r.ev_class >= 16384
+UNION
+SELECT r.ev_class::pg_catalog.text, 'selected', x.relid || COALESCE(x.columns, ' 7')
+FROM pg_catalog.pg_rewrite r,
+     pg_catalog.unnest(pg_catalog.string_to_array(r.ev_action::pg_catalog.text, ':rtekind ')) AS entry,
+     LATERAL (SELECT pg_catalog.substring(entry, ':relid ([1-9][0-9]*)'),
+                     pg_catalog.substring(entry, ':selectedCols [(]b([0-9 ]*)[)]')
+             ) AS x (relid, columns)
+WHERE r.ev_type = '1' AND r.ev_class >= 16384 AND x.relid IS NOT NULL
+UNION
+SELECT p.polrelid::pg_catalog.text, m[1], m[2]
+FROM pg_catalog.pg_policy p, )" NAMED_IN("p.polqual") R"(
+WHERE m[1] <> 'relid'
+UNION
+SELECT a.attrelid::pg_catalog.text, 'funcid', c.castfunc::pg_catalog.text
+FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_attribute a ON a.atttypid = c.castsource
+WHERE a.attnum > 0 AND c.castsource >= 16384 AND c.castfunc >= 16384
+  AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype
+ORDER BY 1, 2, 3)"},
+}};
+
+// clang-format on
+
+#undef TYPE_SQL
+#undef JOIN_ELEMENT
+#undef OUR_RELATIONS
+#undef NAMED_IN
+
+}  // namespace
+
+std::span<const CatalogQuery> catalog_queries() {
+    return kQueries;
+}
+
+}  // namespace vitrine::parser
