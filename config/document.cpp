@@ -238,8 +238,8 @@ void check_last_quote(std::string_view text, const TreeBuilder::Place& place) {
     throw Stop(place.line, place.column, "a quote opens here and is not closed; close it");
 }
 
-// What yaml-cpp would take silently: bytes that are not UTF-8 it replaces, and U+0004 it takes for
-// the end of the file, with everything behind it unread.
+// What yaml-cpp would take silently: bytes that are not UTF-8 it replaces, U+0004 it takes for the
+// end of the file, and a line that begins with % for a directive that it need not know.
 void check_characters(const std::string& text) {
     unsigned line = 1;
     unsigned column = 1;
@@ -252,6 +252,9 @@ void check_characters(const std::string& text) {
         const bool white = *character == '\t' || *character == '\n' || *character == '\r';
         if ((*character < 0x20 && !white) || *character == 0x7f) {
             throw Stop(line, column, "a control character stands here; remove it");
+        }
+        if (*character == '%' && column == 1) {
+            throw Stop(line, column, "a YAML directive stands here; directives are not supported");
         }
         if (*character == '\n') {
             ++line;
@@ -278,7 +281,8 @@ std::shared_ptr<const Node> build(const std::string& text) {
         check_last_quote(text, tree.last_scalar());
         TreeBuilder second(lines);
         if (parser.HandleNextDocument(second)) {
-            throw Stop(second.root()->line, second.root()->column,
+            const auto root = second.root();
+            throw Stop(root ? root->line : 1, root ? root->column : 1,
                        "a second document begins here; the configuration is one document");
         }
     } catch (const YAML::Exception& error) {

@@ -14,6 +14,9 @@ namespace {
 
 namespace errc = boost::system::errc;
 
+// More than any std::string keeps within itself.
+constexpr std::size_t kInsideObjectMax = 64;
+
 boost::system::error_code last_error() {
     return {errno, boost::system::generic_category()};
 }
@@ -55,9 +58,13 @@ boost::system::result<std::string> read_file(const std::filesystem::path& path,
     if (static_cast<std::size_t>(status.st_size) > bytes_max) {
         return errc::make_error_code(errc::file_too_large);
     }
-    // One byte more than allowed: a file that grows meanwhile is noticed. Taken at once, so that no
-    // copy of a secret stays behind in memory that was given back.
-    std::string bytes(bytes_max + 1, '\0');
+    // All at once, and never within the string object: a buffer that grows, or an object that is
+    // moved, would leave copies of a secret behind. One byte more than expected, so that a file
+    // that grows meanwhile is noticed; some file systems say 0 where they do not know.
+    const auto expected = static_cast<std::size_t>(status.st_size);
+    std::string bytes;
+    bytes.reserve(kInsideObjectMax);
+    bytes.resize((expected == 0 ? bytes_max : expected) + 1);
     std::size_t size = 0;
     while (size < bytes.size()) {
         const ::ssize_t got = ::read(file.get(), bytes.data() + size, bytes.size() - size);
@@ -74,13 +81,12 @@ boost::system::result<std::string> read_file(const std::filesystem::path& path,
         }
         size += static_cast<std::size_t>(got);
     }
-    if (size > bytes_max) {
+    if (size == bytes.size()) {
         wipe(bytes);
-        return errc::make_error_code(errc::file_too_large);
+        return errc::make_error_code(expected == 0 ? errc::file_too_large : errc::text_file_busy);
     }
-    std::string exact(bytes, 0, size);
-    wipe(bytes);
-    return exact;
+    bytes.resize(size);
+    return bytes;
 }
 
 }  // namespace vitrine::config

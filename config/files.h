@@ -9,8 +9,9 @@
 namespace vitrine::config {
 
 // A regular file of at most `bytes_max`. Never blocks, as on a FIFO. Errors: of open(2) and
-// read(2); errc::file_too_large; errc::invalid_argument for what is not a regular file. The bytes
-// may be secret: the caller moves them into a Secret, or wipes them.
+// read(2); errc::file_too_large; errc::text_file_busy where it grew meanwhile;
+// errc::invalid_argument for what is not a regular file. The bytes may be secret: the caller moves
+// them into a Secret, or wipes them.
 [[nodiscard]] boost::system::result<std::string> read_file(const std::filesystem::path& path,
                                                            std::size_t bytes_max);
 

@@ -153,7 +153,9 @@ std::optional<Secret> secret_from_environment(Reader& reader, const Value& value
     }
     std::string bytes = content;
     drop_newline(bytes);
-    return Secret(std::move(bytes));
+    Secret secret(std::move(bytes));
+    wipe(bytes);  // NOLINT(bugprone-use-after-move): a short text stays within the object
+    return secret;
 }
 
 }  // namespace
