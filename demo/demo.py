@@ -24,7 +24,7 @@ def banner(shop, screen):
     screen.line()
     screen.table([
         ("masked", "SELECT * FROM customers LIMIT 5;"),
-        ("open", "SELECT * FROM sales_by_region;"),
+        ("open", "SELECT * FROM sales ORDER BY turnover DESC;"),
         ("refused", "UPDATE products SET price = 0;"),
         ("refused", "SELECT pg_read_file('/etc/passwd');"),
         ("finds nobody", "SELECT * FROM customers WHERE email LIKE 'ben%';"),

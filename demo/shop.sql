@@ -47,10 +47,10 @@ CREATE TABLE orders (
 );
 CREATE INDEX orders_customer ON orders (customer_id);
 
-CREATE VIEW sales_by_region AS
-    SELECT c.region, count(*) AS orders, sum(o.total) AS turnover
-    FROM orders o JOIN customers c ON c.id = o.customer_id
-    GROUP BY c.region;
+CREATE VIEW sales AS
+    SELECT p.name AS product, count(*) AS orders, sum(o.total) AS turnover
+    FROM orders o JOIN products p ON p.id = o.product_id
+    GROUP BY p.name;
 
 INSERT INTO products VALUES
     (1, 'Walnut desk', 849.00, 12), (2, 'Reading lamp', 79.90, 140),
