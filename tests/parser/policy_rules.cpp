@@ -1,0 +1,338 @@
+// Rules over relations: what is masked, what is closed, and why.
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "parser/masking/policy.h"
+#include "tests/parser/fixture_catalog.h"
+#include "tests/parser/policy_material.h"
+
+using namespace vitrine::parser;
+using namespace vitrine::parser::test;
+using vitrine::config::MaskKind;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+struct Compiled {
+    std::shared_ptr<const Policy> policy;
+    Names warnings;
+
+    [[nodiscard]] const RelationPolicy* of(std::string_view schema, std::string_view name) const {
+        const Relation* relation = policy->catalog().relation(schema, name);
+        INFO(schema << "." << name);
+        REQUIRE(relation != nullptr);
+        return policy->relation(relation->oid);
+    }
+    // "column=rule" of each masked one; "closed" alone for a closed relation.
+    [[nodiscard]] Names masked(std::string_view schema, std::string_view name) const {
+        const RelationPolicy* found = of(schema, name);
+        Names names;
+        if (found != nullptr && found->closed) {
+            return {"closed"};
+        }
+        if (found != nullptr) {
+            for (const MaskedColumn& column : found->masked) {
+                names.push_back(column.column->name + "=" + column.rule);
+            }
+        }
+        return names;
+    }
+    [[nodiscard]] bool open(std::string_view schema, std::string_view name) const {
+        return of(schema, name) == nullptr;
+    }
+    [[nodiscard]] std::string reason(std::string_view schema, std::string_view name) const {
+        const RelationPolicy* found = of(schema, name);
+        return found != nullptr && found->closed ? found->closed->reason : "";
+    }
+};
+
+Compiled compile(const Rules& rules, const Names& groups = {}, const Names& allow = {}) {
+    Compiled compiled;
+    compiled.policy = compile_policy(fixture_catalog(), rules.masking(), functions(allow), groups,
+                                     &compiled.warnings);
+    return compiled;
+}
+
+const vitrine::config::Mask kNull = mask(MaskKind::kNull);
+const vitrine::config::Mask kEmail = mask(MaskKind::kEmail);
+const vitrine::config::Mask kHash = mask(MaskKind::kHash);
+
+}  // namespace
+
+TEST_CASE("a rule masks the column it names and no other of that name", "[policy]") {
+    const auto compiled = compile(Rules().add({"public.customers.email"}, kEmail));
+    CHECK(compiled.masked("public", "customers") ==
+          Names{"email=masking.rules[0]", "email_lower=generated from a masked column"});
+    CHECK(compiled.open("crm", "customers"));
+    CHECK(compiled.open("Mixed", "Client Data"));
+    CHECK(compiled.open("public", "cards"));
+    CHECK(compiled.warnings.empty());
+    CHECK(compiled.policy->masked_columns() == 2);
+
+    const RelationPolicy* customers = compiled.of("public", "customers");
+    const auto number = [&](const char* name) { return customers->relation->column(name)->number; };
+    CHECK(compiled.policy->is_masked(customers->relation->oid, number("email")));
+    CHECK(compiled.policy->is_masked(customers->relation->oid, number("email_lower")));
+    CHECK_FALSE(compiled.policy->is_masked(customers->relation->oid, number("name")));
+    CHECK_FALSE(compiled.policy->is_masked(customers->relation->oid + 1, number("email")));
+}
+
+TEST_CASE("the last rule that applies to the user stands", "[policy]") {
+    Rules rules;
+    rules.add({"*.*.email"}, kEmail, {"fraud"});
+    rules.add({"public.customers.*"}, kNull, {"fraud", "dba"});
+    rules.add({"public.customers.email"}, kHash, {"dba"});
+    CHECK(compile(rules).masked("public", "customers").size() == 13);
+    CHECK(compile(rules).masked("public", "customers")[2] == "email=masking.rules[2]");
+    CHECK(compile(rules).masked("crm", "customers") == Names{"email=masking.rules[0]"});
+    CHECK(compile(rules, {"dba"}).masked("public", "customers") ==
+          Names{"email=masking.rules[0]", "email_lower=generated from a masked column"});
+    CHECK(compile(rules, {"x", "fraud"}).masked("public", "customers") ==
+          Names{"email=masking.rules[2]", "email_lower=generated from a masked column"});
+    CHECK(compile(rules, {"fraud"}).open("crm", "customers"));
+    CHECK(compile(rules, {"fraud", "dba"}).open("public", "customers"));
+    CHECK(compile(rules, {"FRAUD"}).masked("crm", "customers") == Names{"email=masking.rules[0]"});
+}
+
+TEST_CASE("a rule on a table holds for its partitions and children, by name", "[policy]") {
+    const auto compiled =
+        compile(Rules().add({"public.events.payload", "public.people.contact"}, kNull));
+    for (const char* name :
+         {"events", "events_2025", "events_2026", "events_rest", "events_rest_all"}) {
+        INFO(name);
+        CHECK(compiled.masked("public", name) == Names{"payload=masking.rules[0]"});
+    }
+    CHECK(compiled.masked("public", "staff") == Names{"contact=masking.rules[0]"});
+    // Not a column more than the rule named.
+    CHECK(compiled.policy->masked_columns() == 2);
+    // events_2026 has its columns in another order.
+    CHECK(compiled.of("public", "events_2026")->masked[0].column->number == 1);
+}
+
+TEST_CASE("a parent does not show what its child masks", "[policy]") {
+    SECTION("alike where one mask is meant") {
+        const auto compiled = compile(Rules().add({"public.events_rest_all.payload"}, kHash));
+        CHECK(compiled.masked("public", "events_rest_all") == Names{"payload=masking.rules[0]"});
+        CHECK(compiled.masked("public", "events_rest") == Names{"payload=masking.rules[0]"});
+        CHECK(compiled.masked("public", "events") == Names{"payload=masking.rules[0]"});
+        CHECK(compiled.open("public", "events_2025"));
+    }
+    SECTION("closed where two are") {
+        const auto compiled = compile(Rules()
+                                          .add({"public.events_2025.payload"}, kHash)
+                                          .add({"public.events_2026.payload"}, kNull));
+        CHECK(compiled.masked("public", "events") == Names{"closed"});
+        CHECK(compiled.masked("public", "events_2025") == Names{"payload=masking.rules[0]"});
+        CHECK(compiled.masked("public", "events_2026") == Names{"payload=masking.rules[1]"});
+        CHECK(compiled.open("public", "events_rest"));
+    }
+    SECTION("closed where a child has another mask than its parent") {
+        const auto compiled = compile(
+            Rules().add({"public.people.contact"}, kHash).add({"public.staff.contact"}, kNull));
+        CHECK(compiled.masked("public", "people") == Names{"closed"});
+        CHECK(compiled.masked("public", "staff") == Names{"contact=masking.rules[1]"});
+    }
+    SECTION("closed where a child is") {
+        const auto compiled = compile(Rules().add({"public.events_2025.day"}, kHash));
+        CHECK(compiled.masked("public", "events_2025") == Names{"closed"});
+        CHECK(compiled.masked("public", "events") == Names{"closed"});
+    }
+    SECTION("a column that only the child has is the child's") {
+        const auto compiled = compile(Rules().add({"public.staff.badge"}, kHash));
+        CHECK(compiled.masked("public", "staff") == Names{"badge=masking.rules[0]"});
+        CHECK(compiled.open("public", "people"));
+    }
+}
+
+TEST_CASE("a generated column keeps a rule of its own", "[policy]") {
+    const auto compiled = compile(Rules()
+                                      .add({"public.customers.email"}, kNull)
+                                      .add({"public.customers.email_lower"}, kHash));
+    CHECK(compiled.masked("public", "customers") ==
+          Names{"email=masking.rules[0]", "email_lower=masking.rules[1]"});
+}
+
+TEST_CASE("views are closed where they touch what is masked, and open where not", "[policy]") {
+    const auto compiled = compile(Rules().add({"public.customers.email"}, kEmail));
+    for (const char* name :
+         {"customer_contacts", "customer_contacts_again", "customer_rows", "customer_emails"}) {
+        INFO(name);
+        CHECK(compiled.masked("public", name) == Names{"closed"});
+        CHECK(compiled.policy->is_masked(compiled.of("public", name)->relation->oid, 1));
+    }
+    for (const char* name : {"product_prices", "customers_by_region", "customers_with_notes",
+                             "region_totals", "schemas"}) {
+        INFO(name);
+        CHECK(compiled.open("public", name));
+    }
+    // A predicate touches, too.
+    const auto notes = compile(Rules().add({"public.customers.notes"}, kNull));
+    CHECK(notes.masked("public", "customers_with_notes") == Names{"closed"});
+    CHECK(notes.open("public", "customer_contacts"));
+    CHECK(notes.masked("public", "customer_rows") == Names{"closed"});
+    CHECK(notes.open("public", "customer_emails"));
+}
+
+TEST_CASE("views are closed by what they call, and by system relations that are not open",
+          "[policy]") {
+    const auto compiled = compile({});
+    for (const char* name :
+         {"tables_as_xml", "writes_a_lot", "taxed", "joined", "evens", "sessions"}) {
+        INFO(name);
+        CHECK(compiled.masked("public", name) == Names{"closed"});
+    }
+    CHECK(compiled.reason("public", "taxed").find("public.add_tax") != std::string::npos);
+    CHECK(compile({}, {}, {"public.add_tax(numeric)"}).open("public", "taxed"));
+    CHECK(compile({}, {}, {"*.*"}).masked("public", "writes_a_lot") == Names{"closed"});
+    // Row security, and casts that to_json() finds.
+    CHECK(compiled.masked("public", "audited") == Names{"closed"});
+    CHECK(compiled.masked("public", "moods") == Names{"closed"});
+    CHECK(compiled.open("public", "tickets"));
+}
+
+TEST_CASE("rules that name views and system relations close them", "[policy]") {
+    const auto view = compile(Rules().add({"public.product_prices.price"}, kNull));
+    CHECK(view.masked("public", "product_prices") == Names{"closed"});
+    CHECK(view.reason("public", "product_prices").starts_with("Rules on views are not supported"));
+    REQUIRE(view.warnings.size() == 1);
+    CHECK(view.warnings[0].find("rules on views are not supported yet") != std::string::npos);
+    // A star that matches one closes it without a word.
+    const auto star = compile(Rules().add({"public.*.price"}, kNull));
+    CHECK(star.masked("public", "product_prices") == Names{"closed"});
+    CHECK(star.masked("public", "products") == Names{"price=masking.rules[0]"});
+    CHECK(star.warnings.empty());
+
+    const auto system = compile(Rules().add({"pg_catalog.pg_class.relname"}, kNull));
+    CHECK(system.masked("pg_catalog", "pg_class") == Names{"closed"});
+    CHECK(system.warnings.size() == 1);
+    // Stars do not reach the system's relations.
+    const auto all = compile(Rules().add({"*.*.*"}, kNull));
+    CHECK(all.open("pg_catalog", "pg_class"));
+    CHECK(all.masked("pg_catalog", "pg_stat_activity") == Names{"query=builtin: pg_stat_activity"});
+}
+
+TEST_CASE("a materialized view is masked by a rule that names it", "[policy]") {
+    const auto named = compile(Rules()
+                                   .add({"public.customers.email"}, kEmail)
+                                   .add({"public.customer_emails.email"}, kHash));
+    CHECK(named.masked("public", "customer_emails") == Names{"email=masking.rules[1]"});
+    // A star may have missed a column of it that was renamed.
+    const auto star = compile(Rules().add({"public.*.email"}, kEmail));
+    CHECK(star.masked("public", "customer_emails") == Names{"closed"});
+}
+
+TEST_CASE("a mask that cannot stand for its column closes the relation", "[policy]") {
+    const auto compiled = compile(Rules().add({"public.orders.total"}, kHash));
+    CHECK(compiled.masked("public", "orders") == Names{"closed"});
+    REQUIRE(compiled.warnings.size() == 1);
+    CHECK(compiled.warnings[0] ==
+          "masking.rules[0] cannot apply to public.orders.total: the mask \"hash\" is for text, "
+          "bigint, integer and uuid, and the column is numeric(12,2); the relation is closed");
+    CHECK(compiled.masked("public", "region_totals") == Names{"closed"});
+    CHECK(compiled.open("public", "order_lines"));
+    CHECK(compile(Rules().add({"public.orders.status"}, constant("lost")))
+              .masked("public", "orders") == Names{"closed"});
+    CHECK(compile(Rules().add({"public.orders.status"}, constant("paid")))
+              .masked("public", "orders") == Names{"status=masking.rules[0]"});
+}
+
+TEST_CASE("a rule that names nothing is told of", "[policy]") {
+    const auto compiled =
+        compile(Rules().add({"public.customer.email", "public.customers.mail"}, kNull));
+    CHECK(compiled.warnings ==
+          Names{"masking.rules[0]: public.customer.email names no existing column",
+                "masking.rules[0]: public.customers.mail names no existing column"});
+}
+
+TEST_CASE("the system's own relations", "[policy]") {
+    const auto compiled = compile({});
+    for (const char* name :
+         {"pg_statistic", "pg_statistic_ext_data", "pg_authid", "pg_shadow", "pg_largeobject",
+          "pg_user_mapping", "pg_hba_file_rules", "pg_file_settings", "pg_ident_file_mappings",
+          "pg_backend_memory_contexts", "pg_shmem_allocations", "pg_config"}) {
+        INFO(name);
+        CHECK(compiled.masked("pg_catalog", name) == Names{"closed"});
+    }
+    const auto columns = [&](const char* schema, const char* name) {
+        Names names;
+        for (const MaskedColumn& masked : compiled.of(schema, name)->masked) {
+            names.push_back(masked.column->name);
+        }
+        return names;
+    };
+    CHECK(columns("pg_catalog", "pg_stats") ==
+          Names{"most_common_vals", "histogram_bounds", "most_common_elems"});
+    CHECK(columns("pg_catalog", "pg_stats_ext") == Names{"most_common_vals"});
+    CHECK(columns("pg_catalog", "pg_stats_ext_exprs") ==
+          Names{"most_common_vals", "histogram_bounds", "most_common_elems"});
+    CHECK(columns("pg_catalog", "pg_stat_activity") == Names{"query"});
+    CHECK(columns("pg_catalog", "pg_prepared_statements") == Names{"statement"});
+    CHECK(columns("pg_catalog", "pg_cursors") == Names{"statement"});
+    CHECK(columns("pg_catalog", "pg_user_mappings") == Names{"umoptions"});
+    CHECK(columns("pg_catalog", "pg_subscription") == Names{"subconninfo"});
+    CHECK(columns("pg_catalog", "pg_stat_wal_receiver") == Names{"conninfo"});
+    CHECK(columns("information_schema", "user_mapping_options") == Names{"option_value"});
+    CHECK(columns("pg_catalog", "pg_settings") == Names{"setting", "boot_val", "reset_val"});
+    CHECK_FALSE(compiled.of("pg_catalog", "pg_settings")->filter.empty());
+    // What psql's \d family, pg_dump, IDEs and drivers read.
+    for (const char* name : {"pg_class",
+                             "pg_attribute",
+                             "pg_attrdef",
+                             "pg_type",
+                             "pg_proc",
+                             "pg_index",
+                             "pg_constraint",
+                             "pg_namespace",
+                             "pg_roles",
+                             "pg_database",
+                             "pg_depend",
+                             "pg_description",
+                             "pg_trigger",
+                             "pg_rewrite",
+                             "pg_inherits",
+                             "pg_statistic_ext",
+                             "pg_foreign_server",
+                             "pg_extension",
+                             "pg_policy",
+                             "pg_publication",
+                             "pg_subscription_rel",
+                             "pg_largeobject_metadata",
+                             "pg_auth_members",
+                             "pg_db_role_setting",
+                             "pg_tables",
+                             "pg_views",
+                             "pg_matviews",
+                             "pg_indexes",
+                             "pg_stat_user_tables",
+                             "pg_locks",
+                             "pg_sequences",
+                             "pg_sequence"}) {
+        INFO(name);
+        CHECK(compiled.open("pg_catalog", name));
+    }
+    for (const char* name : {"columns", "tables", "key_column_usage", "views", "routines"}) {
+        CHECK(compiled.open("information_schema", name));
+    }
+}
+
+TEST_CASE("each system relation of the server is judged by name", "[policy]") {
+    const auto compiled = compile({});
+    for (const Relation& relation : compiled.policy->catalog().relations()) {
+        const RelationPolicy* found = compiled.policy->relation(relation.oid);
+        if (relation.oid < kFirstNormalObjectId && found != nullptr && found->closed) {
+            INFO(relation.schema << "." << relation.name);
+            CHECK(found->closed->reason.find("does not know") == std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("policies are told apart, and keep their catalog", "[policy]") {
+    auto first = compile({}).policy;
+    auto second = compile({}).policy;
+    CHECK(first->version() < second->version());
+    CHECK(&first->catalog() == fixture_catalog().get());
+}
