@@ -54,9 +54,9 @@ Objection setting_objection(SettingObjection objection, std::string rule) {
             false};
 }
 
-Objection parameter_as_constant() {
+Objection parameter_as_constant(int number) {
     return {"42601",
-            "syntax error at or near \"$\"",
+            "syntax error at or near \"$" + std::to_string(number) + "\"",
             "PostgreSQL takes no parameter in this place.",
             "",
             "syntax",
@@ -94,7 +94,7 @@ class TextJudge {
   private:
     Judgement whole(Objection objection, std::size_t position) const;
     StatementJudgement statement(const RawStmt* raw);
-    void finish(Judgement& out) const;
+    void finish(Judgement& out);
 
     // One statement at a time: `query_` looks into it, `out_` is what is said of it.
     void kind(const Node* node);
@@ -194,7 +194,7 @@ Judgement TextJudge::judge() {
     return out;
 }
 
-void TextJudge::finish(Judgement& out) const {
+void TextJudge::finish(Judgement& out) {
     const std::size_t first = out.first_refused();
     std::size_t end = sql_.size();
     if (first < out.statements.size()) {
@@ -227,7 +227,7 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
     query_ = &query;
     out_ = &out;
     path_changes_ = false;
-    const std::size_t edits_before = edits_.size();
+    const std::size_t edits_before = edits_.count();
     kind(raw->stmt);
     query.finish();
     query_ = nullptr;
@@ -248,7 +248,7 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
     if (path_changes_) {
         path_.known = false;
     }
-    if (edits_.size() != edits_before) {
+    if (edits_.count() != edits_before) {
         out.forwarded = edits_.render(sql_, out.begin, end).text;
     }
     return out;
@@ -467,7 +467,8 @@ void TextJudge::set(const VariableSetStmt* stmt) {
             for (const ListCell& cell : cells(stmt->args)) {
                 const Node* argument = syntax::node(cell);
                 if (is_a(argument, T_ParamRef)) {
-                    query_->refuse(parameter_as_constant(), as<ParamRef>(argument)->location);
+                    const auto* parameter = as<ParamRef>(argument);
+                    query_->refuse(parameter_as_constant(parameter->number), parameter->location);
                     return;
                 }
                 // SET TIME ZONE INTERVAL '…'

@@ -39,9 +39,9 @@ Objection not_supported(std::string construct, std::string detail, std::string h
             std::move(rule),   false};
 }
 
-Objection parser_extension() {
+Objection parser_extension(const Node* parameter) {
     return {"42601",
-            "syntax error at or near \"$\"",
+            "syntax error at or near \"$" + std::to_string(as<ParamRef>(parameter)->number) + "\"",
             "PostgreSQL takes no parameter in this place.",
             "",
             "syntax",
@@ -230,11 +230,14 @@ void Query::visit(const Item& item) {
     switch (nodeTag(node)) {
         case T_List: {
             const auto all = cells(as<List>(node));
-            for (std::size_t i = all.size(); i > 0; --i) {
-                if (all[i - 1].ptr_value != nullptr) {
-                    stack_.push_back(
-                        {syntax::node(all[i - 1]), item.ctes, item.select, item.depth});
-                }
+            if (item.cell + 1 < all.size()) {
+                Item rest = item;
+                ++rest.cell;
+                stack_.push_back(rest);
+            }
+            if (item.cell < all.size() && all[item.cell].ptr_value != nullptr) {
+                stack_.push_back(
+                    {syntax::node(all[item.cell]), item.ctes, item.select, item.depth});
             }
             return;
         }
@@ -395,7 +398,7 @@ void Query::visit(const Item& item) {
             const auto* cast = as<TypeCast>(node);
             // libpg_query's own: `int $1` where PostgreSQL takes only a string constant.
             if (is_a(cast->arg, T_ParamRef) && cast->location < 0) {
-                refuse(parser_extension(), as<ParamRef>(cast->arg)->location);
+                refuse(parser_extension(cast->arg), as<ParamRef>(cast->arg)->location);
             }
             push_children(item);
             return;
@@ -437,15 +440,19 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
                keyword_before(target == nullptr ? -1 : target->location, "into"));
     }
     if (select->lockingClause != nullptr) {
-        static constexpr std::array<std::string_view, 4> kStrengths{"update", "no", "share", "key"};
-        const syntax::Tokens& all = tokens();
-        std::size_t position = begin_;
-        for (std::size_t i = 0; i + 1 < all.size(); ++i) {
-            if (all.is_keyword(i, "for") &&
-                std::any_of(kStrengths.begin(), kStrengths.end(),
-                            [&](std::string_view word) { return all.is_keyword(i + 1, word); })) {
-                position = all.begin(i);
-                break;
+        if (!locking_position_) {
+            static constexpr std::array<std::string_view, 4> kStrengths{"update", "no", "share",
+                                                                        "key"};
+            const syntax::Tokens& all = tokens();
+            locking_position_ = begin_;
+            for (std::size_t i = 0; i + 1 < all.size(); ++i) {
+                if (all.is_keyword(i, "for") &&
+                    std::any_of(kStrengths.begin(), kStrengths.end(), [&](std::string_view word) {
+                        return all.is_keyword(i + 1, word);
+                    })) {
+                    locking_position_ = all.begin(i);
+                    break;
+                }
             }
         }
         const auto* clause = as<LockingClause>(cells(select->lockingClause)[0].ptr_value);
@@ -457,7 +464,7 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
                 "A locking clause writes to the rows it locks, and every session through vitrine "
                 "is read-only.",
                 "Leave the locking clause out.", "read-only: SELECT FOR " + strength, false},
-               position);
+               *locking_position_);
     }
 
     Item inner{as<Node>(select), item.ctes, ++selects_, item.depth};
@@ -602,7 +609,8 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
     // libpg_query's own: EXTRACT($1 FROM x).
     if (call->funcformat == COERCE_SQL_SYNTAX && name.object.name == "extract" &&
         !arguments.empty() && is_a(arguments[0].ptr_value, T_ParamRef)) {
-        refuse(parser_extension(), as<ParamRef>(arguments[0].ptr_value)->location);
+        refuse(parser_extension(syntax::node(arguments[0])),
+               as<ParamRef>(arguments[0].ptr_value)->location);
     }
     CallShape shape;
     shape.arguments_min = arguments.size();
@@ -620,6 +628,16 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
     }
     if (finding.by_argument != nullptr) {
         judge_setting_call(call, *finding.by_argument);
+    }
+    if (finding.column_notation) {
+        ColumnCall column{name.object.name, {}, call->location};
+        if (is_a(arguments[0].ptr_value, T_ColumnRef)) {
+            const auto fields = cells(as<ColumnRef>(arguments[0].ptr_value)->fields);
+            if (fields.size() == 1) {
+                column.argument = string_value(fields[0].ptr_value);
+            }
+        }
+        column_calls_.push_back(column);
     }
 }
 
@@ -857,6 +875,25 @@ void Query::name_relation(const RangeVar* relation) {
     }
 }
 
+bool Query::edit(std::size_t begin, std::size_t end, std::string text, int location) {
+    // What is put in keeps its distance from what stands beside it.
+    if (begin == begin_ || sql_[begin - 1] != ' ') {
+        text.insert(0, " ");
+    }
+    if (end < sql_.size() && sql_[end] != ' ') {
+        text += ' ';
+    }
+    if (edits_.added_bytes() + text.size() > limits::kStatementBytesMax) {
+        refuse({"54000", "the statement would be too long with its masks in place",
+                "Each reference to a masked relation is replaced by a query over it.",
+                "Refer to masked relations less often.", "limit: statement size", false},
+               location);
+        return false;
+    }
+    edits_.replace(begin, end, std::move(text), at(location));
+    return true;
+}
+
 void Query::note_masked(const RelationPolicy& policy) {
     for (const MaskedColumn& masked : policy.masked) {
         masked_.insert(column_title(*policy.relation, *masked.column));
@@ -900,16 +937,15 @@ void Query::rewrite(const RangeVar* reference, const RelationPolicy& policy,
     if (table_command) {
         --first;
     }
-    const std::string begin = table_command ? " SELECT * FROM (" : " (";
+    const std::string begin = table_command ? "SELECT * FROM (" : "(";
     const std::string select = masked_select(policy, !reference->inh);
     const std::string filter = masked_filter(policy);
     const std::string own_alias = " AS " + quoted_identifier(reference->relname);
-    const std::size_t position = at(reference->location);
     if (sample == nullptr) {
-        edits_.replace(all.begin(first), all.end(behind - 1),
-                       begin + select + filter + ")" +
-                           (reference->alias == nullptr ? own_alias : std::string()) + " ",
-                       position);
+        edit(all.begin(first), all.end(behind - 1),
+             begin + select + filter + ")" +
+                 (reference->alias == nullptr ? own_alias : std::string()),
+             reference->location);
         return;
     }
     // TABLESAMPLE belongs to the relation itself: the alias moves behind it.
@@ -942,8 +978,9 @@ void Query::rewrite(const RangeVar* reference, const RelationPolicy& policy,
     if (end == 0 || end > all.size()) {
         return lost();
     }
-    edits_.replace(all.begin(first), all.end(behind - 1), begin + select + " ", position);
-    edits_.replace(all.end(end - 1), all.end(end - 1), filter + ")" + alias + " ", position);
+    if (edit(all.begin(first), all.end(behind - 1), begin + select, reference->location)) {
+        edit(all.end(end - 1), all.end(end - 1), filter + ")" + alias, reference->location);
+    }
 }
 
 void Query::copy_relation(const CopyStmt* copy) {
@@ -1033,97 +1070,129 @@ void Query::copy_relation(const CopyStmt* copy) {
                target->location);
         return;
     }
-    edits_.replace(all.begin(first), all.end(behind - 1), " " + masked_copy(*policy, columns) + " ",
-                   at(target->location));
+    edit(all.begin(first), all.end(behind - 1), masked_copy(*policy, columns), target->location);
 }
 
 // ---------------------------------------------------------------------------------------------
 // What needs the whole statement
 
 void Query::finish() {
+    collect_names();
     finish_qualified();
     finish_attributes();
+    finish_column_calls();
     finish_system_columns();
     finish_same_names();
+}
+
+void Query::collect_names() {
+    for (const RangeItem& item : items_) {
+        NamedItems& named = names_[item.name];
+        if (item.relation == nullptr || item.renamed_columns) {
+            named.others = true;
+        } else if (std::find(named.relations.begin(), named.relations.end(), item.relation) ==
+                   named.relations.end()) {
+            named.relations.push_back(item.relation);
+        }
+        named.any_rewritten = named.any_rewritten || item.rewritten;
+        if (item.rewritten && !item.aliased) {
+            named.rewritten_alone = named.rewritten_alone && (named.rewritten == nullptr ||
+                                                              named.rewritten == item.relation);
+            named.rewritten = item.relation;
+        } else {
+            named.rewritten_alone = false;
+        }
+    }
+}
+
+// Everything in the statement that has this name is a relation with that column.
+bool Query::surely_has_column(std::string_view item, std::string_view column) const {
+    const auto named = names_.find(item);
+    return named != names_.end() && !named->second.others &&
+           std::all_of(named->second.relations.begin(), named->second.relations.end(),
+                       [&](const Relation* r) { return r->column(column) != nullptr; });
 }
 
 // `shop.customers.email` names the relation, and where that stood now stands a derived table of
 // the relation's own name.
 void Query::finish_qualified() {
     for (const QualifiedReference& reference : qualified_) {
-        if (is_temporary_schema(reference.relation.schema)) {
-            continue;  // names nothing: the server says so
+        const auto named = names_.find(reference.relation.name);
+        if (named == names_.end() || named->second.rewritten == nullptr ||
+            is_temporary_schema(reference.relation.schema)) {
+            continue;  // the server knows what it is, or that it is nothing
         }
-        const Relation* relation =
-            policy_.catalog().relation(reference.relation.schema, reference.relation.name);
-        const auto is_it = [&](const RangeItem& item) {
-            return item.rewritten && !item.aliased && item.relation == relation;
-        };
-        if (relation == nullptr || std::none_of(items_.begin(), items_.end(), is_it)) {
-            continue;
-        }
-        const bool alone = std::all_of(items_.begin(), items_.end(), [&](const RangeItem& item) {
-            return item.name != reference.relation.name || is_it(item);
-        });
         const std::size_t first = tokens().at(at(reference.location));
         const std::size_t behind = tokens().after_name(first, reference.parts);
-        if (!alone || first >= tokens().size()) {
-            refuse(not_supported("the column reference by schema to masked relation " +
-                                     reference.relation.text(),
-                                 "Something else in the statement has the same name.",
+        if (!named->second.rewritten_alone || first >= tokens().size()) {
+            refuse(not_supported("the column reference by schema to " + reference.relation.text(),
+                                 "A masked relation and something else in the statement have the "
+                                 "same name.",
                                  "Give the relation an alias and refer to that.",
                                  "masking: reference"),
                    reference.location);
-            continue;
+            return;
         }
-        edits_.replace(tokens().begin(first), tokens().end(behind - 1),
-                       " " + quoted_identifier(reference.relation.name), at(reference.location));
+        const Relation* relation =
+            policy_.catalog().relation(reference.relation.schema, reference.relation.name);
+        if (relation != named->second.rewritten) {
+            continue;  // another schema's: names nothing in this statement
+        }
+        if (!edit(tokens().begin(first), tokens().end(behind - 1),
+                  quoted_identifier(reference.relation.name), reference.location)) {
+            return;
+        }
     }
 }
 
 // `x.f` calls a function f where x has no such column.
 void Query::finish_attributes() {
+    std::set<std::pair<std::string_view, std::string_view>> seen;
     for (const Attribute& attribute : attributes_) {
-        if (policy_.catalog().functions(attribute.name).empty()) {
+        if (policy_.catalog().functions(attribute.name).empty() ||
+            !seen.insert({attribute.qualifier, attribute.name}).second) {
             continue;
         }
         auto objection = calls_.attribute(attribute.name);
-        if (!objection) {
-            continue;
-        }
-        // Certain where everything of that name is a relation that has the column.
-        bool column = false;
-        bool doubtful = attribute.qualifier.empty();
-        for (const RangeItem& item : items_) {
-            if (item.name != attribute.qualifier) {
-                continue;
-            }
-            if (item.relation != nullptr && !item.renamed_columns &&
-                item.relation->column(attribute.name) != nullptr) {
-                column = true;
-            } else {
-                doubtful = true;
-            }
-        }
-        if (!column || doubtful) {
+        if (objection && (attribute.qualifier.empty() ||
+                          !surely_has_column(attribute.qualifier, attribute.name))) {
             refuse(std::move(*objection), attribute.location);
         }
     }
 }
 
+// `email(c)` is c.email where no function has the name.
+void Query::finish_column_calls() {
+    std::set<std::pair<std::string_view, std::string_view>> seen;
+    for (const ColumnCall& call : column_calls_) {
+        if (!call.argument.empty() && !seen.insert({call.function, call.argument}).second) {
+            continue;
+        }
+        if (call.argument.empty() || !surely_has_column(call.argument, call.function)) {
+            refuse({"42883", "function " + std::string(call.function) + "(…) does not exist", "",
+                    "Check the name and its schema; a function that is new is known to vitrine "
+                    "within seconds. A column of a row is (row).column.",
+                    "function: " + std::string(call.function), true},
+                   call.location);
+        }
+    }
+}
+
 void Query::finish_system_columns() {
+    if (system_columns_.empty()) {
+        return;
+    }
+    const bool any = std::any_of(names_.begin(), names_.end(),
+                                 [](const auto& named) { return named.second.any_rewritten; });
     for (const Attribute& column : system_columns_) {
-        const auto found = std::find_if(items_.begin(), items_.end(), [&](const RangeItem& item) {
-            return item.rewritten && (column.qualifier.empty() || column.qualifier == item.name);
-        });
-        if (found != items_.end()) {
-            refuse(
-                not_supported("system column " + std::string(column.name) +
-                                  " in a query over the masked relation " + found->relation->name,
-                              "A masked relation has its own columns only.",
-                              "Leave it out, or qualify it with the relation it belongs to.",
-                              "masking: system column"),
-                column.location);
+        const auto named = names_.find(column.qualifier);
+        if (column.qualifier.empty() ? any : named != names_.end() && named->second.any_rewritten) {
+            refuse(not_supported("system column " + std::string(column.name) +
+                                     " in a query over a masked relation",
+                                 "A masked relation has its own columns only.",
+                                 "Leave it out, or qualify it with the relation it belongs to.",
+                                 "masking: system column"),
+                   column.location);
         }
     }
 }

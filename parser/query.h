@@ -80,6 +80,7 @@ class Query {
         const VisibleCte* ctes;
         std::uint32_t select;
         std::uint32_t depth;
+        std::size_t cell = 0;  // of a list: where to go on
     };
     // Something in a FROM clause that column references can be qualified with.
     struct RangeItem {
@@ -100,6 +101,21 @@ class Query {
         std::string_view qualifier;  // empty: of an expression
         std::string_view name;
         int location;
+    };
+    // `f(x)` where no function f is known: the column f of x, or nothing.
+    struct ColumnCall {
+        std::string_view function;
+        std::string_view argument;  // empty: not a plain name
+        int location;
+    };
+    // What stands in FROM clauses under one name.
+    struct NamedItems {
+        std::vector<const Relation*> relations;  // each once
+        bool others = false;                     // something whose columns are not known here
+        // Relations that are replaced, and stand under their own name.
+        const Relation* rewritten = nullptr;
+        bool rewritten_alone = true;  // nothing else has the name
+        bool any_rewritten = false;
     };
 
     void visit(const Item& item);
@@ -122,7 +138,12 @@ class Query {
     void note_masked(const RelationPolicy& policy);
     bool closed(const RelationPolicy* policy, int location);
     std::size_t at(int location) const;
+    // False after an objection: the text would grow beyond all bounds.
+    bool edit(std::size_t begin, std::size_t end, std::string text, int location);
 
+    void collect_names();
+    [[nodiscard]] bool surely_has_column(std::string_view item, std::string_view column) const;
+    void finish_column_calls();
     void finish_qualified();
     void finish_attributes();
     void finish_system_columns();
@@ -147,6 +168,9 @@ class Query {
     std::vector<QualifiedReference> qualified_;
     std::vector<Attribute> attributes_;
     std::vector<Attribute> system_columns_;
+    std::vector<ColumnCall> column_calls_;
+    std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()
+    std::optional<std::size_t> locking_position_;
 
     std::optional<Refused> refusal_;
     std::set<std::string> masked_;

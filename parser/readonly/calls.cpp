@@ -114,11 +114,9 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
                 finding.objection = function_refused(*candidate, std::move(why), name.qualified());
                 return finding;
         }
-        if (!candidate->builtin) {
-            if (auto objection = type(candidate->result_type)) {
-                finding.objection = std::move(objection);
-                return finding;
-            }
+        if (auto objection = type(candidate->result_type)) {
+            finding.objection = std::move(objection);
+            return finding;
         }
     }
     bool is_type = false;
@@ -142,20 +140,16 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
     if (shape.plain_single && !name.qualified()) {
         // With a function of the name but none that fits, the server tries the column too.
         finding.column_notation = true;
-        if (!reachable) {
-            return finding;
-        }
+        return finding;
     }
-    if (!finding.column_notation) {
-        finding.objection =
-            Objection{"42883",
-                      "function " + name.text() + "(…) does not exist",
-                      reachable ? "No function of this name takes that many arguments." : "",
-                      "Check the name and its schema; a function that is new is known to vitrine "
-                      "within seconds.",
-                      "function: " + name.text(),
-                      true};
-    }
+    finding.objection =
+        Objection{"42883",
+                  "function " + name.text() + "(…) does not exist",
+                  reachable ? "No function of this name takes that many arguments." : "",
+                  "Check the name and its schema; a function that is new is known to vitrine "
+                  "within seconds.",
+                  "function: " + name.text(),
+                  true};
     return finding;
 }
 

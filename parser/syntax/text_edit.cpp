@@ -6,14 +6,17 @@ namespace vitrine::parser::syntax {
 
 void TextEdits::replace(std::size_t begin, std::size_t end, std::string text,
                         std::size_t client_position) {
-    const auto place =
-        std::upper_bound(edits_.begin(), edits_.end(), begin,
-                         [](std::size_t position, const Edit& e) { return position < e.begin; });
-    edits_.insert(place, Edit{begin, end, std::move(text), client_position});
+    sorted_ = sorted_ && (edits_.empty() || edits_.back().begin <= begin);
+    added_bytes_ += text.size();
+    edits_.push_back(Edit{begin, end, std::move(text), client_position});
 }
 
-TextEdits::Rendered TextEdits::render(std::string_view sql, std::size_t begin,
-                                      std::size_t end) const {
+TextEdits::Rendered TextEdits::render(std::string_view sql, std::size_t begin, std::size_t end) {
+    if (!sorted_) {
+        std::stable_sort(edits_.begin(), edits_.end(),
+                         [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+        sorted_ = true;
+    }
     Rendered out;
     std::size_t at = begin;
     const auto keep = [&](std::size_t until) {

@@ -16,16 +16,16 @@ class TextEdits {
     // What stands in [begin, end) is replaced; begin == end inserts. Edits do not overlap. An
     // error in the new text is shown at `client_position`.
     void replace(std::size_t begin, std::size_t end, std::string text, std::size_t client_position);
-    [[nodiscard]] bool empty() const { return edits_.empty(); }
-    // How many; what a statement added is known by the difference.
-    [[nodiscard]] std::size_t size() const { return edits_.size(); }
+    [[nodiscard]] std::size_t count() const { return edits_.size(); }
+    // Bytes of all the new texts together.
+    [[nodiscard]] std::size_t added_bytes() const { return added_bytes_; }
 
     struct Rendered {
         std::string text;
         std::vector<PositionMap::Piece> pieces;
     };
     // [begin, end) of `sql` with those edits that lie within.
-    [[nodiscard]] Rendered render(std::string_view sql, std::size_t begin, std::size_t end) const;
+    [[nodiscard]] Rendered render(std::string_view sql, std::size_t begin, std::size_t end);
 
   private:
     struct Edit {
@@ -34,7 +34,9 @@ class TextEdits {
         std::string text;
         std::size_t client_position;
     };
-    std::vector<Edit> edits_;  // sorted by render()
+    std::vector<Edit> edits_;
+    bool sorted_ = true;
+    std::size_t added_bytes_ = 0;
 };
 
 }  // namespace vitrine::parser::syntax
