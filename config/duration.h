@@ -7,7 +7,7 @@
 
 namespace vitrine::config {
 
-// Nothing where it is not one, or too large to be counted.
+// Nothing where it is not one, or 0; the longest there is where it is beyond counting.
 [[nodiscard]] std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 
 }  // namespace vitrine::config

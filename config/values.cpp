@@ -1,5 +1,7 @@
 #include "config/values.h"
 
+#include "config/duration.h"
+
 #include <arpa/inet.h>
 
 #include <algorithm>
@@ -407,24 +409,34 @@ std::optional<std::uint64_t> with_unit(std::string_view text, std::initializer_l
 
 }  // namespace
 
+std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
+    const auto seconds = with_unit(text, {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}});
+    if (!seconds) {
+        return std::nullopt;
+    }
+    constexpr auto kMost = std::chrono::seconds::max().count();
+    return std::chrono::seconds(
+        static_cast<std::int64_t>(std::min(*seconds, static_cast<std::uint64_t>(kMost))));
+}
+
 std::optional<std::chrono::seconds> read_duration(Reader& reader, const Value& value,
                                                   std::chrono::seconds max) {
     const auto text = plain_scalar(reader, value, "a duration such as 90s, 15m, 12h or 400d");
     if (!text) {
         return std::nullopt;
     }
-    const auto seconds = with_unit(*text, {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}});
+    const auto seconds = parse_duration(*text);
     if (!seconds) {
         reader.problem(value,
                        "is " + shown(*text) + "; write a duration such as 90s, 15m, 12h or 400d");
         return std::nullopt;
     }
-    if (*seconds > static_cast<std::uint64_t>(max.count())) {
+    if (*seconds > max) {
         reader.problem(
             value, "is " + shown(*text) + "; write at most " + std::to_string(max.count()) + "s");
         return std::nullopt;
     }
-    return std::chrono::seconds(*seconds);
+    return seconds;
 }
 
 std::optional<std::uint64_t> read_size(Reader& reader, const Value& value) {

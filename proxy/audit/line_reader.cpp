@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kPieceBytes = 256 * 1024;
 
 // Together well above the time of one write of a large record.
-constexpr unsigned kWaitsMax = 5;
+constexpr unsigned kWaitsMax = 2;
 constexpr std::chrono::milliseconds kWait{10};
 
 ssize_t read_some(int fd, char* out, std::size_t size, std::uint64_t offset) {

@@ -28,7 +28,7 @@ struct ToVerify {
     FileVerdict verdict;
 };
 
-void verify_all(const std::filesystem::path& directory, std::vector<ToVerify>& files) {
+void verify_all(const std::filesystem::path& directory, std::vector<ToVerify>& files, bool live) {
     // The largest first, so that no core waits for the last one.
     std::sort(files.begin(), files.end(), [](const ToVerify& a, const ToVerify& b) {
         return a.file.size != b.file.size ? a.file.size > b.file.size : a.file.name < b.file.name;
@@ -37,7 +37,7 @@ void verify_all(const std::filesystem::path& directory, std::vector<ToVerify>& f
     const auto work = [&] {
         for (std::size_t i = next++; i < files.size(); i = next++) {
             ToVerify& one = files[i];
-            one.verdict = verify_file(directory, one.file.name, one.claims, one.file.size);
+            one.verdict = verify_file(directory, one.file.name, one.claims, one.file.size, live);
         }
     };
     const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
@@ -150,6 +150,8 @@ Verified verify(const std::filesystem::path& directory, std::string_view public_
 
     if (!ledger.is_there) {
         if (listed.files.empty()) {
+            // Some other directory: what stands in it is none of our business.
+            verified.broken.clear();
             verified.not_checkable.push_back({directory, 0, "there is no query log here"});
             return verified;
         }
@@ -175,7 +177,7 @@ Verified verify(const std::filesystem::path& directory, std::string_view public_
             files.push_back({{name, 0}, &claims, {}});
         }
     }
-    verify_all(directory, files);
+    verify_all(directory, files, !ledger.closed);
     find_unvouched(directory, ledger, files);
     for (ToVerify& one : files) {
         append(verified.broken, one.verdict.broken);

@@ -196,7 +196,7 @@ FileVerdict FileReading::finish(std::string_view torn) {
 }  // namespace
 
 FileVerdict verify_file(const std::filesystem::path& directory, const std::string& name,
-                        const FileClaims* claims, std::uint64_t size_at_start) {
+                        const FileClaims* claims, std::uint64_t size_at_start, bool live) {
     const auto path = directory / name;
     FileVerdict verdict;
     const auto file = open_to_read(path.string());
@@ -220,7 +220,7 @@ FileVerdict verify_file(const std::filesystem::path& directory, const std::strin
     LineReader reader(file->get());
     FileReading reading(directory, name, claims, size_at_start);
     std::string_view line;
-    while (reader.next_settled(line)) {
+    while (live ? reader.next_settled(line) : reader.next(line)) {
         reading.record(line, reader.offset());
     }
     verdict = reading.finish(reader.torn());

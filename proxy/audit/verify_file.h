@@ -28,6 +28,6 @@ struct FileVerdict {
 // lines that end behind it may be newer than what was read of the ledger.
 [[nodiscard]] FileVerdict verify_file(const std::filesystem::path& directory,
                                       const std::string& name, const FileClaims* claims,
-                                      std::uint64_t size_at_start);
+                                      std::uint64_t size_at_start, bool live);
 
 }  // namespace vitrine::audit

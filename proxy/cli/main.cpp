@@ -79,7 +79,6 @@ int main(int argc, char** argv) {
     issue->add_option("--groups", token.groups, "the user's groups")->delimiter(',');
     issue->add_option("--ttl", token.ttl, "how long it is good for: 90s, 15m, 4h (default 15m)");
     issue->add_option("--reason", token.reason, "why, for the query log");
-    issue->add_option("--issuer", token.issuer, "the issuer, where several can sign");
     issue->callback([&] { run = [&] { return cli::issue_token(token); }; });
 
     auto* audit = app.add_subcommand("audit", "the query log");

@@ -30,7 +30,6 @@ struct ExplainArguments {
 
 struct TokenArguments {
     std::string config;
-    std::string issuer;  // empty: the only one with a signing key
     std::string user;
     std::vector<std::string> databases;
     std::vector<std::string> groups;

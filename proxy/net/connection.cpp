@@ -717,10 +717,10 @@ bool Connection::step_conversation() {
             conversation_->from_client(bytes);
         }
     }
-    if (conversation_->wants_fresh_catalog()) {
-        ask_for_catalog();
+    if (flush(*server_, conversation_->server_output(), server_gone)) {
+        moved = true;
+        conversation_->output_drained();
     }
-    moved = flush(*server_, conversation_->server_output(), server_gone) || moved;
     if (conversation_->wants_server_bytes()) {
         bytes.clear();
         if (read(*server_, bytes, server_gone)) {
@@ -730,6 +730,9 @@ bool Connection::step_conversation() {
     }
     moved = flush(*server_, conversation_->server_output(), server_gone) || moved;
     moved = flush(client_, conversation_->client_output(), client_gone) || moved;
+    if (conversation_->wants_fresh_catalog()) {
+        ask_for_catalog();
+    }
     if (client_gone) {
         conversation_->client_closed();
     } else if (server_gone) {

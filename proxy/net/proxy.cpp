@@ -132,14 +132,19 @@ void Proxy::use(std::shared_ptr<const config::Config> config) {
 
 void Proxy::listen() {
     const config::Listen& listen = shared_.current()->config->listen;
-    tcp::resolver resolver(context_);
-    const auto addresses =
-        resolver.resolve(listen.address, std::to_string(listen.port), tcp::resolver::passive);
-    const tcp::endpoint endpoint = addresses.begin()->endpoint();
-    acceptor_.open(endpoint.protocol());
-    acceptor_.set_option(tcp::acceptor::reuse_address(true));
-    acceptor_.bind(endpoint);
-    acceptor_.listen();
+    try {
+        tcp::resolver resolver(context_);
+        const auto addresses =
+            resolver.resolve(listen.address, std::to_string(listen.port), tcp::resolver::passive);
+        const tcp::endpoint endpoint = addresses.begin()->endpoint();
+        acceptor_.open(endpoint.protocol());
+        acceptor_.set_option(tcp::acceptor::reuse_address(true));
+        acceptor_.bind(endpoint);
+        acceptor_.listen();
+    } catch (const boost::system::system_error& error) {
+        throw std::runtime_error(fmt::format("cannot listen on {}:{} (listen.address): {}",
+                                             listen.address, listen.port, error.code().message()));
+    }
     const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
     const unsigned workers = listen.workers == 0 ? cores : listen.workers;
     for (unsigned i = 0; i < workers; ++i) {

@@ -69,6 +69,8 @@ class Conversation {
     // Bytes that came, in whatever pieces.
     void from_client(std::string_view bytes);
     void from_server(std::string_view bytes);
+    // There is room for more: goes on with messages that waited for it.
+    void output_drained() { take_client_messages(); }
     void client_closed();
     void server_closed();
     // The catalog was loaded anew (or could not be): goes on with what was waiting for it.
