@@ -122,6 +122,7 @@ class TextJudge {
     SearchPath path_;
     syntax::TextEdits edits_;
     std::map<std::string, bool, std::less<>> prepared_here_;  // false: deallocated here
+    bool all_deallocated_ = false;
 
     Query* query_ = nullptr;
     StatementJudgement* out_ = nullptr;
@@ -342,17 +343,21 @@ void TextJudge::kind(const Node* node) {
 }
 
 void TextJudge::refuse_kind(const StatementKind& kind) {
-    std::string command(kind.command);
-    if (command.find(' ') == std::string::npos &&
-        (command == "CREATE" || command == "ALTER" || command == "DROP")) {
-        // The kind covers many objects; the text says which.
-        const syntax::Tokens& all = query_->tokens();
-        std::string object(all.text(1));
-        std::transform(object.begin(), object.end(), object.begin(),
+    // A kind may cover several commands (VACUUM and ANALYZE) or objects (DROP …): the text says.
+    const auto upper = [&](std::size_t index) {
+        std::string word(query_->tokens().text(index));
+        std::transform(word.begin(), word.end(), word.begin(),
                        [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-        command += " " + object;
-        out_->command_tag = command;
+        return word;
+    };
+    std::string command(kind.command);
+    const std::string verb = upper(0);
+    if (command == "CREATE" || command == "ALTER" || command == "DROP") {
+        command += " " + upper(1);
+    } else if (!command.starts_with(verb)) {
+        command = verb;
     }
+    out_->command_tag = command;
     switch (kind.verdict) {
         case StatementVerdict::kForbidden:
             query_->refuse({"42501", command + " is not allowed",
@@ -698,6 +703,10 @@ void TextJudge::execute(const ExecuteStmt* stmt) {
         }
         return;
     }
+    if (all_deallocated_) {
+        missing();
+        return;
+    }
     const auto known =
         session_.prepared ? session_.prepared(out_->name) : SessionContext::Prepared::kUnknown;
     switch (known) {
@@ -721,9 +730,8 @@ void TextJudge::deallocate(const DeallocateStmt* stmt) {
     out_->effect = Effect::kDeallocate;
     if (stmt->name == nullptr) {
         out_->command_tag = "DEALLOCATE ALL";
-        for (auto& [name, prepared] : prepared_here_) {
-            prepared = false;
-        }
+        prepared_here_.clear();
+        all_deallocated_ = true;
         return;
     }
     out_->name = stmt->name;

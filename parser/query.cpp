@@ -617,6 +617,10 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
     shape.arguments_max =
         arguments.size() + (call->agg_within_group ? cells(call->agg_order).size() : 0);
     shape.variadic = call->func_variadic;
+    if (!name.object.qualified() && name.object.name == "unnest" && arguments.size() > 1) {
+        // In FROM, unnest(a, b) is unnest(a) beside unnest(b) (transformRangeFunction).
+        shape.arguments_min = 1;
+    }
     shape.plain_single = arguments.size() == 1 && call->agg_order == nullptr &&
                          call->agg_filter == nullptr && call->over == nullptr && !call->agg_star &&
                          !call->agg_distinct && !call->func_variadic &&
@@ -1149,8 +1153,25 @@ void Query::finish_qualified() {
 void Query::finish_attributes() {
     std::set<std::pair<std::string_view, std::string_view>> seen;
     for (const Attribute& attribute : attributes_) {
-        if (policy_.catalog().functions(attribute.name).empty() ||
-            !seen.insert({attribute.qualifier, attribute.name}).second) {
+        if (!seen.insert({attribute.qualifier, attribute.name}).second) {
+            continue;
+        }
+        if (policy_.catalog().functions(attribute.name).empty()) {
+            // A column or a function that is new must not pass by the old catalog.
+            const auto named = names_.find(attribute.qualifier);
+            const bool missing =
+                !attribute.qualifier.empty() && named != names_.end() && !named->second.others &&
+                !is_system_column(attribute.name) &&
+                std::none_of(
+                    named->second.relations.begin(), named->second.relations.end(),
+                    [&](const Relation* r) { return r->column(attribute.name) != nullptr; });
+            if (missing) {
+                refuse({"42703",
+                        "column " + std::string(attribute.qualifier) + "." +
+                            std::string(attribute.name) + " does not exist",
+                        "", "", "column: " + std::string(attribute.name), true},
+                       attribute.location);
+            }
             continue;
         }
         auto objection = calls_.attribute(attribute.name);
