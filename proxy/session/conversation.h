@@ -136,7 +136,7 @@ class Conversation {
     [[nodiscard]] bool client_message(char type, std::string_view payload);
     [[nodiscard]] bool query(std::string_view payload);
     [[nodiscard]] bool parse(std::string_view payload);
-    void bind(std::string_view payload);
+    [[nodiscard]] bool bind(std::string_view payload);
     void describe(std::string_view payload);
     void execute(std::string_view payload);
     void close(std::string_view payload);

@@ -109,8 +109,7 @@ bool Conversation::client_message(char type, std::string_view payload) {
         case 'P':
             return parse(payload);
         case 'B':
-            bind(payload);
-            return true;
+            return bind(payload);
         case 'D':
             describe(payload);
             return true;
@@ -466,11 +465,16 @@ bool Conversation::parse(std::string_view payload) {
     return true;
 }
 
-void Conversation::bind(std::string_view payload) {
+bool Conversation::bind(std::string_view payload) {
     const auto message = wire::decode_bind(payload);
     if (!message) {
         malformed("Bind");
-        return;
+        return true;
+    }
+    // The server plans a statement anew when the path has changed since it was prepared: whether
+    // the judgement of then still holds has to be known first.
+    if (!ready_to_judge()) {
+        return false;
     }
     Entry entry{.kind = EntryKind::kBind};
     entry.name = message->portal;
@@ -564,7 +568,7 @@ void Conversation::bind(std::string_view payload) {
     }
     if (refusal) {
         forward_refusal(kPathStatement, std::move(entry), std::move(*refusal));
-        return;
+        return true;
     }
     server_output_ += 'B';
     const std::size_t length = payload.size() + 4;
@@ -573,6 +577,7 @@ void Conversation::bind(std::string_view payload) {
     }
     server_output_ += payload;
     push(std::move(entry));
+    return true;
 }
 
 void Conversation::describe(std::string_view payload) {

@@ -1,0 +1,519 @@
+// The conversation against a scripted server: what reaches it, in which order, and what the client
+// gets for its answers. The policy is the real one, on the catalog of tests/integration/schema.sql.
+#include "proxy/session/conversation.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "proxy/wire/frame.h"
+#include "tests/parser/fixture_catalog.h"
+
+using namespace vitrine;
+using session::Conversation;
+using session::ConversationOptions;
+
+namespace {
+
+std::string int16(unsigned value) {
+    return {static_cast<char>(value >> 8 & 0xff), static_cast<char>(value & 0xff)};
+}
+
+std::string int32(std::uint32_t value) {
+    return int16(value >> 16) + int16(value & 0xffff);
+}
+
+std::string message(char type, const std::string& payload = {}) {
+    return type + int32(static_cast<std::uint32_t>(payload.size() + 4)) + payload;
+}
+
+std::string z(const std::string& text) {
+    return text + std::string(1, '\0');
+}
+
+std::string ready(char status = 'I') {
+    return message('Z', std::string(1, status));
+}
+std::string complete(const std::string& tag) {
+    return message('C', z(tag));
+}
+std::string row(const std::string& value) {
+    return message('D', int16(1) + int32(static_cast<std::uint32_t>(value.size())) + value);
+}
+std::string columns(std::uint32_t table = 0, unsigned column = 0) {
+    return message('T', int16(1) + z("x") + int32(table) + int16(column) + int32(25) +
+                            int16(0xffff) + int32(0xffffffff) + int16(0));
+}
+std::string error(const std::string& sqlstate, const std::string& text,
+                  const std::string& severity = "ERROR") {
+    return message('E', "S" + z(severity) + "V" + z(severity) + "C" + z(sqlstate) + "M" + z(text) +
+                            std::string(1, '\0'));
+}
+
+std::string query(const std::string& sql) {
+    std::string out;
+    wire::write_query(out, sql);
+    return out;
+}
+std::string parse(const std::string& sql, const std::string& name = "") {
+    std::string out;
+    wire::write_parse(out, name, sql, {});
+    return out;
+}
+std::string bind(const std::string& name = "", const std::string& portal = "") {
+    std::string out;
+    wire::write_bind(out, portal, name);
+    return out;
+}
+std::string execute(const std::string& portal = "") {
+    std::string out;
+    wire::write_execute(out, portal, 0);
+    return out;
+}
+std::string sync_message() {
+    std::string out;
+    wire::write_sync(out);
+    return out;
+}
+
+// The messages in `bytes`: type, and for errors the SQLSTATE: "1 2 E25006 Z".
+std::string outline(std::string_view bytes) {
+    std::string text;
+    while (!bytes.empty()) {
+        const auto header = wire::peek_backend(bytes);
+        REQUIRE(header.has_value());
+        REQUIRE(header->has_value());
+        const std::size_t size = (*header)->size;
+        REQUIRE(bytes.size() >= size);
+        text += text.empty() ? "" : " ";
+        text += (*header)->type;
+        const auto payload = bytes.substr(wire::kHeaderBytes, size - wire::kHeaderBytes);
+        if ((*header)->type == 'E') {
+            const auto fields = wire::decode_fields(payload);
+            REQUIRE(fields.has_value());
+            text += fields->get('C');
+        }
+        bytes.remove_prefix(size);
+    }
+    return text;
+}
+
+// The frontend messages in `bytes`, Q and P with their text.
+std::vector<std::string> sent(std::string_view bytes) {
+    std::vector<std::string> messages;
+    while (!bytes.empty()) {
+        const auto header = wire::peek_frontend(bytes);
+        REQUIRE(header.has_value());
+        REQUIRE(header->has_value());
+        const std::size_t size = (*header)->size;
+        const auto payload = bytes.substr(wire::kHeaderBytes, size - wire::kHeaderBytes);
+        std::string text(1, (*header)->type);
+        if (text == "Q") {
+            text += " " + std::string(wire::decode_query(payload)->sql);
+        } else if (text == "P") {
+            text += " " + std::string(wire::decode_parse(payload)->sql);
+        }
+        messages.push_back(text);
+        bytes.remove_prefix(size);
+    }
+    return messages;
+}
+
+using Sent = std::vector<std::string>;
+
+struct Stage {
+    Stage() {
+        char name[] = "/tmp/vitrine-conversation-XXXXXX";
+        REQUIRE(mkdtemp(name) != nullptr);
+        directory = name;
+        config::Audit audit;
+        audit.directory = directory / "log";
+        auto opened = audit::QueryLog::open(audit);
+        REQUIRE(opened.has_value());
+        log = std::move(*opened);
+        config::MaskRule rule;
+        rule.name = "masking.rules[0]";
+        rule.columns.push_back(
+            {"public.customers.email", {{{{"public"}}, {{"customers"}}, {{"email"}}}}, {}});
+        rule.mask.kind = config::MaskKind::kNull;
+        rules.rules.push_back(rule);
+        policy = parser::compile_policy(parser::test::fixture_catalog(), rules, {}, {});
+        ConversationOptions options;
+        options.id = {audit::new_session_id(), "ada"};
+        options.policy = policy;
+        options.search_path = {"pg_catalog", "public"};
+        options.newest_policy = [this] { return policy; };
+        options.log = log.get();
+        options.application_prefix = "ada via vitrine: ";
+        options.now = [] { return std::chrono::steady_clock::now(); };
+        conversation.emplace(std::move(options));
+    }
+    ~Stage() {
+        conversation.reset();
+        log.reset();
+        std::filesystem::remove_all(directory);
+    }
+
+    // What the server gets for these bytes.
+    Sent client(const std::string& bytes) {
+        conversation->from_client(bytes);
+        return take_server();
+    }
+    Sent take_server() {
+        const Sent messages = sent(conversation->server_output());
+        conversation->server_output().clear();
+        conversation->output_drained();
+        return messages;
+    }
+    // What the client gets for these.
+    std::string server(const std::string& bytes) {
+        conversation->from_server(bytes);
+        std::string text = outline(conversation->client_output());
+        last = conversation->client_output();
+        conversation->client_output().clear();
+        return text;
+    }
+    std::string take_client() {
+        std::string text = outline(conversation->client_output());
+        conversation->client_output().clear();
+        return text;
+    }
+    // All records of the session so far.
+    [[nodiscard]] std::string records() const {
+        std::string text;
+        for (const auto& entry :
+             std::filesystem::recursive_directory_iterator(directory / "log" / "ada")) {
+            std::ifstream in(entry.path());
+            std::ostringstream all;
+            all << in.rdbuf();
+            text += all.str();
+        }
+        return text;
+    }
+    [[nodiscard]] std::size_t count(const std::string& piece) const {
+        const std::string text = records();
+        std::size_t found = 0;
+        for (std::size_t at = text.find(piece); at != std::string::npos;
+             at = text.find(piece, at + 1)) {
+            ++found;
+        }
+        return found;
+    }
+
+    std::filesystem::path directory;
+    std::unique_ptr<audit::QueryLog> log;
+    config::MaskingRules rules;
+    std::shared_ptr<const parser::Policy> policy;
+    std::optional<Conversation> conversation;
+    std::string last;
+};
+
+constexpr const char* kFailing = "P vitrine: statement refused";
+
+}  // namespace
+
+TEST_CASE("a read passes as it is, and is on record before it passes", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(query("SELECT 1")) == Sent{"Q SELECT 1"});
+    CHECK(stage.count("\"sql\":\"SELECT 1\"") == 1);
+    CHECK(stage.count("\"type\":\"result\"") == 0);
+    CHECK(stage.server(columns() + row("1") + complete("SELECT 1") + ready()) == "T D C Z");
+    CHECK(stage.count("\"rows\":1") == 1);
+}
+
+TEST_CASE("byte by byte comes to the same, from both sides", "[conversation]") {
+    Stage stage;
+    Sent got;
+    for (const char byte :
+         query("SELECT 1") + parse("SELECT 2") + bind() + execute() + sync_message()) {
+        for (auto& each : stage.client(std::string(1, byte))) {
+            got.push_back(std::move(each));
+        }
+    }
+    CHECK(got == Sent{"Q SELECT 1", "P SELECT 2", "B", "E", "S"});
+    const std::string answers = columns() + row("1") + complete("SELECT 1") + ready() +
+                                message('1') + message('2') + row("2") + complete("SELECT 1") +
+                                ready();
+    for (const char byte : answers) {
+        stage.conversation->from_server(std::string(1, byte));
+    }
+    CHECK(stage.conversation->client_output() == answers);
+}
+
+TEST_CASE("a refused statement fails in its place, the ones before it run", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(query("DELETE FROM customers")) == Sent{"Q vitrine: statement refused"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E25006 Z");
+
+    const Sent got = stage.client(query("SELECT 1; SELECT 2; DELETE FROM customers; SELECT 3"));
+    CHECK(got == Sent{"Q SELECT 1; SELECT 2\n;SHOW vitrine.statement_refused"});
+    CHECK(stage.server(columns() + row("1") + complete("SELECT 1") + columns() + row("2") +
+                       complete("SELECT 1") + error("42704", "unrecognized") + ready()) ==
+          "T D C T D C E25006 Z");
+    CHECK(stage.count("\"verdict\":\"reject\"") == 3);
+    CHECK(stage.count("not run: an earlier statement was refused") == 1);
+}
+
+TEST_CASE("an error before the refused statement is the server's own", "[conversation]") {
+    Stage stage;
+    stage.client(query("SELECT 1/0; DELETE FROM customers"));
+    CHECK(stage.server(error("22012", "division by zero") + ready()) == "E22012 Z");
+}
+
+TEST_CASE("a refused Parse: what follows it is dropped to the Sync", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(parse("DELETE FROM customers") + bind() + execute() +
+                       parse("SELECT 1", "later") + query("SELECT 4") + sync_message()) ==
+          Sent{kFailing, "S"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E25006 Z");
+    // What was dropped is on record as what it is.
+    CHECK(stage.count("not run: an earlier message of the batch failed") == 2);
+    // And the session goes on.
+    CHECK(stage.client(parse("SELECT 1") + bind() + execute() + sync_message()) ==
+          Sent{"P SELECT 1", "B", "E", "S"});
+    CHECK(stage.server(message('1') + message('2') + row("1") + complete("SELECT 1") + ready()) ==
+          "1 2 D C Z");
+}
+
+TEST_CASE("an error of the server's: the rest of the batch was not run", "[conversation]") {
+    Stage stage;
+    stage.client(parse("SELECT 1/0") + bind() + execute() + parse("SELECT 2") + bind() + execute() +
+                 sync_message() + query("SELECT 3"));
+    CHECK(stage.server(message('1') + message('2') + error("22012", "division by zero") + ready() +
+                       columns() + row("3") + complete("SELECT 1") + ready()) ==
+          "1 2 E22012 Z T D C Z");
+    CHECK(stage.count("\"sqlstate\":\"22012\"") == 1);
+    CHECK(stage.count("not run: an earlier message of the batch failed") == 2);
+}
+
+TEST_CASE("messages after an error that came before the Sync are not forwarded", "[conversation]") {
+    Stage stage;
+    stage.client(parse("SELECT 1/0") + bind() + execute());
+    CHECK(stage.server(message('1') + message('2') + error("22012", "division by zero")) ==
+          "1 2 E22012");
+    CHECK(stage.client(parse("SELECT 2") + bind() + execute()).empty());
+    CHECK(stage.client(sync_message()) == Sent{"S"});
+    CHECK(stage.server(ready()) == "Z");
+}
+
+TEST_CASE("the tripwire: a masked column that comes back as itself ends the session",
+          "[conversation]") {
+    Stage stage;
+    const auto* customers = stage.policy->catalog().relation("public", "customers");
+    REQUIRE(customers != nullptr);
+    const auto number = customers->column("email")->number;
+    const bool extended = GENERATE(false, true);
+    if (extended) {
+        stage.client(parse("SELECT 1") + message('D', "S" + z("")) + sync_message());
+        stage.server(message('1') + message('t', int16(0)));
+    } else {
+        stage.client(query("SELECT 1"));
+    }
+    const std::string got = stage.server(columns(customers->oid, static_cast<unsigned>(number)) +
+                                         row("raw") + complete("SELECT 1"));
+    CHECK(got == "E42501");
+    CHECK(stage.last.find("raw") == std::string::npos);
+    REQUIRE(stage.conversation->ended());
+    CHECK(stage.conversation->ended()->cause == audit::EndCause::kError);
+    CHECK(stage.count("\"type\":\"session_end\"") == 1);
+}
+
+TEST_CASE("the tripwire: a pinned setting that changes ends the session", "[conversation]") {
+    Stage stage;
+    stage.client(query("SELECT 1"));
+    CHECK(stage.server(message('S', z("standard_conforming_strings") + z("off"))) == "E42501");
+    CHECK(stage.conversation->ended());
+}
+
+TEST_CASE("a masked relation is rewritten before it is sent, on record too", "[conversation]") {
+    Stage stage;
+    const Sent got = stage.client(query("SELECT email FROM customers"));
+    REQUIRE(got.size() == 1);
+    CHECK(got[0].find("NULL") != std::string::npos);
+    CHECK(got[0].find("\"public\".\"customers\"") != std::string::npos);
+    CHECK(stage.count("\"masked\":[\"public.customers.email\"") == 1);
+    // An error of the server's points into the client's text.
+    stage.server(columns() + complete("SELECT 0") + ready());
+    const Sent again = stage.client(query("SELECT email, nosuch FROM customers"));
+    const std::size_t at = again[0].find("nosuch") - std::string("Q ").size() + 1;
+    stage.server(message('E', "S" + z("ERROR") + "V" + z("ERROR") + "C" + z("42703") + "M" +
+                                  z("column does not exist") + "W" + z("a context that quotes") +
+                                  "P" + z(std::to_string(at)) + std::string(1, '\0')) +
+                 ready());
+    const auto fields = wire::decode_fields(
+        std::string_view(stage.last)
+            .substr(wire::kHeaderBytes,
+                    wire::peek_backend(stage.last)->value().size - wire::kHeaderBytes));
+    REQUIRE(fields.has_value());
+    CHECK(fields->get('P') == "15");
+    CHECK(fields->get('W').empty());
+}
+
+TEST_CASE("SET search_path: the server is asked before the next judgement", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(query("SET search_path = crm") + query("SELECT * FROM customers")) ==
+          Sent{"Q SET search_path = crm"});
+    CHECK(stage.server(complete("SET") + ready()) == "C Z");
+    CHECK(stage.take_server() ==
+          Sent{"P SELECT pg_catalog.current_schemas(true)", "B", "E", "C", "C", "S"});
+    // The answers are vitrine's own; the statement that waited is judged by them: crm.customers is
+    // not masked.
+    CHECK(stage.server(message('1') + message('2') + row("{pg_catalog,crm}") +
+                       complete("SELECT 1") + message('3') + message('3') + ready()) == "");
+    CHECK(stage.take_server() == Sent{"Q SELECT * FROM customers"});
+    CHECK(stage.server(columns() + complete("SELECT 0") + ready()) == "T C Z");
+}
+
+TEST_CASE("a path set inside a batch is asked for inside the batch", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(parse("SET search_path = crm") + bind() + execute() +
+                       parse("SELECT * FROM customers")) ==
+          Sent{"P SET search_path = crm", "B", "E", "H"});
+    CHECK(stage.server(message('1') + message('2') + complete("SET")) == "1 2 C");
+    CHECK(stage.take_server() ==
+          Sent{"P SELECT pg_catalog.current_schemas(true)", "B", "E", "C", "C", "H"});
+    CHECK(stage.server(message('1') + message('2') + row("{pg_catalog,crm}") +
+                       complete("SELECT 1") + message('3') + message('3')) == "");
+    CHECK(stage.take_server() == Sent{"P SELECT * FROM customers"});
+}
+
+TEST_CASE("a statement prepared under another search_path is not run", "[conversation]") {
+    Stage stage;
+    stage.client(query("SET search_path = crm"));
+    stage.server(complete("SET") + ready());
+    const std::string crm = message('1') + message('2') + row("{pg_catalog,crm}") +
+                            complete("SELECT 1") + message('3') + message('3') + ready();
+    const std::string shop = message('1') + message('2') + row("{pg_catalog,public}") +
+                             complete("SELECT 1") + message('3') + message('3') + ready();
+    stage.client(parse("SELECT email FROM customers", "plain"));  // crm's: not masked
+    stage.server(crm);
+    CHECK(stage.take_server() == Sent{"P SELECT email FROM customers"});
+    stage.client(parse("SELECT email FROM public.customers", "named") + sync_message());
+    stage.server(message('1') + message('1') + ready());
+
+    // The server plans both anew under the path of the moment: in public, the first is the masked
+    // table, raw. The Bind waits until the server has said its path.
+    stage.client(query("SET search_path = public"));
+    stage.server(complete("SET") + ready());
+    CHECK(stage.client(bind("plain") + execute() + sync_message()) ==
+          Sent{"P SELECT pg_catalog.current_schemas(true)", "B", "E", "C", "C", "S"});
+    CHECK(stage.server(shop) == "");
+    CHECK(stage.take_server() == Sent{kFailing, "S"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E26000 Z");
+    CHECK(stage.take_server() == Sent{});
+    // What does not depend on the path goes on.
+    const Sent named = stage.client(bind("named") + execute() + sync_message());
+    CHECK(named.back() == "S");
+}
+
+TEST_CASE("the fast-path call and COPY data", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(message('F', int32(1) + int16(0) + int16(0) + int16(0))) ==
+          Sent{"Q vitrine: statement refused"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E0A000 Z");
+    CHECK(stage.client(message('d', "data") + message('c') + message('f', z("no"))).empty());
+    CHECK_FALSE(stage.conversation->ended());
+}
+
+TEST_CASE("malformed messages end the session with 08P01", "[conversation]") {
+    const std::string bad =
+        GENERATE(message('Q', "no end"), message('Q', z("a") + "b"), message('P', "x"),
+                 message('B', z("") + z("") + int16(1) + int16(7) + int16(0) + int16(0)),
+                 message('D', "Z" + z("")), message('E', z("")), message('S', "x"),
+                 message('H', "x"), message('p', z("token")), std::string("Q\0\0\0\3", 5),
+                 std::string("~\0\0\0\4", 5), std::string("Q\x7f\xff\xff\xff", 5));
+    Stage stage;
+    CHECK(stage.client(bad).empty());
+    CHECK(stage.take_client() == "E08P01");
+    CHECK(stage.conversation->ended());
+}
+
+TEST_CASE("nothing that the server should not say passes", "[conversation]") {
+    const std::string bad = GENERATE(message('G', std::string(3, '\0')),  // CopyInResponse
+                                     message('W', std::string(3, '\0')),  // CopyBothResponse
+                                     message('V', int32(0xffffffff)),     // FunctionCallResponse
+                                     message('R', int32(0)), message('K', int32(1) + int32(2)));
+    Stage stage;
+    stage.client(query("SELECT 1"));
+    CHECK(stage.server(bad) == "E08P01");
+    CHECK(stage.conversation->ended());
+}
+
+TEST_CASE("notifications are nobody's", "[conversation]") {
+    Stage stage;
+    CHECK(stage.server(message('A', int32(1) + z("channel") + z("payload"))) == "");
+    CHECK_FALSE(stage.conversation->ended());
+}
+
+TEST_CASE("the end comes at a message's boundary", "[conversation]") {
+    Stage stage;
+    stage.client(query("SELECT 1"));
+    const std::string big = row(std::string(1000, 'x'));
+    stage.conversation->from_server(columns() + big.substr(0, 500));
+    session::Ending expired;
+    expired.cause = audit::EndCause::kExpired;
+    expired.sqlstate = "57P01";
+    expired.message = "expired";
+    stage.conversation->end(expired);
+    CHECK_FALSE(stage.conversation->ended());
+    stage.conversation->from_server(big.substr(500) + row("never seen"));
+    REQUIRE(stage.conversation->ended());
+    CHECK(stage.take_client() == "T D E57P01");
+    CHECK(stage.count("the session ended before the statement did") == 1);
+}
+
+TEST_CASE("a cancel holds what comes after it until it has been delivered", "[conversation]") {
+    Stage stage;
+    CHECK_FALSE(stage.conversation->cancel_requested());
+    stage.client(query("SELECT 1"));
+    REQUIRE(stage.conversation->cancel_requested());
+    CHECK(stage.client(query("SELECT 2")).empty());
+    CHECK(stage.server(error("57014", "canceling statement") + ready()) == "E57014 Z");
+    CHECK(stage.take_server().empty());
+    stage.conversation->cancel_delivered();
+    CHECK(stage.take_server() == Sent{"Q SELECT 2"});
+}
+
+TEST_CASE("a log that cannot be written to: nothing is forwarded", "[conversation]") {
+    Stage stage;
+    const auto log = stage.directory / "log";
+    stage.client(query("SELECT 0"));
+    stage.server(columns() + complete("SELECT 0") + ready());
+    std::filesystem::remove_all(log / "ada");
+    CHECK(stage.client(query("SELECT 1")) == Sent{"Q vitrine: statement refused"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E58030 Z");
+    CHECK(stage.client(parse("SELECT 1") + bind() + execute() + sync_message()) ==
+          Sent{kFailing, "S"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E58030 Z");
+    CHECK_FALSE(stage.conversation->ended());
+}
+
+TEST_CASE("comments alone reach nobody", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(query("/* unseen */ -- words")) == Sent{"Q "});
+    CHECK(stage.client(parse("-- unseen") + sync_message()) == Sent{"P ", "S"});
+}
+
+TEST_CASE("names of vitrine's own are not the client's", "[conversation]") {
+    Stage stage;
+    CHECK(stage.client(parse("SELECT 1", "vitrine:search_path") + sync_message()) ==
+          Sent{kFailing, "S"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E42939 Z");
+}
+
+TEST_CASE("results are counted for the statement they belong to", "[conversation]") {
+    Stage stage;
+    stage.client(parse("SELECT 1", "a") + parse("SELECT 2", "b") + bind("a", "pa") +
+                 bind("b", "pb") + execute("pa") + execute("pb") + sync_message());
+    CHECK(stage.server(message('1') + message('1') + message('2') + message('2') + row("1") +
+                       message('s') + row("2") + row("2") + complete("SELECT 2") + ready()) ==
+          "1 1 2 2 D s D D C Z");
+    // pa was left unfinished, and ended with its transaction.
+    const std::string text = stage.records();
+    CHECK(text.find("\"statement\":4,\"rows\":2") != std::string::npos);
+    CHECK(text.find("\"statement\":3,\"rows\":1") != std::string::npos);
+}
