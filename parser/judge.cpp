@@ -30,7 +30,7 @@ using syntax::string_value;
 constexpr std::string_view kReadOnlyDetail = "Every session through vitrine is read-only.";
 
 // Below this a text cannot nest deep enough to matter, whatever it holds: two bytes a level.
-constexpr std::size_t kUnscannedBytesMax = 2 * std::size_t{limits::kNestingMax};
+constexpr std::size_t kUnscannedBytesMax = std::size_t{limits::kNestingMax};
 
 bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
@@ -154,10 +154,10 @@ Judgement TextJudge::judge() {
         return whole({"22021", invalid->message, "", "", "encoding", false}, invalid->position);
     }
     if (sql_.size() > kUnscannedBytesMax) {
-        if (const auto place = syntax::find_too_deep(sql_, limits::kNestingMax)) {
+        if (const auto place = syntax::find_too_complex(sql_, limits::kNestingMax)) {
             return whole({"54001", "stack depth limit exceeded",
                           "The statement nests deeper than " + std::to_string(limits::kNestingMax) +
-                              " levels.",
+                              " levels, or has as many operators without anything between.",
                           "Split the statement, or write the list of values as an array.",
                           "limit: nesting", false},
                          *place);

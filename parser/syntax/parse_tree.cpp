@@ -25,6 +25,53 @@ std::unique_ptr<VitrineScanner, CloseScanner> open_scanner(const std::string& sq
 
 constexpr std::size_t kTokensARead = 512;
 
+// A fifth of a second of the scanner's time: some 4,000 characters in one run.
+constexpr std::size_t kRunStepsMax = 20'000'000;
+// doNegate copies a number for each sign before it. A tenth of what the tree of a text of the
+// longest may take.
+constexpr std::size_t kSignedDigitsMax = 128 * 1024 * 1024;
+// PostgreSQL's message for a syntax error quotes the token, however long it is.
+constexpr std::size_t kMessageBytesMax = 1000;
+
+constexpr bool is_operator_character(char c) {
+    return std::string_view("~!@#^&|`?+-*/%<>=").find(c) != std::string_view::npos;
+}
+
+// Runs of operator characters that are not one token. The scanner matches all of a run, keeps the
+// beginning and gives back the rest, again and again: at each `+` (a `-` that is not `--` stands
+// beside one), and at each `/*` within a comment.
+std::optional<std::size_t> find_costly_run(std::string_view sql) {
+    static const auto kIsOperator = [] {
+        std::array<bool, 256> table{};
+        for (std::size_t c = 0; c < 128; ++c) {
+            table[c] = is_operator_character(static_cast<char>(c));
+        }
+        return table;
+    }();
+    std::size_t steps = 0;
+    std::size_t at = 0;
+    while (at < sql.size()) {
+        if (!kIsOperator[static_cast<unsigned char>(sql[at])]) {
+            ++at;
+            continue;
+        }
+        const std::size_t begin = at;
+        std::size_t tokens = 0;
+        for (; at < sql.size() && kIsOperator[static_cast<unsigned char>(sql[at])]; ++at) {
+            if (sql[at] == '+') {
+                tokens += 2;
+            } else if (sql[at] == '*' && at > begin && sql[at - 1] == '/') {
+                tokens += 1;
+            }
+        }
+        steps += tokens * (at - begin);
+        if (steps > kRunStepsMax) {
+            return begin;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 ParseTree::ParseTree(const std::string& sql) {
@@ -39,6 +86,14 @@ ParseTree::ParseTree(const std::string& sql) {
     } else {
         error.sqlstate = parse_.sqlstate;
         error.message = parse_.message;
+        if (error.message.size() > kMessageBytesMax) {
+            std::size_t end = kMessageBytesMax;
+            while ((static_cast<unsigned char>(error.message[end]) & 0xc0) == 0x80) {
+                --end;
+            }
+            error.message.resize(end);
+            error.message += "\u2026";
+        }
         error.detail = parse_.detail == nullptr ? "" : parse_.detail;
         error.hint = parse_.hint == nullptr ? "" : parse_.hint;
         if (parse_.cursor > 0) {
@@ -135,12 +190,17 @@ std::size_t Tokens::end(std::size_t index) const {
     return offset_ + static_cast<std::size_t>(tokens_[index].end);
 }
 
-std::optional<std::size_t> find_too_deep(const std::string& sql, unsigned max) {
+std::optional<std::size_t> find_too_complex(const std::string& sql, unsigned max) {
+    if (const auto run = find_costly_run(sql)) {
+        return run;
+    }
     const auto scanner = open_scanner(sql);
     std::array<VitrineToken, kTokensARead> some{};
     // How long the chain of operators is so far, for each bracket that is open. A comma, AND and
     // OR bind looser than any of them and begin another.
     std::vector<unsigned> chains(1, 0);
+    std::size_t signs = 0;
+    std::size_t longest_number = 0;
     while (const std::size_t count =
                vitrine_scanner_read(scanner.get(), some.data(), some.size())) {
         for (std::size_t i = 0; i < count; ++i) {
@@ -151,6 +211,13 @@ std::optional<std::size_t> find_too_deep(const std::string& sql, unsigned max) {
             const auto keyword = [&](std::string_view name) {
                 return token.code >= kTokenKeywordMin && ascii_equal_fold(text, name);
             };
+            signs += token.code == '-' || token.code == '+' ? 1 : 0;
+            if (token.code == kTokenNumber) {
+                longest_number = std::max(longest_number, text.size());
+            }
+            if (signs * longest_number > kSignedDigitsMax) {
+                return static_cast<std::size_t>(token.begin);
+            }
             bool link = false;
             switch (token.code) {
                 case '(':

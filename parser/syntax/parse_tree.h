@@ -71,9 +71,16 @@ class Tokens {
     std::vector<Token> tokens_;
 };
 
-// Where a text nests deeper than `max`, before anything recursive has seen it: brackets, CASE, or
-// a chain of operators (the grammar's own error paths recurse over such a chain). The offset of
-// the token that is too deep; nullopt where all is well.
-[[nodiscard]] std::optional<std::size_t> find_too_deep(const std::string& sql, unsigned max);
+// Where a text would cost the grammar or the scanner more than it is worth, before they have seen
+// it (what they are PostgreSQL's own, and were not made for strangers' texts): the offset of the
+// token from which on it does; nullopt where all is well.
+//
+// Takes time linear in the text. Looks for
+//   - nesting deeper than `max`: brackets, CASE, chains of operators (on an error the grammar
+//     recurses over such a chain);
+//   - runs of operator characters that the scanner reads again for each of their tokens
+//     (`++++…`, and `/*/*/*…`): quadratic;
+//   - signs before a long number: the grammar copies the number for each.
+[[nodiscard]] std::optional<std::size_t> find_too_complex(const std::string& sql, unsigned max);
 
 }  // namespace vitrine::parser::syntax

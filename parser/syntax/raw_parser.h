@@ -43,6 +43,7 @@ typedef struct VitrineToken {
 enum {
     kTokenIdentifier = 258,
     kTokenUnicodeIdentifier = 259,
+    kTokenNumber = 260, /* not an integer */
     kTokenStringConstant = 261,
     kTokenUnicodeString = 262,
     kTokenOperator = 265,
