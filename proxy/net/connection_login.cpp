@@ -1,0 +1,271 @@
+// The client's way in: TLS, StartupMessage, token, policy.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+
+#include "config/limits.h"
+#include "parser/judge.h"
+#include "proxy/net/connection.h"
+
+namespace vitrine::net {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Settings of the StartupMessage go through the door as the SET they are equal to.
+std::string as_set(const std::string& name, const std::string& value) {
+    std::string quoted = "'";
+    for (const char c : value) {
+        quoted += c == '\'' ? "''" : std::string(1, c);
+    }
+    std::string part = "\"";
+    for (const char c : name) {
+        part += c == '"' ? "\"\"" : c == '.' ? "\".\"" : std::string(1, c);
+    }
+    return "SET " + part + "\" TO " + quoted + "'";
+}
+
+}  // namespace
+
+bool Connection::step_client_login() {
+    bool closed = false;
+    bool moved = flush(client_, login_.output(), closed);
+    if (client_input_.empty() || client_.readable) {
+        // The first bytes are only looked at: a direct TLS start is a ClientHello, which OpenSSL
+        // reads from the socket itself.
+        if (!client_.stream.encrypted() && client_input_.empty() && client_.readable) {
+            char first = 0;
+            std::size_t size = 0;
+            switch (client_.stream.peek(&first, 1, size)) {
+                case Io::kDone: {
+                    std::string seen(1, first);
+                    if (login_.step(seen) == session::ClientLogin::Want::kDirectTls) {
+                        Ssl ssl(SSL_new(current_->listener_tls.get()));
+                        SSL_set_accept_state(ssl.get());
+                        client_.stream.start_tls(std::move(ssl));
+                        phase_ = Phase::kClientTls;
+                        return true;
+                    }
+                    break;
+                }
+                case Io::kWantRead:
+                case Io::kWantWrite:
+                    client_.readable = false;
+                    return moved;
+                case Io::kClosed:
+                    close();
+                    return true;
+            }
+        }
+        moved = read(client_, client_input_, closed) || moved;
+    }
+    if (closed) {
+        close();
+        return true;
+    }
+    if (client_input_.size() > limits::kStartupPacketBytesMax + limits::kPasswordBytesMax) {
+        close();
+        return true;
+    }
+    switch (login_.step(client_input_)) {
+        case session::ClientLogin::Want::kMore:
+            return moved;
+        case session::ClientLogin::Want::kTls: {
+            bool gone = false;
+            while (!login_.output().empty() && flush(client_, login_.output(), gone)) {
+            }
+            if (gone || !login_.output().empty()) {
+                close();  // one byte did not fit into an empty socket buffer
+                return true;
+            }
+            Ssl ssl(SSL_new(current_->listener_tls.get()));
+            SSL_set_accept_state(ssl.get());
+            client_.stream.start_tls(std::move(ssl));
+            phase_ = Phase::kClientTls;
+            return true;
+        }
+        case session::ClientLogin::Want::kDirectTls:
+            return moved;
+        case session::ClientLogin::Want::kStartup:
+            id_.user = login_.user();
+            login_.ask_password();
+            return true;
+        case session::ClientLogin::Want::kPassword:
+            authenticate();
+            return true;
+        case session::ClientLogin::Want::kCancel: {
+            phase_ = Phase::kCancelling;
+            const auto request = login_.cancel();
+            auto target = shared_.cancel_keys.find({request.process_id, request.secret_key});
+            if (target == nullptr) {
+                close();
+                return true;
+            }
+            // PostgreSQL closes the connection once the signal is sent, and clients wait for it.
+            auto done = [self = shared_from_this()] {
+                asio::post(self->context_, [self] { self->close(); });
+            };
+            asio::post(target->context(),
+                       [target, done = std::move(done)] { target->cancel(done); });
+            return true;
+        }
+        case session::ClientLogin::Want::kRefused:
+            spdlog::info("login refused: client={} cause=\"{}\"", client_address_, login_.cause());
+            client_output_ = std::move(login_.output());
+            phase_ = Phase::kLastWords;
+            deadline_ = std::chrono::steady_clock::now() + limits::kLastWordsMax;
+            return true;
+    }
+    return moved;
+}
+
+bool Connection::step_handshake(Side& side, Phase next) {
+    switch (side.stream.handshake()) {
+        case Io::kDone:
+            break;
+        case Io::kWantRead:
+            side.readable = false;
+            return false;
+        case Io::kWantWrite:
+            side.writable = false;
+            return false;
+        case Io::kClosed:
+            if (&side == &client_) {
+                spdlog::info("TLS handshake failed: client={} error=\"{}\"", client_address_,
+                             side.stream.error());
+                close();
+            } else {
+                server_failed("TLS: " + side.stream.error());
+            }
+            return true;
+    }
+    if (&side == &client_) {
+        // A start without SSLRequest names the protocol, so that no other one can be confused with
+        // it (ALPACA).
+        if (login_.started_directly() && !negotiated_postgresql(side.stream.ssl())) {
+            spdlog::info("direct TLS without ALPN postgresql: client={}", client_address_);
+            close();
+            return true;
+        }
+        login_.tls_started();
+    } else {
+        start_server_login();
+    }
+    phase_ = next;
+    side.readable = true;
+    side.writable = true;
+    return true;
+}
+
+void Connection::refuse(std::string_view sqlstate, std::string message, std::string hint,
+                        std::string_view cause) {
+    spdlog::warn("login refused: client={} user=\"{}\" database=\"{}\" cause=\"{}\"",
+                 client_address_, login_.user(), login_.database(), cause);
+    if (!id_.user.empty()) {
+        const auto written =
+            shared_.log->append(id_, audit::LoginRefused{.database = login_.database(),
+                                                         .client = client_address_,
+                                                         .cause = std::string(cause)});
+        if (!written) {
+            spdlog::error("the query log cannot be written to: {}", written.error().message());
+        }
+    }
+    wire::write_error_response(client_output_, {.severity = "FATAL",
+                                                .sqlstate = std::string(sqlstate),
+                                                .message = std::move(message),
+                                                .detail = {},
+                                                .hint = std::move(hint),
+                                                .position = 0});
+    refused_ = true;
+    if (server_) {
+        server_->stream.close();
+    }
+    phase_ = Phase::kLastWords;
+    deadline_ = std::chrono::steady_clock::now() + limits::kLastWordsMax;
+}
+
+void Connection::authenticate() {
+    auto principal =
+        current_->verifier->verify(login_.password(), login_.user(), login_.database(), now());
+    config::wipe(login_.password());
+    if (!principal) {
+        const auto error = static_cast<auth::TokenError>(principal.error().value());
+        if (auth::is_authorization_error(error)) {
+            refuse("28000", "the token does not allow this user on this database",
+                   "Ask for a token for the user and the database that you connect with.",
+                   auth::cause(error));
+        } else {
+            refuse("28P01",
+                   fmt::format("password authentication failed for user \"{}\"", login_.user()),
+                   "The password is a vitrine token; get a new one and try again.",
+                   auth::cause(error));
+        }
+        return;
+    }
+    principal_ = std::move(*principal);
+    const auto database = current_->databases.find(login_.database());
+    if (database == current_->databases.end()) {
+        refuse("3D000", fmt::format("database \"{}\" does not exist", login_.database()),
+               "Connect with a database name of vitrine's configuration.", "no such database");
+        return;
+    }
+    database_ = database->second;
+    database_settings_ = database_->settings();
+    find_policy();
+}
+
+void Connection::find_policy() {
+    policy_ = database_->policy(principal_.groups);
+    if (policy_ == nullptr) {
+        phase_ = Phase::kCatalog;
+        ask_for_catalog();
+        return;
+    }
+    // The client's own settings go through the door like everything else.
+    for (const auto& [name, value] : login_.settings()) {
+        if (name == "application_name") {
+            continue;  // joined with the user's name below
+        }
+        parser::SessionContext context;
+        context.search_path = {"pg_catalog"};
+        const auto judgement = parser::judge(as_set(name, value), *policy_, context);
+        if (!judgement.allowed()) {
+            const auto& refusal = *judgement.statements.front().refusal;
+            refuse(refusal.sqlstate,
+                   fmt::format("setting \"{}\" in the startup message: {}", name, refusal.message),
+                   refusal.hint, fmt::format("startup setting {}", name));
+            return;
+        }
+        settings_.emplace_back(name, value);
+    }
+    connect_server();
+}
+
+void Connection::ask_for_catalog() {
+    if (catalog_under_way_) {
+        return;
+    }
+    catalog_under_way_ = true;
+    database_->refresh([self = shared_from_this()] {
+        asio::post(self->context_, [self] {
+            self->catalog_under_way_ = false;
+            if (self->phase_ == Phase::kCatalog) {
+                self->policy_ = self->database_->policy(self->principal_.groups);
+                if (self->policy_ == nullptr) {
+                    self->refuse("08006", "the database is not available",
+                                 "Try again in a moment; the operator's log has the reason.",
+                                 "catalog: " + self->database_->catalog_error());
+                } else {
+                    self->find_policy();
+                }
+            } else if (self->phase_ == Phase::kConversation) {
+                self->conversation_->catalog_answered();
+            }
+            self->pump();
+        });
+    });
+}
+
+}  // namespace vitrine::net

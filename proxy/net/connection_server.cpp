@@ -1,0 +1,266 @@
+// The session's own way to the server, and the start of the conversation.
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/connect.hpp>
+
+#include "config/limits.h"
+#include "proxy/net/connection.h"
+#include "proxy/wire/frontend.h"
+
+namespace vitrine::net {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+// The client's name for itself stands behind who it really is: what a DBA sees in
+// pg_stat_activity.
+std::string application_prefix(const std::string& user) {
+    return user + " via vitrine: ";
+}
+
+}  // namespace
+
+void Connection::connect_server() {
+    phase_ = Phase::kServerConnect;
+    const auto& servers = database_settings_.database->servers;
+    if (next_server_ == servers.size()) {
+        // 57P03 is the server's own word for "starting up" or "shutting down".
+        refuse(
+            server_sqlstate_ == "57P03" || server_sqlstate_ == "53300" ? server_sqlstate_ : "08006",
+            server_sqlstate_ == "57P03" || server_sqlstate_ == "53300"
+                ? "the database cannot take connections now: " + server_error_
+                : "the database server cannot be reached",
+            "Try again in a moment; the operator's log has the reason.",
+            "server: " + server_error_);
+        return;
+    }
+    const auto& server = servers[next_server_++];
+    struct Attempt {
+        explicit Attempt(asio::io_context& context) : resolver(context), socket(context) {}
+        tcp::resolver resolver;
+        tcp::socket socket;
+        tcp::resolver::results_type addresses;
+    };
+    auto attempt = std::make_shared<Attempt>(context_);
+    connect_attempt_ = attempt;
+    connect_deadline_ = std::chrono::steady_clock::now() + limits::kServerConnectMax;
+    auto self = shared_from_this();
+    attempt->resolver.async_resolve(
+        server.host, std::to_string(server.port),
+        [self, attempt, host = server.host](boost::system::error_code error,
+                                            tcp::resolver::results_type addresses) {
+            if (self->connect_attempt_ != attempt) {
+                return;
+            }
+            if (error || addresses.empty()) {
+                self->server_failed(host + ": " + error.message());
+                self->pump();
+                return;
+            }
+            attempt->addresses = std::move(addresses);
+            asio::async_connect(attempt->socket, attempt->addresses,
+                                [self, attempt, host](boost::system::error_code connect_error,
+                                                      const tcp::endpoint& endpoint) {
+                                    if (self->connect_attempt_ != attempt) {
+                                        return;
+                                    }
+                                    if (connect_error) {
+                                        self->server_failed(host + ": " + connect_error.message());
+                                    } else {
+                                        self->server_.emplace(std::move(attempt->socket));
+                                        self->connected(endpoint);
+                                    }
+                                    self->pump();
+                                });
+        });
+}
+
+void Connection::server_failed(const std::string& why) {
+    spdlog::warn("database {}: server {} failed: {}", database_settings_.database->name,
+                 next_server_, why);
+    connect_attempt_.reset();
+    server_error_ = why;
+    if (server_) {
+        server_->stream.close();
+        // Not destroyed: a wait that was cancelled may still refer to it.
+    }
+    connect_server();
+}
+
+void Connection::connected(const tcp::endpoint& endpoint) {
+    connect_attempt_.reset();
+    server_endpoint_ = endpoint;
+    server_input_.clear();
+    server_output_.clear();
+    if (database_settings_.server_tls) {
+        wire::write_ssl_request(server_output_);
+        phase_ = Phase::kServerTlsRequest;
+    } else {
+        start_server_login();
+        phase_ = Phase::kServerLogin;
+    }
+}
+
+void Connection::start_server_tls() {
+    const auto& server = database_settings_.database->servers[next_server_ - 1];
+    try {
+        server_->stream.start_tls(make_server_ssl(database_settings_.server_tls.get(),
+                                                  *database_settings_.database, server.host));
+        phase_ = Phase::kServerTls;
+    } catch (const std::runtime_error& error) {
+        server_failed(error.what());
+    }
+}
+
+void Connection::start_server_login() {
+    const config::Database& database = *database_settings_.database;
+    session::ServerLoginOptions options;
+    options.user = database.user;
+    options.dbname = database.dbname;
+    options.password = database.password.clone();
+    options.mask_key = database_settings_.config->masking.key.clone();
+    options.application_name =
+        application_prefix(principal_.user) + std::string(login_.application_name());
+    options.settings = settings_;
+    options.server_version = policy_->catalog().server_version();
+    if (server_->stream.encrypted()) {
+        options.certificate_hash = server_end_point(server_->stream.ssl());
+    }
+    options.salted = [settings = database_settings_, source = database_](std::string_view salt,
+                                                                         std::uint32_t iterations) {
+        return source->salted(*settings.database, salt, iterations);
+    };
+    server_login_.emplace(std::move(options));
+}
+
+bool Connection::step_server_login() {
+    bool closed = false;
+    std::string& out =
+        phase_ == Phase::kServerTlsRequest ? server_output_ : server_login_->output();
+    bool moved = flush(*server_, out, closed);
+    if (phase_ == Phase::kServerTlsRequest) {
+        // One byte, and not one more: what follows an 'S' in the clear is not TLS.
+        char answer = 0;
+        std::size_t size = 0;
+        if (!out.empty() || closed) {
+            if (closed) {
+                server_failed("connection closed during SSLRequest");
+                return true;
+            }
+            return moved;
+        }
+        switch (server_->stream.read(&answer, 1, size)) {
+            case Io::kDone:
+                if (answer == 'S') {
+                    start_server_tls();
+                } else {
+                    server_failed("the server does not speak TLS, and tls.mode asks for it");
+                }
+                return true;
+            case Io::kWantRead:
+            case Io::kWantWrite:
+                return moved;
+            case Io::kClosed:
+                server_failed("connection closed during SSLRequest");
+                return true;
+        }
+    }
+    moved = read(*server_, server_input_, closed) || moved;
+    switch (server_login_->step(server_input_)) {
+        case session::ServerLogin::Outcome::kGoOn:
+            if (closed) {
+                server_failed("the server closed the connection during login");
+                return true;
+            }
+            return moved;
+        case session::ServerLogin::Outcome::kFailed:
+            server_sqlstate_ = server_login_->sqlstate();
+            server_failed(server_login_->error());
+            return true;
+        case session::ServerLogin::Outcome::kReady:
+            start_conversation();
+            return true;
+    }
+    return moved;
+}
+
+std::string Connection::welcome() const {
+    const auto left = std::chrono::duration_cast<std::chrono::minutes>(principal_.expires - now());
+    const std::size_t masked = policy_->masked_columns();
+    std::string text = fmt::format(
+        "vitrine: {} on {}, read-only, {}, until {:%Y-%m-%d %H:%M:%S} UTC ({} min)",
+        principal_.user, principal_.database,
+        masked == 0   ? "no column masked"
+        : masked == 1 ? "1 column masked"
+                      : fmt::format("{} columns masked", masked),
+        fmt::gmtime(std::chrono::system_clock::to_time_t(principal_.expires)), left.count());
+    if (!principal_.reason.empty()) {
+        text += "; reason: " + principal_.reason;
+    }
+    return text;
+}
+
+void Connection::start_conversation() {
+    const auto started = shared_.log->append(
+        id_, audit::SessionStart{.database = principal_.database,
+                                 .groups = principal_.groups,
+                                 .client = client_address_,
+                                 .application = std::string(login_.application_name()),
+                                 .token = principal_.token,
+                                 .issuer = principal_.issuer,
+                                 .grant = principal_.grant,
+                                 .reason = principal_.reason,
+                                 .expires = principal_.expires});
+    if (!started) {
+        spdlog::error("the query log cannot be written to: {}", started.error().message());
+        refuse("58030", "the session could not be recorded in the query log",
+               "Tell the operator, and try again later.", "query log");
+        return;
+    }
+    session::ConversationOptions options;
+    options.id = id_;
+    options.policy = policy_;
+    options.search_path = server_login_->search_path();
+    options.newest_policy = [database = database_, groups = principal_.groups] {
+        return database->policy(groups);
+    };
+    options.log = shared_.log.get();
+    options.parameters = current_->config->audit.parameters;
+    options.application_prefix = application_prefix(principal_.user);
+    options.now = [] { return std::chrono::steady_clock::now(); };
+    conversation_.emplace(std::move(options));
+    server_key_ = server_login_->key();
+    cancel_key_ = shared_.cancel_keys.add(weak_from_this());
+
+    std::string& out = conversation_->client_output();
+    wire::write_authentication_ok(out);
+    for (const auto& [name, value] : server_login_->parameters()) {
+        const std::string prefix = application_prefix(principal_.user);
+        const bool own_name = name == "application_name" && value.starts_with(prefix);
+        wire::write_parameter_status(
+            out, name, own_name ? std::string_view(value).substr(prefix.size()) : value);
+    }
+    wire::write_backend_key_data(out, cancel_key_.process_id, cancel_key_.secret_key);
+    wire::write_notice_response(out, {.severity = "NOTICE",
+                                      .sqlstate = "00000",
+                                      .message = welcome(),
+                                      .detail = {},
+                                      .hint = {},
+                                      .position = 0});
+    wire::write_ready_for_query(out, wire::TransactionStatus::kIdle);
+    server_login_.reset();
+    phase_ = Phase::kConversation;
+    spdlog::info("session {} starts: user={} database={} client={}", id_.session, principal_.user,
+                 principal_.database, client_address_);
+    if (!client_input_.empty()) {
+        // Sent before the answer to the password was there: pipelined, and judged like the rest.
+        conversation_->from_client(std::exchange(client_input_, {}));
+    }
+    client_.readable = true;
+}
+
+}  // namespace vitrine::net
