@@ -1,7 +1,9 @@
 """What the demo prints: aligned, and in colour only where somebody looks at it."""
 
 import os
+import re
 import sys
+import textwrap
 
 
 class Screen:
@@ -36,16 +38,26 @@ class Screen:
             self.line("    " + self._paint("36", ("$ " if i == 0 else "  ") + part))
 
     def output(self, text, lines=12):
-        """Some program's output, indented, long lines cut, and not more than `lines` of them."""
-        rows = [row.rstrip() for row in text.strip("\n").splitlines()]
+        """Some program's output, indented; long lines wrapped (tables: cut), and not more than
+        `lines` of them."""
+        rows = []
+        for row in text.strip("\n").splitlines():
+            rows += self._fit(row.rstrip())
         for row in rows[:lines]:
-            self.line("    " + self._paint("2", self._cut(row)))
+            self.line("    " + self._paint("2", row))
         if len(rows) > lines:
             self.line("    " + self._paint("2", f"… {len(rows) - lines} more lines"))
 
-    def _cut(self, row):
+    def _fit(self, row):
         room = self.WIDTH - 4
-        return row if len(row) <= room else row[: room - 1] + "…"
+        if len(row) <= room:
+            return [row]
+        if " | " in row or "-+-" in row:
+            return [row[: room - 1] + "…"]
+        # Behind the label, where there is one: DETAIL:  …
+        label = re.match(r"\s*[\w.]+:?\s+", row)
+        return textwrap.wrap(row, room, subsequent_indent=" " * min(len(label[0]) if label else 2, 12),
+                             break_on_hyphens=False)
 
     def verdict(self, well, text):
         mark = self._paint("32", "✓") if well else self._paint("31", "✗")

@@ -166,7 +166,7 @@ class PostgresServer:
             "unix_socket_directories": self.root, "max_connections": 200,
             "ssl": "on", "fsync": "off", "shared_buffers": "64MB",
             "log_statement": "all", "log_destination": "stderr", "logging_collector": "off",
-            "log_line_prefix": "%m [%p] %q%u@%d %a ",
+            "log_line_prefix": "%m [%p] %q<%u@%d|%a> ",
         } | settings
         with open(self.data / "postgresql.conf", "a") as f:
             for name, value in values.items():

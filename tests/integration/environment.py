@@ -140,6 +140,7 @@ class Environment:
                        stderr=subprocess.DEVNULL)
         self.database.sql(
             f"ALTER ROLE vitrine_reader LOGIN PASSWORD '{self.reader_password}';"
+            f"REVOKE TEMPORARY ON DATABASE {DATABASE} FROM PUBLIC;"
             "GRANT SELECT ON pgbench_accounts, pgbench_branches, pgbench_tellers, "
             "pgbench_history TO vitrine_reader;"
             f"CREATE ROLE reader_password LOGIN PASSWORD '{self.reader_password}' "
@@ -154,6 +155,10 @@ class Environment:
         self.database.sql(f"CREATE DATABASE {MASKED_COPY} TEMPLATE {DATABASE}")
         run("psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-v", f"key={self.mask_key}", "-f",
             HERE / "masked_copy.sql", env=self.database.environment(MASKED_COPY))
+        # The same order of rows in both, for what is read without ORDER BY.
+        for database in (DATABASE, MASKED_COPY):
+            self.database.sql("CLUSTER customers USING customers_pkey; "
+                              "CLUSTER cards USING cards_pkey", database)
         self.proxy = self.another("main")
 
     # --- vitrine ---------------------------------------------------------------------------

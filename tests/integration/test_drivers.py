@@ -61,7 +61,7 @@ class Drivers(unittest.TestCase):
             self.skipTest("no JDK, or no pgjdbc in /usr/share/java")
         work = self.env.path / "java"
         work.mkdir(exist_ok=True)
-        compiled = subprocess.run(["javac", "-d", work, HERE / "drivers/WithPgjdbc.java"], text=True,
+        compiled = subprocess.run(["javac", "-cp", JDBC, "-d", work, HERE / "drivers/WithPgjdbc.java"], text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual(compiled.returncode, 0, compiled.stdout)
         classpath = ":".join([str(work), str(JDBC), *(str(p) for p in

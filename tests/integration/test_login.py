@@ -165,7 +165,8 @@ class Login(unittest.TestCase):
                 records = self.refused_records()
                 self.assertEqual(len(records), before + 1)
                 self.assertTrue(records[-1]["cause"])
-                self.assertNotIn(token[-20:] or "-", json.dumps(records[-1]))
+                if token:
+                    self.assertNotIn(token[-20:], json.dumps(records[-1]))
         self.assertEqual(len(words), 1, "the client must not learn which of them it was")
 
     def test_the_log_knows_the_cause(self):

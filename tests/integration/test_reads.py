@@ -113,7 +113,8 @@ class Psql(unittest.TestCase):
                         continue
                     seen, true = error_of(seen), error_of(true)
                     self.assertEqual(seen.sqlstate, true.sqlstate)
-                    self.assertEqual(seen.position, true.position)
+                    if true.position:
+                        self.assertEqual(seen.position, true.position)
 
     def test_a_new_table_is_seen(self):
         """DDL on the server while a session is open: neither stale nor refused for long."""

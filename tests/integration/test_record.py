@@ -242,7 +242,7 @@ class Record(unittest.TestCase):
     def server_statements(self):
         """(user, application, sql) of each statement in the server's log."""
         entry = None
-        head = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \w+ \[\d+\] (?:(\w+)@\w+ (.*?) )?(\w+): +(.*)$")
+        head = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \w+ \[\d+\] (?:<(\w+)@\w+\|(.*?)> )?(\w+): +(.*)$")
         text = self.env.database.log.read_text(errors="replace")
         for line in text.splitlines():
             found = head.match(line)
@@ -270,8 +270,8 @@ class Record(unittest.TestCase):
         for how in (sessions[0]["session"], sessions[0]["session"][:12]):
             shown = self.proxy.verb("audit", "show", how, "--config", self.proxy.config)
             self.assertEqual(shown.returncode, 0, shown.stderr)
-        self.assertEqual(self.proxy.verb("audit", "show", "ffffffffffff", "--config",
-                                         self.proxy.config).returncode, 1)
+        self.assertNotEqual(self.proxy.verb("audit", "show", "ffffffffffff", "--config",
+                                            self.proxy.config).returncode, 0)
 
     def test_json(self):
         shown = self.proxy.verb("audit", "list", "--format", "json", "--config", self.proxy.config)

@@ -97,7 +97,7 @@ class Verbs(unittest.TestCase):
                                                 "SELECT 1"]):
             done = self.verb(*arguments, "--config", "/nonexistent/vitrine.yaml")
             self.assertEqual(done.returncode, 2, arguments)
-            self.assertIn("/nonexistent/vitrine.yaml", done.stderr)
+            self.assertIn("/nonexistent/vitrine.yaml", done.stderr + done.stdout)
 
     def test_bad_arguments(self):
         for arguments in ([], ["nonsense"], ["check"], ["check", "--config"],
