@@ -1,0 +1,76 @@
+#include "parser/query_parts.h"
+
+#include "parser/syntax/nodes.h"
+
+namespace vitrine::parser {
+
+using syntax::as;
+using syntax::cells;
+using syntax::is_a;
+using syntax::string_value;
+
+Objection not_supported(std::string construct, std::string detail, std::string hint,
+                        std::string rule) {
+    return {"0A000",           construct + " is not supported yet",
+            std::move(detail), std::move(hint),
+            std::move(rule),   false};
+}
+
+Objection parser_extension(const Node* parameter) {
+    return {"42601",
+            "syntax error at or near \"$" + std::to_string(as<ParamRef>(parameter)->number) + "\"",
+            "PostgreSQL takes no parameter in this place.",
+            "",
+            "syntax",
+            false};
+}
+
+Objection unknown_node() {
+    return not_supported("a construct in this statement",
+                         "vitrine does not know it and cannot tell whether it only reads.",
+                         "Write the query another way.", "syntax: unknown construct");
+}
+
+WrittenName written_name(const List* names) {
+    const auto parts = cells(names);
+    WrittenName name;
+    if (parts.empty() || parts.size() > 3) {
+        return name;
+    }
+    for (const ListCell& part : parts) {
+        if (!is_a(part.ptr_value, T_String)) {
+            return name;
+        }
+    }
+    name.object.name = string_value(parts[parts.size() - 1].ptr_value);
+    if (parts.size() >= 2) {
+        name.object.schema = string_value(parts[parts.size() - 2].ptr_value);
+    }
+    if (parts.size() == 3) {
+        name.catalog = string_value(parts[0].ptr_value);
+    }
+    name.valid = true;
+    return name;
+}
+
+std::string dotted(const List* names) {
+    std::string text;
+    for (const ListCell& part : cells(names)) {
+        if (!text.empty()) {
+            text += '.';
+        }
+        text += string_value(part.ptr_value);
+    }
+    return text;
+}
+
+Objection other_database(std::string name) {
+    return {"0A000",
+            "cross-database references are not implemented: \"" + name + "\"",
+            "",
+            "",
+            "name: another database",
+            false};
+}
+
+}  // namespace vitrine::parser

@@ -1,0 +1,32 @@
+// What the parts of the walk over a query (query*.cpp) share: names as a parse tree has them, and
+// the objections that are made in more than one place.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "parser/masking/resolve.h"
+#include "parser/readonly/calls.h"
+
+struct List;
+struct Node;
+
+namespace vitrine::parser {
+
+[[nodiscard]] Objection not_supported(std::string construct, std::string detail, std::string hint,
+                                      std::string rule);
+[[nodiscard]] Objection unknown_node();
+// libpg_query's grammar takes a parameter where PostgreSQL's does not.
+[[nodiscard]] Objection parser_extension(const Node* parameter);
+[[nodiscard]] Objection other_database(std::string name);
+
+// A list of names, one to three: [[catalog.]schema.]name.
+struct WrittenName {
+    std::string_view catalog;
+    ObjectName object;
+    bool valid = false;
+};
+[[nodiscard]] WrittenName written_name(const List* names);
+[[nodiscard]] std::string dotted(const List* names);
+
+}  // namespace vitrine::parser

@@ -1,0 +1,386 @@
+// Relations in a query: what a name stands for, and the edits that put the masked form in its
+// place.
+
+#include "parser/query.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "config/limits.h"
+#include "parser/masking/rewrite.h"
+#include "parser/query_parts.h"
+#include "parser/syntax/utf8.h"
+
+#include "parser/syntax/nodes.h"
+
+namespace vitrine::parser {
+
+using syntax::as;
+using syntax::cells;
+using syntax::is_a;
+using syntax::quoted_identifier;
+using syntax::string_value;
+
+void Query::visit_sample(const RangeTableSample* sample, const Item& item) {
+    const WrittenName method = written_name(sample->method);
+    if (!method.valid || !method.catalog.empty()) {
+        refuse(unknown_node(), sample->location);
+        return;
+    }
+    if (auto objection = calls_.sampling_method(method.object)) {
+        refuse(std::move(*objection), sample->location);
+    }
+    if (!is_a(sample->relation, T_RangeVar)) {
+        refuse(unknown_node(), sample->location);
+        return;
+    }
+    push(as<Node>(sample->args), item);
+    push(sample->repeatable, item);
+    reference(as<RangeVar>(sample->relation), item, sample);
+}
+
+const Relation* Query::resolve(const RangeVar* relation) {
+    const int location = relation->location;
+    const ObjectName name{
+        relation->schemaname == nullptr ? std::string_view{} : relation->schemaname,
+        relation->relname};
+    if (relation->catalogname != nullptr && policy_.catalog().database() != relation->catalogname) {
+        refuse(other_database(std::string(relation->catalogname) + "." + name.text()), location);
+        return nullptr;
+    }
+    if (is_temporary_schema(name.schema)) {
+        refuse({"42501", "\"" + name.text() + "\" is a temporary relation",
+                "There are no temporary relations in a session through vitrine, and nobody else's "
+                "may be read.",
+                "Use a relation of another schema.", "name: pg_temp", false},
+               location);
+        return nullptr;
+    }
+    const RelationLookup found = find_relation(policy_.catalog(), path_, name);
+    if (found.ambiguous) {
+        refuse({"0A000",
+                "\"" + name.text() +
+                    "\" cannot be resolved behind a statement of the same text "
+                    "that may change the search_path",
+                "More than one schema has a relation of this name.",
+                "Write its schema, or send the statements one by one.", "name: search_path", false},
+               location);
+        return nullptr;
+    }
+    if (found.relation == nullptr) {
+        refuse({"42P01", "relation \"" + name.text() + "\" does not exist", "", "",
+                "relation: " + name.text(), true},
+               location);
+    }
+    return found.relation;
+}
+
+bool Query::closed(const RelationPolicy* policy, int location) {
+    if (policy == nullptr || !policy->closed) {
+        return false;
+    }
+    refuse({"42501",
+            "permission denied for relation " +
+                (policy->relation == nullptr ? std::string() : policy->relation->name),
+            policy->closed->reason, policy->closed->hint, policy->closed->rule, false},
+           location);
+    return true;
+}
+
+void Query::reference(const RangeVar* reference, const Item& item, const RangeTableSample* sample) {
+    RangeItem added;
+    added.aliased = reference->alias != nullptr;
+    added.name = added.aliased ? reference->alias->aliasname : reference->relname;
+    added.renamed_columns = added.aliased && reference->alias->colnames != nullptr;
+    added.select = item.select;
+    added.location = reference->location;
+    if (reference->schemaname == nullptr && sees_cte(item.ctes, reference->relname)) {
+        added.aliased = true;
+        items_.push_back(added);
+        return;
+    }
+    const Relation* relation = resolve(reference);
+    if (relation == nullptr) {
+        return;
+    }
+    added.relation = relation;
+    const RelationPolicy* policy = policy_.relation(relation->oid);
+    if (closed(policy, reference->location)) {
+        return;
+    }
+    for (const Column& column : relation->columns) {
+        if (auto objection = calls_.type(column.type)) {
+            refuse(std::move(*objection), reference->location);
+        }
+    }
+    added.rewritten = is_rewritten(policy);
+    items_.push_back(added);
+    if (added.rewritten) {
+        rewrite(reference, *policy, sample);
+    }
+}
+
+void Query::name_relation(const RangeVar* relation) {
+    const Relation* found = resolve(relation);
+    if (found != nullptr) {
+        closed(policy_.relation(found->oid), relation->location);
+    }
+}
+
+bool Query::edit(std::size_t begin, std::size_t end, std::string text, int location) {
+    // What is put in keeps its distance from what stands beside it.
+    if (begin == begin_ || sql_[begin - 1] != ' ') {
+        text.insert(0, " ");
+    }
+    if (end < sql_.size() && sql_[end] != ' ') {
+        text += ' ';
+    }
+    if (edits_.added_bytes() + text.size() > limits::kStatementBytesMax) {
+        refuse({"54000", "the statement would be too long with its masks in place",
+                "Each reference to a masked relation is replaced by a query over it.",
+                "Refer to masked relations less often.", "limit: statement size", false},
+               location);
+        return false;
+    }
+    edits_.replace(begin, end, std::move(text), at(location));
+    return true;
+}
+
+void Query::note_masked(const RelationPolicy& policy) {
+    for (const MaskedColumn& masked : policy.masked) {
+        masked_.insert(column_title(*policy.relation, *masked.column));
+    }
+}
+
+void Query::rewrite(const RangeVar* reference, const RelationPolicy& policy,
+                    const RangeTableSample* sample) {
+    note_masked(policy);
+    const syntax::Tokens& all = tokens();
+    const auto lost = [&] {
+        refuse(
+            not_supported("this way to write the masked relation " + policy.relation->name,
+                          "vitrine could not find all of the reference in the text.",
+                          "Write the relation as schema.name with an alias.", "masking: reference"),
+            reference->location);
+    };
+    const std::size_t name = all.at(at(reference->location));
+    if (name >= all.size()) {
+        return lost();
+    }
+    std::size_t first = name;
+    std::size_t behind = all.after_name(name, 1U + (reference->schemaname != nullptr ? 1U : 0U) +
+                                                  (reference->catalogname != nullptr ? 1U : 0U));
+    // ONLY t, ONLY (t), t *
+    if (!reference->inh) {
+        if (first >= 1 && all.is_keyword(first - 1, "only")) {
+            first -= 1;
+        } else if (first >= 2 && all.is(first - 1, '(') && all.is_keyword(first - 2, "only") &&
+                   all.is(behind, ')')) {
+            first -= 2;
+            ++behind;
+        } else {
+            return lost();
+        }
+    } else if (all.is(behind, '*')) {
+        ++behind;
+    }
+    // TABLE t is SELECT * FROM t.
+    const bool table_command = first >= 1 && all.is_keyword(first - 1, "table");
+    if (table_command) {
+        --first;
+    }
+    const std::string begin = table_command ? "SELECT * FROM (" : "(";
+    const std::string select = masked_select(policy, !reference->inh);
+    const std::string filter = masked_filter(policy);
+    const std::string own_alias = " AS " + quoted_identifier(reference->relname);
+    if (sample == nullptr) {
+        edit(all.begin(first), all.end(behind - 1),
+             begin + select + filter + ")" +
+                 (reference->alias == nullptr ? own_alias : std::string()),
+             reference->location);
+        return;
+    }
+    // TABLESAMPLE belongs to the relation itself: the alias moves behind it.
+    std::string alias = own_alias;
+    if (reference->alias != nullptr) {
+        if (all.is_keyword(behind, "as")) {
+            ++behind;
+        }
+        behind = all.after_name(behind, 1);
+        alias = " AS " + quoted_identifier(reference->alias->aliasname);
+        if (reference->alias->colnames != nullptr) {
+            behind = all.after_brackets(behind);
+            alias += " (";
+            bool more = false;
+            for (const ListCell& column : cells(reference->alias->colnames)) {
+                alias += (more ? ", " : "") + quoted_identifier(string_value(column.ptr_value));
+                more = true;
+            }
+            alias += ")";
+        }
+    }
+    if (!all.is_keyword(behind, "tablesample")) {
+        return lost();
+    }
+    std::size_t end = all.after_name(behind + 1, cells(sample->method).size());
+    end = all.after_brackets(end);
+    if (sample->repeatable != nullptr && all.is_keyword(end, "repeatable")) {
+        end = all.after_brackets(end + 1);
+    }
+    if (end == 0 || end > all.size()) {
+        return lost();
+    }
+    if (edit(all.begin(first), all.end(behind - 1), begin + select, reference->location)) {
+        edit(all.end(end - 1), all.end(end - 1), filter + ")" + alias, reference->location);
+    }
+}
+
+void Query::copy_relation(const CopyStmt* copy) {
+    const RangeVar* target = copy->relation;
+    const Relation* relation = resolve(target);
+    if (relation == nullptr) {
+        return;
+    }
+    const RelationPolicy* policy = policy_.relation(relation->oid);
+    if (closed(policy, target->location)) {
+        return;
+    }
+    for (const Column& column : relation->columns) {
+        if (auto objection = calls_.type(column.type)) {
+            refuse(std::move(*objection), target->location);
+        }
+    }
+    if (!is_rewritten(policy)) {
+        return;
+    }
+    note_masked(*policy);
+    if (relation->kind != 'r') {
+        static const std::map<char, std::string_view> kKinds{
+            {'p', "partitioned table"}, {'v', "view"},     {'m', "materialized view"},
+            {'f', "foreign table"},     {'S', "sequence"},
+        };
+        const auto kind = kKinds.find(relation->kind);
+        refuse(
+            {"42809",
+             "cannot copy from " + std::string(kind == kKinds.end() ? "relation" : kind->second) +
+                 " \"" + relation->name + "\"",
+             "", "Try the COPY (SELECT ...) TO variant.", "statement: COPY", false},
+            target->location);
+        return;
+    }
+    std::vector<std::string_view> columns;
+    for (const ListCell& cell : cells(copy->attlist)) {
+        const std::string_view name = string_value(cell.ptr_value);
+        const Column* column = relation->column(name);
+        if (column == nullptr) {
+            refuse({"42703",
+                    "column \"" + std::string(name) + "\" of relation \"" + relation->name +
+                        "\" does not exist",
+                    "", "", "statement: COPY", true},
+                   target->location);
+            return;
+        }
+        if (column->generated) {
+            refuse({"42P10", "column \"" + std::string(name) + "\" is a generated column",
+                    "Generated columns cannot be used in COPY.", "", "statement: COPY", false},
+                   target->location);
+            return;
+        }
+        if (std::find(columns.begin(), columns.end(), name) != columns.end()) {
+            refuse({"42701", "column \"" + std::string(name) + "\" specified more than once", "",
+                    "", "statement: COPY", false},
+                   target->location);
+            return;
+        }
+        columns.push_back(name);
+    }
+    if (copy->attlist == nullptr) {
+        for (const Column& column : relation->columns) {
+            if (!column.generated) {
+                columns.push_back(column.name);
+            }
+        }
+    }
+    const syntax::Tokens& all = tokens();
+    const std::size_t first = all.at(at(target->location));
+    std::size_t behind = all.after_name(first, 1U + (target->schemaname != nullptr ? 1U : 0U) +
+                                                   (target->catalogname != nullptr ? 1U : 0U));
+    if (copy->attlist != nullptr) {
+        behind = all.after_brackets(behind);
+    }
+    // COPY BINARY t and … DELIMITERS '…' are old forms that a query cannot have.
+    bool old_form = first >= all.size() || first == 0 || !all.is_keyword(first - 1, "copy") ||
+                    !all.is_keyword(behind, "to");
+    if (!old_form) {
+        old_form = all.is_keyword(behind + 2, "delimiters") || all.is_keyword(behind + 2, "using");
+    }
+    if (old_form) {
+        refuse(not_supported("this old form of COPY from a masked table",
+                             "It has no equivalent for the masked rows.",
+                             "Write the options as COPY … TO STDOUT WITH (FORMAT …, DELIMITER …).",
+                             "statement: COPY"),
+               target->location);
+        return;
+    }
+    edit(all.begin(first), all.end(behind - 1), masked_copy(*policy, columns), target->location);
+}
+
+// `shop.customers.email` names the relation, and where that stood now stands a derived table of
+// the relation's own name.
+void Query::finish_qualified() {
+    for (const QualifiedReference& reference : qualified_) {
+        const auto named = names_.find(reference.relation.name);
+        if (named == names_.end() || named->second.rewritten == nullptr ||
+            is_temporary_schema(reference.relation.schema)) {
+            continue;  // the server knows what it is, or that it is nothing
+        }
+        const std::size_t first = tokens().at(at(reference.location));
+        const std::size_t behind = tokens().after_name(first, reference.parts);
+        if (!named->second.rewritten_alone || first >= tokens().size()) {
+            refuse(not_supported("the column reference by schema to " + reference.relation.text(),
+                                 "A masked relation and something else in the statement have the "
+                                 "same name.",
+                                 "Give the relation an alias and refer to that.",
+                                 "masking: reference"),
+                   reference.location);
+            return;
+        }
+        const Relation* relation =
+            policy_.catalog().relation(reference.relation.schema, reference.relation.name);
+        if (relation != named->second.rewritten) {
+            continue;  // another schema's: names nothing in this statement
+        }
+        if (!edit(tokens().begin(first), tokens().end(behind - 1),
+                  quoted_identifier(reference.relation.name), reference.location)) {
+            return;
+        }
+    }
+}
+
+// Two relations of one name from different schemas may stand side by side; a derived table and
+// another of its name may not.
+void Query::finish_same_names() {
+    const bool any = std::any_of(items_.begin(), items_.end(),
+                                 [](const RangeItem& item) { return item.rewritten; });
+    if (!any) {
+        return;
+    }
+    std::map<std::pair<std::uint32_t, std::string_view>, const RangeItem*> seen;
+    for (const RangeItem& item : items_) {
+        if (item.aliased || item.relation == nullptr) {
+            continue;
+        }
+        const auto [place, fresh] = seen.try_emplace({item.select, item.name}, &item);
+        if (!fresh && place->second->relation != item.relation &&
+            (item.rewritten || place->second->rewritten)) {
+            refuse(not_supported("two relations named " + std::string(item.name) +
+                                     " in one FROM clause, one of them masked,",
+                                 "They could not be told apart.", "Give each an alias.",
+                                 "masking: reference"),
+                   item.location);
+        }
+    }
+}
+
+}  // namespace vitrine::parser
