@@ -69,13 +69,15 @@ std::string partial_expression(const config::Mask& mask, const Column& column) {
     const std::string value = text_of(column);
     const std::string length = "pg_catalog.char_length(" + value + ")";
     // repeat() refuses a result of 1 GB: with more than one byte for each character a value of
-    // hundreds of megabytes could get there. One byte for each can never outgrow the value.
+    // hundreds of megabytes could get there. One byte for each can never outgrow the value. (Not
+    // LEAST(): it leaves NULLs out.)
     const auto repeated = [&](const std::string& count) {
-        const std::string bounded =
-            mask.with.size() <= 1
-                ? count
-                : "LEAST(" + count + ", " +
-                      std::to_string((kCharactersMax / 4) / mask.with.size()) + ")";
+        std::string bounded = count;
+        if (mask.with.size() > 1) {
+            const std::string most = std::to_string(kCharactersMax / 4 / mask.with.size());
+            bounded = "CASE WHEN " + count + " OPERATOR(pg_catalog.>) " + most + " THEN " + most +
+                      " ELSE " + count + " END";
+        }
         return "pg_catalog.repeat(" + quoted_literal(mask.with) + ", " + bounded + ")";
     };
     const std::uint64_t kept = std::uint64_t{mask.keep_start} + mask.keep_end;
