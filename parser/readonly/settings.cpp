@@ -281,8 +281,19 @@ std::optional<SettingObjection> judge_set_to_unknown(std::string_view name) {
 }
 
 std::optional<SettingObjection> judge_show(std::string_view name) {
-    if (is_reserved(ascii_lower(name))) {
+    // What pg_settings is masked for: passwords and commands of the server's own.
+    static constexpr std::array<std::string_view, 7> kSecret{
+        "primary_conninfo",        "ssl_passphrase_command", "archive_command", "restore_command",
+        "archive_cleanup_command", "recovery_end_command",   "anon.salt"};
+    const std::string lower = ascii_lower(name);
+    if (is_reserved(lower)) {
         return reserved(name);
+    }
+    if (std::find(kSecret.begin(), kSecret.end(), lower) != kSecret.end()) {
+        return SettingObjection{"42501",
+                                "permission denied to examine \"" + std::string(name) + "\"",
+                                "The setting may hold a password of the server's own.",
+                                "Ask the operator of the database."};
     }
     return std::nullopt;
 }
