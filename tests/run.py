@@ -9,6 +9,7 @@ passed and nothing failed.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -84,38 +85,42 @@ def sanitizer_environment(preset):
 # --- unit ----------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def test_database(folder, preset):
+    """A PostgreSQL with tests/integration/schema.sql; gives the environment that tells of it."""
+    server = PostgresServer(folder, Authority(folder, "database", "test database"))
+    try:
+        server.start()
+        server.sql("CREATE DATABASE shop")
+        server.load(REPOSITORY / "tests/integration/schema.sql", "shop")
+        catalog = folder / "catalog.tsv"
+        with open(catalog, "w") as f:
+            subprocess.run([REPOSITORY / f"build/{preset}/tests/dump_catalog",
+                            server.conninfo("shop")], stdout=f, check=True,
+                           env=sanitizer_environment(preset))
+        yield {"VITRINE_TEST_DSN": server.conninfo("shop"), "VITRINE_TEST_CATALOG": str(catalog)}
+    finally:
+        server.stop()
+
+
 def unit(tally, preset="release", only=None):
     if not build(preset):
         tally.check(f"build {preset}", False)
         return
-    env = sanitizer_environment(preset)
     folder = Folder("vitrine-unit")
-    server = None
     try:
-        server = PostgresServer(folder.path, Authority(folder.path, "database", "test database"))
-        server.start()
-        schema = REPOSITORY / "tests/integration/schema.sql"
-        server.sql("CREATE DATABASE shop")
-        server.load(schema, "shop")
-        env["VITRINE_TEST_DSN"] = server.conninfo("shop")
-        dump = REPOSITORY / f"build/{preset}/tests/dump_catalog"
-        if dump.exists():
-            catalog = folder.path / "catalog.tsv"
-            with open(catalog, "w") as f:
-                subprocess.run([dump, server.conninfo("shop")], stdout=f, check=True, env=env)
-            env["VITRINE_TEST_CATALOG"] = str(catalog)
-        report = folder.path / "ctest.xml"
-        command = ["ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--timeout",
-                   "300", "--output-junit", report, "-j", str(CORES), "--quiet"]
-        if only:
-            command += ["-R", only]
-        subprocess.run(command, cwd=REPOSITORY, env=env, stdout=subprocess.DEVNULL)
-        count_ctest(tally, preset, report)
+        with test_database(folder.path, preset) as database:
+            report = folder.path / "ctest.xml"
+            command = ["ctest", "--test-dir", f"build/{preset}", "--output-on-failure",
+                       "--timeout", "600", "--output-junit", report, "-j", str(CORES), "--quiet"]
+            if only:
+                command += ["-R", only]
+            subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL,
+                           env=sanitizer_environment(preset) | database)
+            count_ctest(tally, preset, report)
     except (SetupError, subprocess.CalledProcessError) as problem:
         tally.check(f"unit tests on {preset}", False, str(problem))
     finally:
-        if server:
-            server.stop()
         folder.remove()
 
 
@@ -205,29 +210,35 @@ def fuzz(tally, seconds):
     if not targets:
         tally.check("fuzz", False, "tests/fuzz has no target")
         return
-    if not build("fuzz", *(f"fuzz_{t}" for t in targets)):
+    if not build("fuzz", "dump_catalog", *(f"fuzz_{t}" for t in targets)):
         tally.check("build fuzz", False)
         return
     folder = Folder("vitrine-fuzz")
     try:
-        for start in range(0, len(targets), CORES):
-            running = [(t, start_fuzzer(t, seconds, folder.path))
-                       for t in targets[start:start + CORES]]
-            for target, (process, log) in running:
-                status = process.wait()
-                text = log.read_text(errors="replace")
-                executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
-                well = status == 0 and executed is not None and int(executed[1]) > 0
-                tally.check(f"fuzz {target}", well, text[-6000:])
-                if well:
-                    say(f"  {target}: {int(executed[1]):,} inputs in {seconds} s, no finding")
-                else:
-                    keep_findings(folder.path / target)
+        with test_database(folder.path, "fuzz") as database:
+            for start in range(0, len(targets), CORES):
+                running = [(t, start_fuzzer(t, seconds, folder.path, os.environ | database))
+                           for t in targets[start:start + CORES]]
+                for target, (process, log) in running:
+                    fuzzed(tally, target, process.wait(), log, seconds)
+    except (SetupError, subprocess.CalledProcessError) as problem:
+        tally.check("fuzz", False, str(problem))
     finally:
         folder.remove()
 
 
-def start_fuzzer(target, seconds, folder):
+def fuzzed(tally, target, status, log, seconds):
+    text = log.read_text(errors="replace")
+    executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
+    well = status == 0 and executed is not None and int(executed[1]) > 0
+    tally.check(f"fuzz {target}", well, text[-6000:])
+    if well:
+        say(f"  {target}: {int(executed[1]):,} inputs in {seconds} s, no finding")
+    else:
+        keep_findings(log.parent / target)
+
+
+def start_fuzzer(target, seconds, folder, env):
     corpus = folder / target
     corpus.mkdir()
     seeds = REPOSITORY / "tests/fuzz/corpus" / target
@@ -239,7 +250,7 @@ def start_fuzzer(target, seconds, folder):
                *([f"-dict={dictionary}"] if dictionary.exists() else [])]
     log = folder / f"{target}.log"
     with open(log, "w") as f:
-        return subprocess.Popen([str(c) for c in command], cwd=REPOSITORY, stdout=f,
+        return subprocess.Popen([str(c) for c in command], cwd=REPOSITORY, stdout=f, env=env,
                                 stderr=subprocess.STDOUT), log
 
 
