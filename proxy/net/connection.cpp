@@ -57,11 +57,17 @@ void Connection::pump() {
     }
     pumping_ = true;
     int rounds = 0;
-    while (phase_ != Phase::kClosed && step()) {
-        if (++rounds == kRoundsMax) {
-            asio::post(context_, [self = shared_from_this()] { self->pump(); });
-            break;
+    try {
+        while (phase_ != Phase::kClosed && step()) {
+            if (++rounds == kRoundsMax) {
+                asio::post(context_, [self = shared_from_this()] { self->pump(); });
+                break;
+            }
         }
+    } catch (const std::exception& error) {
+        // Out of memory, out of random bytes, …: this connection ends, the others go on.
+        spdlog::error("connection {}: {}", client_address_, error.what());
+        close();
     }
     pumping_ = false;
     if (phase_ != Phase::kClosed && rounds < kRoundsMax) {

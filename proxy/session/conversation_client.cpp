@@ -1,5 +1,6 @@
 // The conversation's one half: from the client through the door to the server.
 #include <algorithm>
+#include <new>
 
 #include "config/limits.h"
 #include "proxy/session/conversation.h"
@@ -207,7 +208,21 @@ parser::Judgement Conversation::ask_the_judge(std::string_view sql,
         }
         return find_prepared(name) != nullptr ? Known::kCurrent : Known::kUnknown;
     };
-    return parser::judge(sql, *options_.policy, context);
+    try {
+        return parser::judge(sql, *options_.policy, context);
+    } catch (const std::bad_alloc&) {
+        parser::Judgement refused;
+        refused.statements.push_back(
+            {.begin = 0,
+             .size = sql.size(),
+             .refusal = parser::Refusal{.sqlstate = "53200",
+                                        .message = "out of memory while judging the statement",
+                                        .detail = {},
+                                        .hint = "Split the statement.",
+                                        .position = 0},
+             .rule = "limit: memory"});
+        return refused;
+    }
 }
 
 std::shared_ptr<const parser::Judgement> Conversation::judge(std::string_view sql,
