@@ -42,6 +42,7 @@ def interactive(shop, screen):
     banner(shop, screen)
     env = shop.psql_environment(shop.token())
     env["PATH"] = f"{shop.vitrine.program.parent}:{env.get('PATH', '/usr/bin:/bin')}"
+    env.setdefault("LESS", "-FRSX")  # what fits on the screen needs no pager
     # Ctrl-C belongs to psql. A handler, not SIG_IGN: that would be inherited.
     signal.signal(signal.SIGINT, lambda *_: None)
     subprocess.run(["psql", "-X", "-v", "PROMPT1=shop %R%x%# ", "-v", "PROMPT2=shop %R%x%# "],

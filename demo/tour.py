@@ -165,6 +165,12 @@ class Tour:
         self.expect(verbose.returncode == 0 and self.shop.mask_key not in verbose.text,
                     "EXPLAIN VERBOSE does not print the mask's key", verbose.text)
 
+    def check(self):
+        self.step("a DBA asks whether the configuration is right")
+        done = self.vitrine("check", "--connect", "--config", self.shop.vitrine.config)
+        self.expect(done.returncode == 0, "it is, and the database agrees",
+                    done.stdout + done.stderr)
+
     def why(self):
         self.step("a DBA asks what the policy does with a statement")
         done = self.vitrine("explain", "--config", self.shop.vitrine.config, "--database", "shop",
@@ -235,7 +241,7 @@ class Tour:
         self.screen.line(f"PostgreSQL 15 on port {self.shop.database.port}, vitrine in front of it "
                          f"on port {self.shop.vitrine.port}, both in {self.shop.folder.path}")
         for step in (self.login, self.stranger, self.masked, self.open, self.predicate, self.cast,
-                     self.writes, self.files, self.explain_plan, self.why, self.expiry,
+                     self.writes, self.files, self.explain_plan, self.check, self.why, self.expiry,
                      self.record, self.verify, self.replay):
             try:
                 step()
