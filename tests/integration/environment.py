@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -229,11 +230,22 @@ class Environment:
                          if not line.startswith(("\\restrict", "\\unrestrict")))
 
     def stop(self):
+        """Ends everything; gives a sentence for each vitrine that did not end as it should."""
+        problems = []
         for proxy in self.proxies:
-            proxy.stop(seconds=5)
+            status = proxy.stop(seconds=10 * PATIENCE)
+            said = proxy.log.read_text(errors="replace") if proxy.log.exists() else ""
+            found = [line for line in said.splitlines()
+                     if "Sanitizer" in line or "runtime error:" in line]
+            # None: never started; -SIGKILL: a test's own doing.
+            if status not in (0, None, -signal.SIGKILL) or found:
+                problems.append(f"{proxy.config.parent.name}: exit status {status}\n"
+                                + "\n".join(found or said.splitlines()[-20:]))
         if self.database:
             self.database.stop()
         if os.environ.get("VITRINE_KEEP"):
             print(f"kept: {self.path}")
         else:
             self.folder.remove()
+        self.proxies, self.database = [], None
+        return problems

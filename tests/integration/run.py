@@ -76,9 +76,12 @@ def main():
         traceback.print_exc(file=sys.stdout)
         result.errors.append((unittest.FunctionTestCase(main), traceback.format_exc()))
     finally:
-        if environment._shared:
-            environment._shared.stop()
-            environment._shared.proxies, environment._shared.database = [], None
+        problems = environment._shared.stop() if environment._shared else []
+    # A crash, a leak or a race that no test saw.
+    for problem in problems:
+        print(f"FAILED to end well: {problem}", flush=True)
+        result.errors.append((unittest.FunctionTestCase(main), problem))
+    result.passed += not problems
     skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
     print(f"{result.passed} passed, {result.failed} failed{skipped}")
     return 0 if result.passed and not result.failed else 1

@@ -176,6 +176,9 @@ CREATE VIEW public.customers_by_region AS
     SELECT region, count(*) AS customers FROM public.customers GROUP BY region;
 CREATE VIEW public.customers_with_notes AS
     SELECT id, region FROM public.customers WHERE notes IS NOT NULL;
+-- The columns read of a sampled table stand behind those of the query inside.
+CREATE VIEW public.customers_sampled AS
+    SELECT id FROM public.customers TABLESAMPLE SYSTEM ((SELECT 100 FROM public.products LIMIT 1));
 CREATE VIEW public.customer_rows AS SELECT to_jsonb(c) AS customer FROM public.customers c;
 CREATE VIEW public.sessions AS SELECT pid, usename, query FROM pg_catalog.pg_stat_activity;
 CREATE VIEW public.schemas AS SELECT table_schema, count(*) FROM information_schema.tables GROUP BY 1;

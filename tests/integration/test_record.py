@@ -7,7 +7,7 @@ import shutil
 import unittest
 from pathlib import Path
 
-from environment import DATABASE, USER, shared
+from environment import DATABASE, SANITIZED, USER, shared
 from wire_client import bind, execute, parse, query, sync
 
 # Recorded texts are looked up by so many of their first characters.
@@ -76,7 +76,7 @@ class Record(unittest.TestCase):
 
     def test_one_byte_changed(self):
         total = len(self.largest(self.proxy.audit).read_bytes().splitlines())
-        for line in (1, 2, total // 2, total):
+        for line in (1, total // 2) if SANITIZED else (1, 2, total // 2, total):
             for what in ("value", "hash", "seq", "white space"):
                 with self.subTest(line=line, what=what):
                     def change(lines):

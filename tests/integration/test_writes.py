@@ -267,7 +267,9 @@ class Writes(unittest.TestCase):
                          [[b"on"]])
 
     def test_read_only_stays_after_resets(self):
+        self.hashes = set()
         with self.proxy.login() as client:
+            client.simple("SET DateStyle = 'German'")
             for sql in ("RESET ALL", "DISCARD ALL", "RESET default_transaction_read_only",
                         "SET default_transaction_read_only TO DEFAULT", "RESET SESSION AUTHORIZATION",
                         "RESET ROLE", "BEGIN; COMMIT AND CHAIN; COMMIT",
@@ -276,6 +278,17 @@ class Writes(unittest.TestCase):
                     client.simple(sql)
                     self.assertEqual(rows_of(client.simple("SHOW transaction_read_only")), [[b"on"]])
                     client.simple("ROLLBACK")
+                    # The key of the masks is still there, and still nobody's.
+                    hashed = rows_of(client.simple("SELECT ssn FROM public.customers "
+                                                   "WHERE id OPERATOR(pg_catalog.=) 1"))
+                    self.assertRegex(hashed[0][0].decode(), r"^h_[0-9a-f]{16}$")
+                    self.hashes.add(hashed[0][0])
+                    self.assertEqual(error_of(client.simple("SHOW vitrine.mask_key")).sqlstate,
+                                     "42501")
+            self.assertEqual(len(self.hashes), 1)
+            for name, value in (("standard_conforming_strings", b"on"), ("client_encoding", b"UTF8"),
+                                ("DateStyle", b"ISO, MDY")):
+                self.assertEqual(rows_of(client.simple(f"SHOW {name}")), [[value]])
 
     def test_belt_and_braces(self):
         """Even what vitrine forwards runs in a session that the server holds read-only."""
