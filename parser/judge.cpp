@@ -533,11 +533,13 @@ void TextJudge::set(const VariableSetStmt* stmt) {
                            token(place));
             return;
         case VAR_RESET_ALL:
+            // Goes back to the StartupMessage, which has the pins and the key; role,
+            // session_authorization and the transaction's mode are left out by the server
+            // (GUC_NO_RESET_ALL).
             out_->command_tag = "RESET";
-            query_->refuse({"0A000", "RESET ALL is not supported yet",
-                            "It would undo settings that vitrine keeps.",
-                            "Reset the settings by name.", "statement: RESET", false},
-                           token(0));
+            out_->rule = "statement: RESET";
+            out_->effect = Effect::kSearchPath;
+            path_changes_ = true;
             return;
     }
     query_->refuse(
@@ -566,13 +568,16 @@ void TextJudge::discard(const DiscardStmt* stmt) {
             out_->command_tag = "DISCARD TEMP";
             return;
         case DISCARD_ALL:
+            // Like RESET ALL, and all prepared statements and cursors go.
             out_->command_tag = "DISCARD ALL";
-            break;
+            out_->effect = Effect::kDiscardAll;
+            path_changes_ = true;
+            prepared_here_.clear();
+            all_deallocated_ = true;
+            return;
     }
     query_->refuse(
-        {"0A000", "DISCARD ALL is not supported yet", "It would undo settings that vitrine keeps.",
-         "Use DEALLOCATE ALL, CLOSE ALL, UNLISTEN * and RESET of single settings.",
-         "statement: DISCARD", false},
+        {"0A000", "this form of DISCARD is not supported yet", "", "", "statement: DISCARD", false},
         token(0));
 }
 

@@ -43,6 +43,7 @@ enum class Effect : std::uint8_t {
     kPrepare,      // SQL-level PREPARE `name`
     kDeallocate,   // DEALLOCATE `name`; empty name: all
     kExecute,      // EXECUTE `name`
+    kDiscardAll,   // DISCARD ALL: the search_path and the prepared statements
 };
 
 struct Refusal {

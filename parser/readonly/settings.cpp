@@ -255,11 +255,12 @@ std::optional<SettingObjection> judge_reset(std::string_view name) {
     if (rule == rules().end()) {
         return not_listed(name, lower);
     }
-    if (rule->second == Rule::kAny || rule->second == Rule::kSearchPath ||
-        rule->second == Rule::kMessages) {
-        return std::nullopt;
+    // The pins are in the StartupMessage, so that a reset goes back to them. What the transaction
+    // itself was set to is not, nor is row_security.
+    if (lower == "transaction_read_only" || lower == "row_security") {
+        return pinned(name, "the one it has");
     }
-    return pinned(name, "the one it has");
+    return std::nullopt;
 }
 
 std::optional<SettingObjection> judge_set_to_unknown(std::string_view name) {

@@ -281,6 +281,7 @@ void Conversation::note_effects(const parser::Judgement& judgement, std::size_t 
     for (std::size_t i = 0; i < count && i < judgement.statements.size(); ++i) {
         switch (judgement.statements[i].effect) {
             case parser::Effect::kSearchPath:
+            case parser::Effect::kDiscardAll:
                 path_was_set_ = true;
                 path_may_differ_ = true;
                 break;

@@ -332,6 +332,9 @@ void Conversation::completed(const parser::StatementJudgement& statement, std::s
                 prepared_.erase(statement.name);
             }
             return;
+        case parser::Effect::kDiscardAll:
+            prepared_.clear();
+            return;
         case parser::Effect::kNone:
         case parser::Effect::kTransaction:
         case parser::Effect::kSearchPath:
