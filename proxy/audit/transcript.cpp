@@ -65,6 +65,15 @@ std::string or_none(std::string_view text) {
     return text.empty() ? "none" : std::string(text);
 }
 
+// As SQL writes a literal.
+std::string quoted(std::string_view text) {
+    std::string literal = "'";
+    for (const char c : text) {
+        literal.append(c == '\'' ? 2 : 1, c);
+    }
+    return literal + "'";
+}
+
 // Microseconds as milliseconds, to three places as psql's \timing has it.
 std::string milliseconds(std::uint64_t micros) {
     std::string fraction = std::to_string(micros % 1000);
@@ -153,7 +162,7 @@ void Transcript::parameters(const Record& record) {
     for (const boost::json::value& value : params->get_array()) {
         std::string shown = "$" + std::to_string(++number) + " = ";
         if (const auto* text = value.if_string()) {
-            shown += "'" + std::string(text->data(), text->size()) + "'";
+            shown += quoted({text->data(), text->size()});
         } else if (const auto* object = value.if_object()) {
             shown += "base64 " + std::string(Record(*object).text("base64"));
         } else {
