@@ -84,6 +84,17 @@ std::optional<std::string> setting_constant(const Node* node) {
     }
 }
 
+std::string string_literal(std::string_view text) {
+    std::string literal = "'";
+    for (const char c : text) {
+        literal += c;
+        if (c == '\'') {
+            literal += c;
+        }
+    }
+    return literal + "'";
+}
+
 class TextJudge {
   public:
     TextJudge(const std::string& sql, const Policy& policy, const SessionContext& session)
@@ -492,6 +503,13 @@ void TextJudge::set(const VariableSetStmt* stmt) {
                 return;
             }
             changes_path();
+            if (is_application_name(name) && !session_.application_prefix.empty() &&
+                values.size() == 1) {
+                // SET [SESSION | LOCAL] name { TO | = } value: everything behind the third token.
+                const std::size_t begin = token(place + 2);
+                edits_.replace(begin, query_->tokens().end(query_->tokens().size() - 1),
+                               string_literal(session_.application_prefix + values[0]), begin);
+            }
             return;
         }
         case VAR_SET_MULTI: {

@@ -28,6 +28,9 @@ struct SessionContext {
     // The schemas an unqualified name is looked up in, in the server's order, as the server itself
     // answered to current_schemas(true) in the state the statement will run in.
     std::vector<std::string> search_path;
+    // What stands before an application_name that the client sets, so that a DBA still sees who it
+    // is; empty: nothing.
+    std::string application_prefix;
     Protocol protocol = Protocol::kSimple;
     // Is this the name of a prepared statement that was judged under the current policy and path?
     // Asked for EXECUTE of a name that no PREPARE of the same text made before. Absent: none is.

@@ -191,6 +191,12 @@ void Query::judge_setting_call(const FuncCall* call, const Function& function) {
         }
         return;
     }
+    if (is_application_name(setting)) {
+        // SET is rewritten, so that the name of the user stays before it.
+        object({"0A000", "set_config of application_name is not supported yet",
+                "The user's name stands before it for the DBA.", "Use SET application_name."});
+        return;
+    }
     std::optional<SettingObjection> objection;
     const Node* value = arguments.size() > 1 ? syntax::node(arguments[1]) : nullptr;
     if (value != nullptr && is_null_constant(value)) {

@@ -303,4 +303,8 @@ bool is_search_path(std::string_view name) {
     return syntax::ascii_equal_fold(name, "search_path");
 }
 
+bool is_application_name(std::string_view name) {
+    return syntax::ascii_equal_fold(name, "application_name");
+}
+
 }  // namespace vitrine::parser

@@ -28,5 +28,6 @@ struct SettingObjection {
 [[nodiscard]] std::optional<SettingObjection> judge_show(std::string_view name);
 
 [[nodiscard]] bool is_search_path(std::string_view name);
+[[nodiscard]] bool is_application_name(std::string_view name);
 
 }  // namespace vitrine::parser

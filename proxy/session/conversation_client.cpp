@@ -200,6 +200,7 @@ parser::Judgement Conversation::ask_the_judge(std::string_view sql,
     using Known = parser::SessionContext::Prepared;
     parser::SessionContext context;
     context.search_path = options_.search_path;
+    context.application_prefix = options_.application_prefix;
     context.protocol = protocol;
     context.prepared = [this](std::string_view name) {
         const auto made = prepared_.find(std::string(name));

@@ -498,6 +498,25 @@ TEST_CASE("comments alone reach nobody", "[conversation]") {
     CHECK(stage.client(parse("-- unseen") + sync_message()) == Sent{"P ", "S"});
 }
 
+TEST_CASE("the user's name stands before whatever the client calls itself", "[conversation]") {
+    const auto [sql, expected] = GENERATE(table<std::string, std::string>(
+        {{"SET application_name = 'psql'", "Q SET application_name = 'ada via vitrine: psql'"},
+         {"SET SESSION application_name TO it /* x */; SELECT 1",
+          "Q SET SESSION application_name TO 'ada via vitrine: it' /* x */; SELECT 1"},
+         {"set local \"Application_Name\" to E'it\\'s' -- x",
+          "Q set local \"Application_Name\" to 'ada via vitrine: it''s' -- x"},
+         {"SET application_name = U&'d!0061ta' UESCAPE '!'",
+          "Q SET application_name = 'ada via vitrine: data'"},
+         {"SET application_name = 7", "Q SET application_name = 'ada via vitrine: 7'"},
+         {"SET application_name TO DEFAULT", "Q SET application_name TO DEFAULT"}}));
+    Stage stage;
+    CHECK(stage.client(query(sql)) == Sent{expected});
+    CHECK(stage.server(message('S', z("application_name") + z("ada via vitrine: psql"))) == "S");
+    CHECK(stage.last == message('S', z("application_name") + z("psql")));
+    CHECK(stage.client(query("SELECT set_config('application_name', 'x', false)")) ==
+          Sent{"Q vitrine: statement refused"});
+}
+
 TEST_CASE("names of vitrine's own are not the client's", "[conversation]") {
     Stage stage;
     CHECK(stage.client(parse("SELECT 1", "vitrine:search_path") + sync_message()) ==
