@@ -240,6 +240,14 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
     out_ = &out;
     path_changes_ = false;
     const std::size_t edits_before = edits_.count();
+    // A value of a declared type is read by that type's functions, a domain's CHECK among them.
+    for (const Oid type : session_.parameter_types) {
+        if (type != 0) {
+            if (auto objection = Calls(policy_, path_).type(type)) {
+                query.refuse(std::move(*objection), token(0));
+            }
+        }
+    }
     kind(raw->stmt);
     query.finish();
     query_ = nullptr;

@@ -32,6 +32,8 @@ struct SessionContext {
     // is; empty: nothing.
     std::string application_prefix;
     Protocol protocol = Protocol::kSimple;
+    // The types that a Parse message declares for $1, $2, …; 0: none declared.
+    std::vector<Oid> parameter_types;
     // Is this the name of a prepared statement that was judged under the current policy and path?
     // Asked for EXECUTE of a name that no PREPARE of the same text made before. Absent: none is.
     enum class Prepared : std::uint8_t { kUnknown, kCurrent, kStale };

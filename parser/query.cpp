@@ -136,8 +136,16 @@ void Query::visit(const Item& item) {
             return;
         }
 
+        case T_A_Const: {
+            // A number may be cast without being asked to be.
+            const auto* constant = as<A_Const>(node);
+            if (!constant->isnull) {
+                constant_type(nodeTag(&constant->val), constant->location);
+            }
+            return;
+        }
+
         // Nothing below, nothing to say.
-        case T_A_Const:
         case T_A_Star:
         case T_Alias:
         case T_BitString:
@@ -449,6 +457,17 @@ void Query::collect_names() {
         } else {
             named.rewritten_alone = false;
         }
+    }
+}
+
+void Query::constant_type(int tag, int location) {
+    // pg_type.dat: int4, numeric, bool. A string has no type of its own yet.
+    const Oid type = tag == T_Integer ? 23 : tag == T_Float ? 1700 : tag == T_Boolean ? 16 : 0;
+    if (type == 0 || !constant_types_.insert(type).second) {
+        return;
+    }
+    if (auto objection = calls_.type(type)) {
+        refuse(std::move(*objection), location);
     }
 }
 

@@ -101,6 +101,7 @@ class Query {
         std::string_view qualifier;  // empty: of an expression
         std::string_view name;
         int location;
+        bool parenthesised = false;  // `(x).f`, not `x.f`
     };
     // `f(x)` where no function f is known: the column f of x, or nothing.
     struct ColumnCall {
@@ -142,6 +143,7 @@ class Query {
     bool edit(std::size_t begin, std::size_t end, std::string text, int location);
 
     void collect_names();
+    void constant_type(int tag, int location);
     [[nodiscard]] bool surely_has_column(std::string_view item, std::string_view column) const;
     void finish_column_calls();
     void finish_qualified();
@@ -167,6 +169,7 @@ class Query {
     std::vector<RangeItem> items_;
     std::vector<QualifiedReference> qualified_;
     std::vector<Attribute> attributes_;
+    std::set<Oid> constant_types_;  // of the constants seen so far
     std::vector<Attribute> system_columns_;
     std::vector<ColumnCall> column_calls_;
     std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()

@@ -290,7 +290,7 @@ void Query::visit_indirection(const Node* node, const Item& item) {
     }
     for (const ListCell& step : cells(indirection->indirection)) {
         if (is_a(step.ptr_value, T_String)) {
-            attributes_.push_back({qualifier, string_value(step.ptr_value), location});
+            attributes_.push_back({qualifier, string_value(step.ptr_value), location, true});
         }
         qualifier = {};
     }
@@ -298,17 +298,17 @@ void Query::visit_indirection(const Node* node, const Item& item) {
 
 // `x.f` calls a function f where x has no such column.
 void Query::finish_attributes() {
-    std::set<std::pair<std::string_view, std::string_view>> seen;
+    std::set<std::tuple<std::string_view, std::string_view, bool>> seen;
     for (const Attribute& attribute : attributes_) {
-        if (!seen.insert({attribute.qualifier, attribute.name}).second) {
+        if (!seen.insert({attribute.qualifier, attribute.name, attribute.parenthesised}).second) {
             continue;
         }
         if (policy_.catalog().functions(attribute.name).empty()) {
             // A column or a function that is new must not pass by the old catalog.
             const auto named = names_.find(attribute.qualifier);
             const bool missing =
-                !attribute.qualifier.empty() && named != names_.end() && !named->second.others &&
-                !is_system_column(attribute.name) &&
+                !attribute.qualifier.empty() && !attribute.parenthesised && named != names_.end() &&
+                !named->second.others && !is_system_column(attribute.name) &&
                 std::none_of(
                     named->second.relations.begin(), named->second.relations.end(),
                     [&](const Relation* r) { return r->column(attribute.name) != nullptr; });
@@ -322,7 +322,8 @@ void Query::finish_attributes() {
             continue;
         }
         auto objection = calls_.attribute(attribute.name);
-        if (objection && (attribute.qualifier.empty() ||
+        // `(c).f`: c is a column of that name before it is a relation.
+        if (objection && (attribute.qualifier.empty() || attribute.parenthesised ||
                           !surely_has_column(attribute.qualifier, attribute.name))) {
             refuse(std::move(*objection), attribute.location);
         }

@@ -114,6 +114,12 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
             refuse(std::move(*objection), reference->location);
         }
     }
+    // Used as a whole row, it runs what values of its row type run.
+    if (relation->row_type != 0) {
+        if (auto objection = calls_.type(relation->row_type)) {
+            refuse(std::move(*objection), reference->location);
+        }
+    }
     added.rewritten = is_rewritten(policy);
     items_.push_back(added);
     if (added.rewritten) {
@@ -248,6 +254,12 @@ void Query::copy_relation(const CopyStmt* copy) {
     }
     for (const Column& column : relation->columns) {
         if (auto objection = calls_.type(column.type)) {
+            refuse(std::move(*objection), target->location);
+        }
+    }
+    // Used as a whole row, it runs what values of its row type run.
+    if (relation->row_type != 0) {
+        if (auto objection = calls_.type(relation->row_type)) {
             refuse(std::move(*objection), target->location);
         }
     }

@@ -186,7 +186,41 @@ struct SnapshotBuilder::State {
     bool add_definition(Fields fields);
     void resolve_columns();
     void inherit_implicit_functions();
+    void find_impostors();
 };
+
+// Functions and operators of users that have the name of a builtin: whatever looks that name up in
+// a path with their schema may mean them.
+void SnapshotBuilder::State::find_impostors() {
+    std::unordered_set<std::string_view> functions;
+    std::unordered_set<std::string_view> operators;
+    std::unordered_set<Oid> of_extensions;
+    for (const Function& function : snapshot->functions) {
+        if (function.builtin) {
+            functions.insert(function.name);
+        }
+        if (!function.extension.empty()) {
+            of_extensions.insert(function.oid);
+        }
+    }
+    for (const Operator& each : snapshot->operators) {
+        if (each.builtin) {
+            operators.insert(each.name);
+        }
+    }
+    auto& schemas = snapshot->impostor_schemas;
+    for (const Function& function : snapshot->functions) {
+        if (!function.builtin && function.extension.empty() && functions.contains(function.name)) {
+            schemas.insert(function.schema);
+        }
+    }
+    for (const Operator& each : snapshot->operators) {
+        if (!each.builtin && !of_extensions.contains(each.function) &&
+            operators.contains(each.name)) {
+            schemas.insert(each.schema);
+        }
+    }
+}
 
 bool SnapshotBuilder::State::add_database(Fields fields) {
     snapshot->server_version = fields.number<int>();
@@ -196,6 +230,12 @@ bool SnapshotBuilder::State::add_database(Fields fields) {
         return false;
     }
     snapshot->server_encoding = fields.text();
+    if (fields.ok() && snapshot->server_encoding != "UTF8") {
+        // The server cuts and folds names byte by byte there, and vitrine does not.
+        error = "the database's encoding is " + snapshot->server_encoding +
+                ", and only UTF8 is supported yet";
+        return false;
+    }
     database_seen = fields.ok();
     return fields.ok();
 }
@@ -323,6 +363,10 @@ bool SnapshotBuilder::State::add_definition(Fields fields) {
         return fields.ok();
     }
     Relation& reader = snapshot->relations[at->second];
+    if (what == "constant settings") {
+        reader.constant_settings = true;
+        return true;
+    }
     if (what == "selected") {
         reader.reads_columns.push_back(columns_read(named));
         return true;
@@ -359,8 +403,9 @@ bool SnapshotBuilder::State::add(std::size_t query,
         case kDatabase:
             return add_database({row, 4});
         case kSchemas: {
-            Fields fields(row, 1);
+            Fields fields(row, 2);
             snapshot->schemas.push_back(fields.text());
+            (void)fields.text();  // the right to use it is in the fingerprint
             return fields.ok();
         }
         case kTypes:
@@ -527,6 +572,7 @@ std::shared_ptr<const CatalogSnapshot> SnapshotBuilder::finish(std::string& erro
     }
     state_->resolve_columns();
     state_->inherit_implicit_functions();
+    state_->find_impostors();
     state_->snapshot->fingerprint = state_->fingerprint.hex();
     state_->snapshot->version = next_version();
     std::shared_ptr<CatalogSnapshot> snapshot(new CatalogSnapshot);

@@ -55,21 +55,22 @@ SELECT pg_catalog.current_setting('server_version_num'),
        pg_catalog.current_setting('server_encoding'))"},
 
     {"schemas", R"(
-SELECT nspname::pg_catalog.text FROM pg_catalog.pg_namespace
+SELECT nspname::pg_catalog.text, pg_catalog.has_schema_privilege(oid, 'USAGE')
+FROM pg_catalog.pg_namespace
 WHERE nspname !~ '^pg_(toast|temp_)' ORDER BY oid)"},
 
     // The last three: the name by which functions' arguments are compared, and a domain's base type
     // with its typmod.
     {"types", R"(
-SELECT d.oid::pg_catalog.text, n.nspname::pg_catalog.text, d.typname::pg_catalog.text,
-       d.typtype::pg_catalog.text, d.typbasetype::pg_catalog.text,
-       COALESCE(i.oid, 0)::pg_catalog.text, d.typrelid::pg_catalog.text,
+SELECT d.oid, n.nspname::pg_catalog.text, d.typname::pg_catalog.text,
+       d.typtype::pg_catalog.text, d.typbasetype,
+       COALESCE(i.oid, 0), d.typrelid,
        pg_catalog.format_type(d.oid, NULL),
        CASE WHEN d.typtype = 'd' THEN
            (SELECT )" TYPE_SQL("d.typtypmod") R"(
             FROM pg_catalog.pg_type t )" JOIN_ELEMENT R"(
             WHERE t.oid = d.typbasetype) END,
-       d.typtypmod::pg_catalog.text
+       d.typtypmod
 FROM pg_catalog.pg_type d
 JOIN pg_catalog.pg_namespace n ON n.oid = d.typnamespace
 LEFT JOIN pg_catalog.pg_type i ON i.oid = d.typelem AND d.typlen = -1 AND d.typstorage <> 'p'
@@ -79,29 +80,29 @@ WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY d.oid)"},
     // their subtype, multiranges of their range. pg_range.rngmultitypid is unknown to 12 and 13, so
     // that the range is found by the dependency on it.
     {"parts of types", R"(
-SELECT c.reltype::pg_catalog.text, a.atttypid::pg_catalog.text
+SELECT c.reltype, a.atttypid
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relkind = 'c'
 UNION
-SELECT rngtypid::pg_catalog.text, rngsubtype::pg_catalog.text FROM pg_catalog.pg_range
+SELECT rngtypid, rngsubtype FROM pg_catalog.pg_range
 UNION
-SELECT d.objid::pg_catalog.text, d.refobjid::pg_catalog.text
+SELECT d.objid, d.refobjid
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid AND t.typtype = 'm'
 WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
   AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
 ORDER BY 1, 2)"},
 
     {"enum labels", R"(
-SELECT enumtypid::pg_catalog.text, enumlabel::pg_catalog.text FROM pg_catalog.pg_enum
+SELECT enumtypid, enumlabel::pg_catalog.text FROM pg_catalog.pg_enum
 ORDER BY enumtypid, enumsortorder)"},
 
     {"functions", R"(
-SELECT p.oid::pg_catalog.text, n.nspname::pg_catalog.text, p.proname::pg_catalog.text,
+SELECT p.oid, n.nspname::pg_catalog.text, p.proname::pg_catalog.text,
        p.prokind::pg_catalog.text, p.provolatile::pg_catalog.text, p.prosecdef::pg_catalog.text,
        l.lanname::pg_catalog.text, x.extname::pg_catalog.text,
-       p.pronargdefaults::pg_catalog.text, (p.provariadic <> 0)::pg_catalog.text,
-       p.proargtypes::pg_catalog.text, p.prorettype::pg_catalog.text, p.proretset::pg_catalog.text
+       p.pronargdefaults, (p.provariadic <> 0)::pg_catalog.text,
+       p.proargtypes, p.prorettype, p.proretset::pg_catalog.text
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -111,9 +112,9 @@ LEFT JOIN (pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.re
 ORDER BY p.oid)"},
 
     {"operators", R"(
-SELECT o.oid::pg_catalog.text, n.nspname::pg_catalog.text, o.oprname::pg_catalog.text,
-       o.oprleft::pg_catalog.text, o.oprright::pg_catalog.text,
-       o.oprcode::pg_catalog.oid::pg_catalog.text
+SELECT o.oid, n.nspname::pg_catalog.text, o.oprname::pg_catalog.text,
+       o.oprleft, o.oprright,
+       o.oprcode::pg_catalog.oid
 FROM pg_catalog.pg_operator o
 JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
 ORDER BY o.oid)"},
@@ -123,7 +124,7 @@ ORDER BY o.oid)"},
     // domain's CHECK calls is, whatever it is. A cast between a builtin and another type, and an
     // operator between them, count for the other one.
     {"type functions", R"(
-SELECT u.type::pg_catalog.text, u.function::pg_catalog.text FROM (
+SELECT u.type, pg_catalog.format('%s', u.function) FROM (
     SELECT t.oid, pg_catalog.unnest(ARRAY[t.typinput, t.typoutput, t.typreceive, t.typsend,
                                           t.typmodin, t.typmodout]::pg_catalog.oid[])
     FROM pg_catalog.pg_type t WHERE t.oid >= 16384
@@ -150,18 +151,18 @@ SELECT u.type::pg_catalog.text, u.function::pg_catalog.text FROM (
     WHERE a.function >= 16384 AND (a.l = a.r OR s.type >= 16384)
 ) AS u (type, function) WHERE u.function >= 16384
 UNION
-SELECT k.contypid::pg_catalog.text,
+SELECT k.contypid,
        CASE m[1] WHEN 'funcid' THEN m[2]
-                 ELSE (SELECT o.oprcode::pg_catalog.oid::pg_catalog.text
+                 ELSE (SELECT pg_catalog.format('%s', o.oprcode::pg_catalog.oid)
                        FROM pg_catalog.pg_operator o WHERE o.oid = m[2]::pg_catalog.oid) END
 FROM pg_catalog.pg_constraint k, )" NAMED_IN("k.conbin") R"(
 WHERE k.contypid >= 16384 AND m[1] IN ('funcid', 'opno')
 ORDER BY 1, 2)"},
 
     {"relations", R"(
-SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
-       c.relkind::pg_catalog.text, c.reltype::pg_catalog.text, c.relrowsecurity::pg_catalog.text,
-       i.indkey::pg_catalog.text
+SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
+       c.relkind::pg_catalog.text, c.reltype, c.relrowsecurity::pg_catalog.text,
+       i.indkey
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
@@ -169,8 +170,8 @@ WHERE )" OUR_RELATIONS R"(
 ORDER BY c.oid)"},
 
     {"columns", R"(
-SELECT a.attrelid::pg_catalog.text, a.attname::pg_catalog.text, a.attnum::pg_catalog.text,
-       a.atttypid::pg_catalog.text, a.atttypmod::pg_catalog.text,
+SELECT a.attrelid, a.attname::pg_catalog.text, a.attnum,
+       a.atttypid, a.atttypmod,
        CASE WHEN t.typtype <> 'd' THEN )" TYPE_SQL("a.atttypmod") R"( END,
        a.attnotnull::pg_catalog.text, (a.attgenerated <> '')::pg_catalog.text,
        CASE WHEN a.attcollation <> 100  -- the database's default
@@ -185,11 +186,11 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND )" OUR_RELATIONS R"(
 ORDER BY a.attrelid, a.attnum)"},
 
     {"inheritance", R"(
-SELECT inhrelid::pg_catalog.text, inhparent::pg_catalog.text FROM pg_catalog.pg_inherits
+SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
 ORDER BY inhrelid, inhseqno)"},
 
     {"generated columns", R"(
-SELECT DISTINCT d.adrelid::pg_catalog.text, d.adnum::pg_catalog.text, m[1]
+SELECT DISTINCT d.adrelid, d.adnum, m[1]
 FROM pg_catalog.pg_attrdef d
 JOIN pg_catalog.pg_attribute a
   ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> '',
@@ -201,14 +202,15 @@ ORDER BY 1, 2, 3)"},
     // server's own views are left out: builtin_rules judges those by name.
     //
     // "selected" is an entry of a definition's range tables: the relation, and the columns read of
-    // it as the bits of selectedCols. 7 stands for the whole row, and is taken where nothing is
+    // it as the bits of selectedCols. "constant settings": every current_setting() in the definition
+    // names its setting as a constant, and none of vitrine's own. 7 stands for the whole row, and is taken where nothing is
     // found.
     {"definitions", R"(
-SELECT r.ev_class::pg_catalog.text, m[1], m[2]
+SELECT r.ev_class, m[1], m[2]
 FROM pg_catalog.pg_rewrite r, )" NAMED_IN("r.ev_action") R"(
 WHERE r.ev_type = '1' AND r.ev_class >= 16384
 UNION
-SELECT r.ev_class::pg_catalog.text, 'selected', x.relid || COALESCE(x.columns, ' 7')
+SELECT r.ev_class, 'selected', x.relid || COALESCE(x.columns, ' 7')
 FROM pg_catalog.pg_rewrite r,
      pg_catalog.unnest(pg_catalog.string_to_array(r.ev_action::pg_catalog.text, ':rtekind ')) AS entry,
      LATERAL (SELECT pg_catalog.substring(entry, ':relid ([1-9][0-9]*)'),
@@ -216,11 +218,24 @@ FROM pg_catalog.pg_rewrite r,
              ) AS x (relid, columns)
 WHERE r.ev_type = '1' AND r.ev_class >= 16384 AND x.relid IS NOT NULL
 UNION
-SELECT p.polrelid::pg_catalog.text, m[1], m[2]
+SELECT p.polrelid, m[1], m[2]
 FROM pg_catalog.pg_policy p, )" NAMED_IN("p.polqual") R"(
 WHERE m[1] <> 'relid'
 UNION
-SELECT a.attrelid::pg_catalog.text, 'funcid', c.castfunc::pg_catalog.text
+SELECT t.oid, 'constant settings', ''
+FROM (SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c
+      WHERE c.relkind IN ('v', 'm') AND c.oid >= 16384
+      UNION ALL
+      SELECT p.polrelid, pg_catalog.string_agg(pg_catalog.pg_get_expr(p.polqual, p.polrelid), ' ')
+      FROM pg_catalog.pg_policy p GROUP BY p.polrelid
+     ) AS t (oid, definition)
+WHERE (SELECT pg_catalog.count(*)
+       FROM pg_catalog.regexp_matches(t.definition, 'current_setting', 'gi'))
+    = (SELECT pg_catalog.count(*)
+       FROM pg_catalog.regexp_matches(
+                t.definition, 'current_setting[(]''(?!vitrine[.])[a-z0-9_.]+''::text', 'gi'))
+UNION
+SELECT a.attrelid, 'funcid', pg_catalog.format('%s', c.castfunc)
 FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_attribute a ON a.atttypid = c.castsource
 WHERE a.attnum > 0 AND c.castsource >= 16384 AND c.castfunc >= 16384
   AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype

@@ -76,6 +76,10 @@ std::string_view CatalogSnapshot::database() const {
     return state_->database;
 }
 
+bool CatalogSnapshot::has_impostors(std::string_view schema) const {
+    return state_->impostor_schemas.contains(schema);
+}
+
 std::string_view CatalogSnapshot::server_encoding() const {
     return state_->server_encoding;
 }

@@ -65,6 +65,9 @@ struct Relation {
     // and the casts to json that to_json() of a row finds by itself.
     std::vector<Oid> calls_functions;
     bool row_security = false;
+    // Every current_setting() in the definition (or the policies) names its setting as a constant,
+    // and none of vitrine's own.
+    bool constant_settings = false;
 
     [[nodiscard]] const Column* column(std::string_view name) const;
 };
@@ -132,6 +135,8 @@ class CatalogSnapshot {
     [[nodiscard]] std::string_view fingerprint() const;
 
     [[nodiscard]] bool has_schema(std::string_view name) const;
+    // A user's function or operator there has the name of a builtin.
+    [[nodiscard]] bool has_impostors(std::string_view schema) const;
     [[nodiscard]] const Relation* relation(std::string_view schema, std::string_view name) const;
     [[nodiscard]] const Relation* relation(Oid oid) const;
     [[nodiscard]] std::span<const Relation> relations() const;

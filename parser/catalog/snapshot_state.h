@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <set>
 
 #include "parser/catalog/snapshot.h"
 
@@ -14,6 +15,7 @@ struct CatalogSnapshot::State {
     std::string server_encoding;
     std::string fingerprint;
     std::vector<std::string> schemas;
+    std::set<std::string, std::less<>> impostor_schemas;
     std::vector<Relation> relations;
     std::vector<Function> functions;
     std::vector<Operator> operators;

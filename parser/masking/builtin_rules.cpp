@@ -225,9 +225,17 @@ const std::unordered_map<std::string_view, std::string_view> kClosedCatalog{
 // Columns that come back null. The statements are not the client's but as rewritten, or another
 // session's; the statistics hold values of masked columns, and also of the indexes over them.
 const std::unordered_map<std::string_view, std::vector<std::string_view>> kNullCatalog{
-    {"pg_stats", {"most_common_vals", "histogram_bounds", "most_common_elems"}},
-    {"pg_stats_ext", {"most_common_vals"}},
-    {"pg_stats_ext_exprs", {"most_common_vals", "histogram_bounds", "most_common_elems"}},
+    {"pg_stats",
+     {"null_frac", "avg_width", "n_distinct", "most_common_vals", "most_common_freqs",
+      "histogram_bounds", "correlation", "most_common_elems", "most_common_elem_freqs",
+      "elem_count_histogram"}},
+    {"pg_stats_ext",
+     {"n_distinct", "dependencies", "most_common_vals", "most_common_val_nulls",
+      "most_common_freqs", "most_common_base_freqs"}},
+    {"pg_stats_ext_exprs",
+     {"null_frac", "avg_width", "n_distinct", "most_common_vals", "most_common_freqs",
+      "histogram_bounds", "correlation", "most_common_elems", "most_common_elem_freqs",
+      "elem_count_histogram"}},
     {"pg_stat_activity", {"query"}},
     {"pg_prepared_statements", {"statement"}},
     {"pg_cursors", {"statement"}},

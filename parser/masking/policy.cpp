@@ -272,8 +272,9 @@ void Compiler::close_by_functions(Draft& draft) {
             policy_.function_verdict(*function, &why) == FunctionVerdict::kAllowed) {
             continue;
         }
-        // A policy's setting is what the DBA wrote into it.
-        if (function != nullptr && function->builtin && function->name == "current_setting") {
+        // A setting is what the DBA wrote into the definition, as long as no row can name another.
+        if (function != nullptr && function->builtin && function->name == "current_setting" &&
+            draft.relation->constant_settings) {
             continue;
         }
         const std::string name =

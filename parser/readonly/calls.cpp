@@ -71,6 +71,12 @@ Objection function_refused(const Function& function, std::string why, bool writt
 
 }  // namespace
 
+bool Calls::reaches_impostors() const {
+    return !path_.known ||
+           std::any_of(path_.schemas.begin(), path_.schemas.end(),
+                       [&](const auto& schema) { return policy_.catalog().has_impostors(schema); });
+}
+
 Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& shape) const {
     FunctionFinding finding;
     if (is_temporary_schema(name.schema)) {
@@ -103,6 +109,14 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
             continue;
         }
         fits = true;
+        if (!candidate->extension.empty() && candidate->language == "sql" && reaches_impostors()) {
+            finding.objection = function_refused(
+                *candidate,
+                "its body looks names up in the search_path, where a schema has functions or "
+                "operators of users with the names of built-in ones",
+                name.qualified());
+            return finding;
+        }
         std::string why;
         switch (policy_.function_verdict(*candidate, &why)) {
             case FunctionVerdict::kAllowed:

@@ -55,6 +55,9 @@ class Calls {
     [[nodiscard]] std::optional<Objection> attribute(std::string_view name) const;
 
   private:
+    // A body written in SQL could mean a user's object in place of a builtin.
+    [[nodiscard]] bool reaches_impostors() const;
+
     const Policy& policy_;
     const SearchPath& path_;
 };

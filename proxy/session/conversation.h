@@ -107,7 +107,8 @@ class Conversation {
   private:
     // A statement that a Parse or PREPARE made, by its name on the server.
     struct Prepared {
-        std::string sql;              // the client's text (PREPARE: the whole statement)
+        std::string sql;  // the client's text (PREPARE: the whole statement)
+        std::vector<std::uint32_t> parameter_types;
         std::uint64_t statement = 0;  // its record
         bool by_sql = false;          // PREPARE: judged as a simple statement
         // Under the current policy and path it would not be sent as it was.
@@ -147,10 +148,10 @@ class Conversation {
 
     // The door.
     [[nodiscard]] bool ready_to_judge();
-    [[nodiscard]] parser::Judgement ask_the_judge(std::string_view sql,
-                                                  parser::Protocol protocol) const;
-    [[nodiscard]] std::shared_ptr<const parser::Judgement> judge(std::string_view sql,
-                                                                 parser::Protocol protocol);
+    [[nodiscard]] parser::Judgement ask_the_judge(std::string_view sql, parser::Protocol protocol,
+                                                  const std::vector<std::uint32_t>& types) const;
+    [[nodiscard]] std::shared_ptr<const parser::Judgement> judge(
+        std::string_view sql, parser::Protocol protocol, const std::vector<std::uint32_t>& types);
     void take_newest_policy();
     void rejudge_prepared();
     void ask_search_path();

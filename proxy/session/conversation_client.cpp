@@ -191,17 +191,20 @@ void Conversation::take_newest_policy() {
     policy_believed_ = newest != nullptr;
     if (policy_believed_ && newest != options_.policy) {
         options_.policy = std::move(newest);
+        // A schema that is new, or may be used now, changes what the server makes of the path.
+        path_may_differ_ = true;
         rejudge_prepared();
     }
 }
 
-parser::Judgement Conversation::ask_the_judge(std::string_view sql,
-                                              parser::Protocol protocol) const {
+parser::Judgement Conversation::ask_the_judge(std::string_view sql, parser::Protocol protocol,
+                                              const std::vector<std::uint32_t>& types) const {
     using Known = parser::SessionContext::Prepared;
     parser::SessionContext context;
     context.search_path = options_.search_path;
     context.application_prefix = options_.application_prefix;
     context.protocol = protocol;
+    context.parameter_types = types;
     context.prepared = [this](std::string_view name) {
         const auto made = prepared_.find(std::string(name));
         if (made != prepared_.end() && made->second.stale) {
@@ -226,8 +229,8 @@ parser::Judgement Conversation::ask_the_judge(std::string_view sql,
     }
 }
 
-std::shared_ptr<const parser::Judgement> Conversation::judge(std::string_view sql,
-                                                             parser::Protocol protocol) {
+std::shared_ptr<const parser::Judgement> Conversation::judge(
+    std::string_view sql, parser::Protocol protocol, const std::vector<std::uint32_t>& types) {
     if (!policy_believed_) {
         auto refused = std::make_shared<parser::Judgement>();
         refused->statements.push_back({.begin = 0,
@@ -236,7 +239,7 @@ std::shared_ptr<const parser::Judgement> Conversation::judge(std::string_view sq
                                        .rule = "catalog: out of date"});
         return refused;
     }
-    auto judgement = std::make_shared<parser::Judgement>(ask_the_judge(sql, protocol));
+    auto judgement = std::make_shared<parser::Judgement>(ask_the_judge(sql, protocol, types));
     if (!judgement->allowed() && judgement->catalog_may_be_stale && !catalog_asked_) {
         catalog_asked_ = true;
         hold_ = Hold::kCatalog;
@@ -247,8 +250,9 @@ std::shared_ptr<const parser::Judgement> Conversation::judge(std::string_view sq
 
 void Conversation::rejudge_prepared() {
     for (auto& [name, prepared] : prepared_) {
-        const auto now = ask_the_judge(prepared.sql, prepared.by_sql ? parser::Protocol::kSimple
-                                                                     : parser::Protocol::kExtended);
+        const auto now = ask_the_judge(
+            prepared.sql, prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
+            prepared.parameter_types);
         prepared.stale = !now.allowed() || now.forwarded != prepared.judgement->forwarded;
     }
 }
@@ -323,7 +327,7 @@ bool Conversation::query(std::string_view payload) {
     if (!ready_to_judge()) {
         return false;
     }
-    auto judgement = judge(message->sql, parser::Protocol::kSimple);
+    auto judgement = judge(message->sql, parser::Protocol::kSimple, {});
     if (judgement == nullptr) {
         return false;
     }
@@ -409,13 +413,14 @@ bool Conversation::parse(std::string_view payload) {
     if (!ready_to_judge()) {
         return false;
     }
-    auto judgement = judge(message->sql, parser::Protocol::kExtended);
+    auto judgement = judge(message->sql, parser::Protocol::kExtended, message->parameter_types);
     if (judgement == nullptr) {
         return false;
     }
     Entry entry{.kind = EntryKind::kParse};
     entry.name = message->name;
     entry.sql = message->sql;
+    entry.parameter_types = message->parameter_types;
     entry.judgement = judgement;
 
     std::optional<parser::Refusal> refusal;

@@ -101,6 +101,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                 return;
             }
             prepared_[entry.name] = {.sql = std::move(entry.sql),
+                                     .parameter_types = std::move(entry.parameter_types),
                                      .statement = entry.records.front(),
                                      .by_sql = false,
                                      .stale = false,
@@ -316,8 +317,8 @@ void Conversation::completed(const parser::StatementJudgement& statement, std::s
                              std::uint64_t number) {
     switch (statement.effect) {
         case parser::Effect::kPrepare: {
-            auto judgement =
-                std::make_shared<parser::Judgement>(ask_the_judge(text, parser::Protocol::kSimple));
+            auto judgement = std::make_shared<parser::Judgement>(
+                ask_the_judge(text, parser::Protocol::kSimple, {}));
             prepared_[statement.name] = {.sql = std::string(text),
                                          .statement = number,
                                          .by_sql = true,

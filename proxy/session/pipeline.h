@@ -41,6 +41,7 @@ struct Entry {
     // The client's text and what was made of it: kQuery, kParse; kBind and kExecute have those of
     // their statement. Null where there is none.
     std::string sql;
+    std::vector<std::uint32_t> parameter_types;  // kParse
     std::shared_ptr<const parser::Judgement> judgement;
     // The record of each statement of the text (kQuery), or the one record (others); 0: none.
     std::vector<std::uint64_t> records;

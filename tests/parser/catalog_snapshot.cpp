@@ -253,11 +253,17 @@ TEST_CASE("rows of another shape fail the load", "[catalog]") {
         CHECK(builder.finish(error) == nullptr);
         CHECK(error == "the catalog queries did not run in one transaction");
     }
+    SECTION("another encoding than UTF8") {
+        SnapshotBuilder builder;
+        CHECK_FALSE(builder.add(1, Row{"150020", "shop", "pg_catalog, pg_temp", "LATIN1"}));
+        CHECK(builder.finish(error) == nullptr);
+        CHECK(error == "the database's encoding is LATIN1, and only UTF8 is supported yet");
+    }
     SECTION("out of order, and after a failure") {
         SnapshotBuilder builder;
         CHECK(builder.add(1, Row{"150020", "shop", "pg_catalog, pg_temp", "UTF8"}));
         CHECK_FALSE(builder.add(0, Row{"", "", ""}));
-        CHECK_FALSE(builder.add(2, Row{"public"}));
+        CHECK_FALSE(builder.add(2, Row{"public", "t"}));
         CHECK(builder.finish(error) == nullptr);
     }
     SECTION("no row at all") {
@@ -279,7 +285,7 @@ TEST_CASE("the fingerprint depends on every field, and versions differ", "[catal
         SnapshotBuilder builder;
         REQUIRE(builder.add(1, Row{"150020", database, "pg_catalog, pg_temp", "UTF8"}));
         if (schema) {
-            REQUIRE(builder.add(2, Row{schema}));
+            REQUIRE(builder.add(2, Row{schema, "t"}));
         }
         std::string error;
         return builder.finish(error);

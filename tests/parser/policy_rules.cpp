@@ -264,11 +264,15 @@ TEST_CASE("the system's own relations", "[policy]") {
         }
         return names;
     };
-    CHECK(columns("pg_catalog", "pg_stats") ==
-          Names{"most_common_vals", "histogram_bounds", "most_common_elems"});
-    CHECK(columns("pg_catalog", "pg_stats_ext") == Names{"most_common_vals"});
-    CHECK(columns("pg_catalog", "pg_stats_ext_exprs") ==
-          Names{"most_common_vals", "histogram_bounds", "most_common_elems"});
+    const Names values{"null_frac",        "avg_width",         "n_distinct",
+                       "most_common_vals", "most_common_freqs", "histogram_bounds",
+                       "correlation",      "most_common_elems", "most_common_elem_freqs",
+                       "elem_count_histogram"};
+    CHECK(columns("pg_catalog", "pg_stats") == values);
+    CHECK(columns("pg_catalog", "pg_stats_ext") ==
+          Names{"n_distinct", "dependencies", "most_common_vals", "most_common_val_nulls",
+                "most_common_freqs", "most_common_base_freqs"});
+    CHECK(columns("pg_catalog", "pg_stats_ext_exprs") == values);
     CHECK(columns("pg_catalog", "pg_stat_activity") == Names{"query"});
     CHECK(columns("pg_catalog", "pg_prepared_statements") == Names{"statement"});
     CHECK(columns("pg_catalog", "pg_cursors") == Names{"statement"});

@@ -24,7 +24,7 @@ class SmallCatalog {
   public:
     SmallCatalog() {
         add(kDatabase, {"150020", "small", "pg_catalog, pg_temp", "UTF8"});
-        add(kSchemas, {"public"});
+        add(kSchemas, {"public", "t"});
         add(kTypes, {"25", "pg_catalog", "text", "b", "0", "0", "0", "text", std::nullopt, "-1"});
         add(kFunctions, {"20010", "public", "f", "f", "s", "false", "plpgsql", std::nullopt, "0",
                          "false", "", "25", "false"});
