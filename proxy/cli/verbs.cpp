@@ -120,7 +120,9 @@ int check(const std::string& file, bool connect, audit::Format format) {
         std::cout << boost::json::serialize(array) << "\n";
     } else {
         for (const auto& line : lines) {
-            std::cout << config::to_string({line.position, line.message}) << "\n";
+            // Line 0: there was no file to find problems in.
+            (line.position.line == 0 ? std::cerr : std::cout)
+                << config::to_string({line.position, line.message}) << "\n";
         }
         if (lines.empty()) {
             std::cout << file << ": no problem found\n";

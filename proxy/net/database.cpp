@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 
@@ -349,7 +350,7 @@ void Database::run() {
         if (wake_.wait_until(lock, not_before, [this] { return stop_; })) {
             break;
         }
-        const auto waiting = std::exchange(waiting_, {});
+        auto waiting = std::exchange(waiting_, {});
         const DatabaseSettings settings = settings_;
         const std::uint64_t generation = generation_;
         lock.unlock();
@@ -376,6 +377,12 @@ void Database::run() {
                 spdlog::error("database {}: cannot load the catalog: {}", name, error);
             }
             catalog_error_ = error;
+        }
+        if (generation != generation_) {
+            // Reconfigured in between: what was asked for is answered by the next load.
+            waiting_.insert(waiting_.end(), std::make_move_iterator(waiting.begin()),
+                            std::make_move_iterator(waiting.end()));
+            waiting.clear();
         }
         next = began + limits::kCatalogRefresh;
         not_before = std::chrono::steady_clock::now() + limits::kCatalogRefreshMin;

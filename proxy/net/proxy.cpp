@@ -252,6 +252,9 @@ void Proxy::run() {
     accept();
     wait_for_signal();
     context_.run();
+    // An accept that was aborted still holds a socket of a worker's context: it goes before that.
+    context_.restart();
+    context_.poll();
     workers_.clear();
     spdlog::info("stopped");
 }
