@@ -17,7 +17,7 @@ inline constexpr std::size_t kPasswordBytesMax = 16 * 1024;
 inline constexpr std::size_t kStatementBytesMax = 16 * 1024 * 1024;
 
 // Bind: all values together. Held whole, since they are logged before they are forwarded.
-inline constexpr std::size_t kBindBytesMax = 64 * 1024 * 1024;
+inline constexpr std::size_t kBindBytesMax = 16 * 1024 * 1024;
 
 // Any other frontend message (Describe, Execute, Close, Sync, …) names at most one object.
 inline constexpr std::size_t kSmallMessageBytesMax = 64 * 1024;
@@ -34,12 +34,16 @@ inline constexpr std::size_t kStatementsPerQueryMax = 10000;
 
 // Protocol-level prepared statements and portals of a session that vitrine keeps track of.
 inline constexpr std::size_t kPreparedStatementsMax = 10000;
+// Their texts, all together.
+inline constexpr std::size_t kPreparedBytesMax = 64 * 1024 * 1024;
 
 // Bytes waiting for a peer before the other peer is no longer read (back-pressure).
 inline constexpr std::size_t kOutputHighWaterBytes = 256 * 1024;
 
 // Messages sent to the server and not answered yet, a session.
 inline constexpr std::size_t kPipelineEntriesMax = 20000;
+// The texts of those that have one, all together, before no more is read from the client.
+inline constexpr std::size_t kPipelineBytesMax = 32 * 1024 * 1024;
 
 // A session that must end has this long to hand its last message to a slow client.
 inline constexpr std::chrono::milliseconds kLastWordsMax{500};

@@ -98,7 +98,10 @@ std::string string_literal(std::string_view text) {
 class TextJudge {
   public:
     TextJudge(const std::string& sql, const Policy& policy, const SessionContext& session)
-        : sql_(sql), policy_(policy), session_(session), path_{session.search_path, true} {}
+        : sql_(sql),
+          policy_(policy),
+          session_(session),
+          path_{session.search_path, session.search_path_known} {}
 
     Judgement judge();
 
@@ -749,6 +752,12 @@ void TextJudge::execute(const ExecuteStmt* stmt) {
                                 "\" was judged under another search_path or policy",
                             "It would be planned again, and may mean something else now.",
                             "DEALLOCATE it and PREPARE it again.", "statement: EXECUTE", false},
+                           position);
+            return;
+        case SessionContext::Prepared::kNotPlain:
+            query_->refuse({"0A000", "EXECUTE of \"" + out_->name + "\" is not supported yet",
+                            "It is not a plain query, and what it changes would go unseen.",
+                            "Send the statement itself.", "statement: EXECUTE", false},
                            position);
             return;
         case SessionContext::Prepared::kUnknown:

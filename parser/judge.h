@@ -28,6 +28,8 @@ struct SessionContext {
     // The schemas an unqualified name is looked up in, in the server's order, as the server itself
     // answered to current_schemas(true) in the state the statement will run in.
     std::vector<std::string> search_path;
+    // False: the path may have changed since. What is allowed then means the same whatever it is.
+    bool search_path_known = true;
     // What stands before an application_name that the client sets, so that a DBA still sees who it
     // is; empty: nothing.
     std::string application_prefix;
@@ -36,7 +38,8 @@ struct SessionContext {
     std::vector<Oid> parameter_types;
     // Is this the name of a prepared statement that was judged under the current policy and path?
     // Asked for EXECUTE of a name that no PREPARE of the same text made before. Absent: none is.
-    enum class Prepared : std::uint8_t { kUnknown, kCurrent, kStale };
+    // kNotPlain: it does more than read (it was made by a Parse message, which takes any kind).
+    enum class Prepared : std::uint8_t { kUnknown, kCurrent, kStale, kNotPlain };
     std::function<Prepared(std::string_view name)> prepared;
 };
 

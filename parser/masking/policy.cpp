@@ -536,4 +536,22 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
     return policy;
 }
 
+bool same_rules(const Policy& before, const Policy& now) {
+    const auto alike = [](const RelationPolicy* a, const RelationPolicy* b) {
+        if (a == nullptr || b == nullptr) {
+            return a == b;
+        }
+        return a->closed.has_value() == b->closed.has_value() && a->filter == b->filter &&
+               std::equal(a->masked.begin(), a->masked.end(), b->masked.begin(), b->masked.end(),
+                          [](const MaskedColumn& x, const MaskedColumn& y) {
+                              return x.column->number == y.column->number &&
+                                     x.expression == y.expression;
+                          });
+    };
+    const auto relations = before.catalog().relations();
+    return std::all_of(relations.begin(), relations.end(), [&](const Relation& relation) {
+        return alike(before.relation(relation.oid), now.relation(relation.oid));
+    });
+}
+
 }  // namespace vitrine::parser

@@ -88,6 +88,10 @@ class Policy {
     const config::FunctionRules& functions, const std::vector<std::string>& groups,
     std::vector<std::string>* warnings = nullptr);
 
+// Do both policies show every relation of the first one's catalog alike? Where not, what was
+// planned under the first must not go on under the second.
+[[nodiscard]] bool same_rules(const Policy& before, const Policy& now);
+
 // The setting of the server session that the keyed masks read (DESIGN: "Keyed masks need a key on
 // the server's side that the user cannot read"). Nothing under this prefix is in a user's reach.
 inline constexpr std::string_view kSettingPrefix = "vitrine.";

@@ -264,6 +264,7 @@ void Database::reconfigure(DatabaseSettings settings) {
     {
         const std::lock_guard lock(mutex_);
         settings_ = std::move(settings);
+        retired_ = false;
         policies_.clear();
         ++generation_;
         // Another server may stand behind the same name now: the old catalog is not believed any
@@ -271,6 +272,11 @@ void Database::reconfigure(DatabaseSettings settings) {
         waiting_.emplace_back([] {});
     }
     wake_.notify_all();
+}
+
+void Database::retire() {
+    const std::lock_guard lock(mutex_);
+    retired_ = true;
 }
 
 DatabaseSettings Database::settings() const {
@@ -285,7 +291,8 @@ std::string Database::catalog_error() const {
 
 std::shared_ptr<const parser::Policy> Database::policy(const std::vector<std::string>& groups) {
     const std::lock_guard lock(mutex_);
-    if (!catalog_ || std::chrono::steady_clock::now() - loaded_at_ > limits::kCatalogAgeMax) {
+    if (retired_ || !catalog_ ||
+        std::chrono::steady_clock::now() - loaded_at_ > limits::kCatalogAgeMax) {
         return nullptr;
     }
     const auto& rules = settings_.config->masking.rules;

@@ -50,6 +50,8 @@ class Database {
 
     // A reload: new sessions use it from now on, running ones get its rules.
     void reconfigure(DatabaseSettings settings);
+    // A reload took it out: its sessions are not let through any further.
+    void retire();
     [[nodiscard]] static DatabaseSettings make_settings(
         std::shared_ptr<const config::Config> config, const std::string& name);
 
@@ -81,6 +83,7 @@ class Database {
     std::map<std::vector<std::string>, std::shared_ptr<const parser::Policy>> policies_;
     std::vector<std::function<void()>> waiting_;
     bool stop_ = false;
+    bool retired_ = false;
     std::uint64_t generation_ = 0;  // of settings_
     std::map<std::pair<std::string, std::uint32_t>, std::string> salted_;
     std::uint64_t salted_generation_ = 0;

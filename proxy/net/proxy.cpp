@@ -11,6 +11,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <map>
 #include <thread>
 #include <vector>
 
@@ -80,7 +81,7 @@ class Proxy {
     asio::steady_timer timer_;
     Shared shared_;
     // Databases that a reload took out; their sessions go on.
-    std::vector<std::shared_ptr<Database>> retired_;
+    std::map<std::string, std::shared_ptr<Database>> retired_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::size_t next_worker_ = 0;
     bool draining_ = false;
@@ -113,6 +114,11 @@ void Proxy::use(std::shared_ptr<const config::Config> config) {
             const auto& running = before->databases.at(name);
             kept.emplace_back(running, Database::make_settings(config, name));
             next->databases[name] = running;
+        } else if (retired_.contains(name)) {
+            // It is back: the sessions that it still has get its rules again.
+            const auto& running = retired_.at(name);
+            kept.emplace_back(running, Database::make_settings(config, name));
+            next->databases[name] = running;
         } else {
             next->databases[name] = std::make_shared<Database>(config, name);
         }
@@ -123,7 +129,8 @@ void Proxy::use(std::shared_ptr<const config::Config> config) {
     if (before) {
         for (const auto& [name, database] : before->databases) {
             if (!next->databases.contains(name)) {
-                retired_.push_back(database);
+                database->retire();
+                retired_[name] = database;
             }
         }
     }

@@ -1,6 +1,7 @@
 #include "proxy/session/client_login.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "config/limits.h"
 #include "proxy/wire/backend.h"
@@ -205,7 +206,10 @@ ClientLogin::Want ClientLogin::startup(const wire::StartupMessage& message) {
             database_ = value;
         } else if (name == "replication") {
             // PostgreSQL's boolean spellings of "off" mean an ordinary session.
-            if (value != "off" && value != "false" && value != "no" && value != "0") {
+            std::string lower(value);
+            std::transform(lower.begin(), lower.end(), lower.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+            if (lower != "off" && lower != "false" && lower != "no" && lower != "0") {
                 return refuse("0A000", "replication connections are not supported",
                               "vitrine carries read-only query sessions only.");
             }

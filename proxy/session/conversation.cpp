@@ -125,7 +125,8 @@ void Conversation::finish(Ending ending) {
 bool Conversation::wants_client_bytes() const {
     return !ended_ && !ending_ && hold_ == Hold::kNone && !cancel_in_flight_ &&
            server_output_.size() < limits::kOutputHighWaterBytes &&
-           pipeline_.size() < limits::kPipelineEntriesMax;
+           pipeline_.size() < limits::kPipelineEntriesMax &&
+           pipeline_.bytes() < limits::kPipelineBytesMax;
 }
 
 bool Conversation::wants_server_bytes() const {

@@ -107,7 +107,7 @@ class Conversation {
   private:
     // A statement that a Parse or PREPARE made, by its name on the server.
     struct Prepared {
-        std::string sql;  // the client's text (PREPARE: the whole statement)
+        std::shared_ptr<const std::string> sql;  // the client's text (PREPARE: all of it)
         std::vector<std::uint32_t> parameter_types;
         std::uint64_t statement = 0;  // its record
         bool by_sql = false;          // PREPARE: judged as a simple statement
@@ -116,7 +116,7 @@ class Conversation {
         std::shared_ptr<const parser::Judgement> judgement;
     };
     struct Portal {
-        std::string sql;
+        std::shared_ptr<const std::string> sql;
         std::shared_ptr<const parser::Judgement> judgement;
         std::uint64_t statement = 0;  // the record of its Bind
         std::uint64_t rows = 0;
@@ -138,8 +138,8 @@ class Conversation {
     [[nodiscard]] bool query(std::string_view payload);
     [[nodiscard]] bool parse(std::string_view payload);
     [[nodiscard]] bool bind(std::string_view payload);
-    void describe(std::string_view payload);
-    void execute(std::string_view payload);
+    [[nodiscard]] bool describe(std::string_view payload);
+    [[nodiscard]] bool execute(std::string_view payload);
     void close(std::string_view payload);
     void sync();
     void function_call();
@@ -149,10 +149,25 @@ class Conversation {
     // The door.
     [[nodiscard]] bool ready_to_judge();
     [[nodiscard]] parser::Judgement ask_the_judge(std::string_view sql, parser::Protocol protocol,
-                                                  const std::vector<std::uint32_t>& types) const;
+                                                  const std::vector<std::uint32_t>& types,
+                                                  bool path_known) const;
     [[nodiscard]] std::shared_ptr<const parser::Judgement> judge(
         std::string_view sql, parser::Protocol protocol, const std::vector<std::uint32_t>& types);
-    void take_newest_policy();
+    [[nodiscard]] bool take_newest_policy();
+    void drain();
+    void wait_for_path();
+    // What a name stands for when the message being looked at reaches the server.
+    struct Named {
+        const Entry* pending = nullptr;  // a Parse of the same batch, not answered yet
+        const Prepared* made = nullptr;
+        bool uncertain = false;  // it takes the answers of what is under way to know
+    };
+    [[nodiscard]] Named named_statement(std::string_view name) const;
+    enum class Standing : std::uint8_t { kCurrent, kStale, kWait };
+    [[nodiscard]] Standing standing(const Prepared& prepared);
+    void remember(const std::string& name, Prepared prepared);
+    void forget(const std::string& name);
+    void forget_all();
     void rejudge_prepared();
     void ask_search_path();
     void note_effects(const parser::Judgement& judgement, std::size_t count);
@@ -192,6 +207,7 @@ class Conversation {
 
     Pipeline pipeline_;
     std::unordered_map<std::string, Prepared> prepared_;
+    std::size_t prepared_bytes_ = 0;
     std::unordered_map<std::string, Portal> portals_;
     wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
     bool server_message_cut_ = false;
@@ -200,7 +216,8 @@ class Conversation {
     Hold hold_ = Hold::kNone;
     bool cancel_in_flight_ = false;
     bool policy_believed_ = true;
-    bool catalog_asked_ = false;    // for the message at the front of client_input_
+    mutable bool asked_for_unknown_ = false;  // the judge asked for a prepared statement not known
+    bool catalog_asked_ = false;              // for the message at the front of client_input_
     bool path_may_differ_ = false;  // the server has to be asked before the next judgement
     bool path_was_set_ = false;     // ever in this session: transaction ends may change it
     bool batch_open_ = false;       // extended messages were sent since the last Sync

@@ -31,6 +31,16 @@ parser::Refusal log_refusal() {
             .position = 0};
 }
 
+parser::Refusal stale_refusal(std::string_view name) {
+    return {.sqlstate = "26000",
+            .message = "prepared statement \"" + std::string(name) + "\" has to be prepared again",
+            .detail =
+                "The search_path, the rules or the catalog have changed since it was prepared, "
+                "and it would mean something else now.",
+            .hint = "Prepare it again under the same name after closing it.",
+            .position = 0};
+}
+
 parser::Refusal stale_catalog_refusal() {
     return {.sqlstate = "57P03",
             .message = "the database's catalog is out of date and could not be loaded anew",
@@ -112,11 +122,9 @@ bool Conversation::client_message(char type, std::string_view payload) {
         case 'B':
             return bind(payload);
         case 'D':
-            describe(payload);
-            return true;
+            return describe(payload);
         case 'E':
-            execute(payload);
-            return true;
+            return execute(payload);
         case 'C':
             close(payload);
             return true;
@@ -160,57 +168,76 @@ void Conversation::malformed(std::string_view what) {
 }
 
 bool Conversation::ready_to_judge() {
-    take_newest_policy();
-    const bool policy_waits = catalog_asked_ && options_.policy != options_.newest_policy();
-    if (!path_may_differ_ && !policy_waits) {
-        return true;
+    return take_newest_policy();
+}
+
+void Conversation::drain() {
+    hold_ = Hold::kDrain;
+    if (batch_open_) {
+        wire::write_flush(server_output_);
     }
+}
+
+void Conversation::wait_for_path() {
     if (!pipeline_.empty()) {
-        hold_ = Hold::kDrain;
-        if (batch_open_) {
-            wire::write_flush(server_output_);
-        }
-        return false;
-    }
-    if (status_ == wire::TransactionStatus::kFailed && !batch_open_) {
-        // The server cannot be asked, and runs nothing but the end of the transaction; what stands
-        // behind that end in the same text is refused by the judge.
-        return true;
+        drain();
+        return;
     }
     hold_ = Hold::kPath;
     ask_search_path();
-    return false;
 }
 
-void Conversation::take_newest_policy() {
-    // Only while nothing is under way: what is in the pipeline was judged by the policy of before.
-    if (!pipeline_.empty()) {
-        return;
-    }
+bool Conversation::take_newest_policy() {
     auto newest = options_.newest_policy();
     policy_believed_ = newest != nullptr;
-    if (policy_believed_ && newest != options_.policy) {
-        options_.policy = std::move(newest);
-        // A schema that is new, or may be used now, changes what the server makes of the path.
-        path_may_differ_ = true;
-        rejudge_prepared();
+    if (!policy_believed_ || newest == options_.policy) {
+        return true;
     }
+    if (!pipeline_.empty()) {
+        // What is under way was judged by the policy of before.
+        drain();
+        return false;
+    }
+    if ((status_ != wire::TransactionStatus::kIdle || batch_open_) &&
+        !parser::same_rules(*options_.policy, *newest)) {
+        // A portal or a cursor of this transaction would go on under the rules of before.
+        finish({.cause = audit::EndCause::kRevoked,
+                .sqlstate = "57P01",
+                .message = "terminating connection: the masking rules have changed",
+                .hint = "A transaction was open; connect again.",
+                .log_message = "ended by a change of the rules inside a transaction"});
+        return false;
+    }
+    options_.policy = std::move(newest);
+    // A schema that is new, or may be used now, changes what the server makes of the path.
+    path_may_differ_ = true;
+    rejudge_prepared();
+    return true;
 }
 
 parser::Judgement Conversation::ask_the_judge(std::string_view sql, parser::Protocol protocol,
-                                              const std::vector<std::uint32_t>& types) const {
+                                              const std::vector<std::uint32_t>& types,
+                                              bool path_known) const {
     using Known = parser::SessionContext::Prepared;
     parser::SessionContext context;
     context.search_path = options_.search_path;
+    context.search_path_known = path_known;
     context.application_prefix = options_.application_prefix;
     context.protocol = protocol;
     context.parameter_types = types;
     context.prepared = [this](std::string_view name) {
-        const auto made = prepared_.find(std::string(name));
-        if (made != prepared_.end() && made->second.stale) {
+        const Prepared* made = find_prepared(name);
+        if (made == nullptr) {
+            asked_for_unknown_ = true;
+            return Known::kUnknown;
+        }
+        if (made->stale) {
             return Known::kStale;
         }
-        return find_prepared(name) != nullptr ? Known::kCurrent : Known::kUnknown;
+        const auto& statements = made->judgement->statements;
+        const auto plain = made->by_sql ? parser::Effect::kPrepare : parser::Effect::kNone;
+        return !statements.empty() && statements.front().effect == plain ? Known::kCurrent
+                                                                         : Known::kNotPlain;
     };
     try {
         return parser::judge(sql, *options_.policy, context);
@@ -239,8 +266,25 @@ std::shared_ptr<const parser::Judgement> Conversation::judge(
                                        .rule = "catalog: out of date"});
         return refused;
     }
-    auto judgement = std::make_shared<parser::Judgement>(ask_the_judge(sql, protocol, types));
-    if (!judgement->allowed() && judgement->catalog_may_be_stale && !catalog_asked_) {
+    asked_for_unknown_ = false;
+    // Where the path may have changed, what means the same under any path need not wait for it
+    // (and SET TRANSACTION must not: the question would be a query before it).
+    auto judgement =
+        std::make_shared<parser::Judgement>(ask_the_judge(sql, protocol, types, !path_may_differ_));
+    if (judgement->allowed()) {
+        return judgement;
+    }
+    if (asked_for_unknown_ && !pipeline_.empty()) {
+        drain();  // the PREPARE may be under way
+        return nullptr;
+    }
+    // In a failed transaction the server cannot be asked, and runs nothing but its end.
+    const bool can_ask = status_ != wire::TransactionStatus::kFailed || batch_open_;
+    if (path_may_differ_ && can_ask) {
+        wait_for_path();
+        return nullptr;
+    }
+    if (judgement->catalog_may_be_stale && !catalog_asked_) {
         catalog_asked_ = true;
         hold_ = Hold::kCatalog;
         return nullptr;
@@ -250,9 +294,10 @@ std::shared_ptr<const parser::Judgement> Conversation::judge(
 
 void Conversation::rejudge_prepared() {
     for (auto& [name, prepared] : prepared_) {
-        const auto now = ask_the_judge(
-            prepared.sql, prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
-            prepared.parameter_types);
+        const auto now =
+            ask_the_judge(*prepared.sql,
+                          prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
+                          prepared.parameter_types, true);
         prepared.stale = !now.allowed() || now.forwarded != prepared.judgement->forwarded;
     }
 }
@@ -260,6 +305,101 @@ void Conversation::rejudge_prepared() {
 const Conversation::Prepared* Conversation::find_prepared(std::string_view name) const {
     const auto made = prepared_.find(std::string(name));
     return made == prepared_.end() ? nullptr : &made->second;
+}
+
+void Conversation::remember(const std::string& name, Prepared prepared) {
+    forget(name);
+    prepared_bytes_ += prepared.sql->size();
+    prepared_[name] = std::move(prepared);
+}
+
+void Conversation::forget(const std::string& name) {
+    if (const auto made = prepared_.find(name); made != prepared_.end()) {
+        prepared_bytes_ -= made->second.sql->size();
+        prepared_.erase(made);
+    }
+}
+
+void Conversation::forget_all() {
+    prepared_.clear();
+    prepared_bytes_ = 0;
+}
+
+// From the newest message back: within the batch, a Parse that fails takes with it whatever
+// follows; behind a Sync or a Query it does not, and what the name stands for is known when all is
+// answered.
+Conversation::Named Conversation::named_statement(std::string_view name) const {
+    Named named;
+    named.made = find_prepared(name);
+    bool behind = false;
+    const auto& entries = pipeline_.entries();
+    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
+        const bool changes_names =
+            entry->judgement &&
+            std::any_of(entry->judgement->statements.begin(), entry->judgement->statements.end(),
+                        [](const parser::StatementJudgement& statement) {
+                            return statement.effect == parser::Effect::kPrepare ||
+                                   statement.effect == parser::Effect::kDeallocate ||
+                                   statement.effect == parser::Effect::kDiscardAll;
+                        });
+        switch (entry->kind) {
+            case EntryKind::kParse:
+                if (entry->name == name && !entry->internal) {
+                    named.uncertain = behind;
+                    named.pending = behind ? nullptr : &*entry;
+                    return named;
+                }
+                break;
+            case EntryKind::kClose:
+                if (!entry->is_portal && entry->name == name && !entry->internal) {
+                    named.uncertain = true;
+                    return named;
+                }
+                break;
+            case EntryKind::kQuery:
+            case EntryKind::kExecute:
+                behind = behind || entry->kind == EntryKind::kQuery;
+                if (changes_names) {
+                    named.uncertain = true;
+                    return named;
+                }
+                break;
+            case EntryKind::kSync:
+                behind = true;
+                break;
+            case EntryKind::kBind:
+            case EntryKind::kDescribe:
+                break;
+        }
+    }
+    return named;
+}
+
+// Would the statement be sent now as it was when it was prepared?
+Conversation::Standing Conversation::standing(const Prepared& prepared) {
+    if (prepared.stale) {
+        return Standing::kStale;
+    }
+    const auto& statements = prepared.judgement->statements;
+    const bool executes =
+        !statements.empty() && statements.front().effect == parser::Effect::kExecute;
+    if (!path_may_differ_ && !executes) {
+        return Standing::kCurrent;
+    }
+    const auto now = ask_the_judge(
+        *prepared.sql, prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
+        prepared.parameter_types, !path_may_differ_);
+    if (now.allowed() && now.forwarded == prepared.judgement->forwarded) {
+        return Standing::kCurrent;
+    }
+    if (!path_may_differ_) {
+        return Standing::kStale;
+    }
+    if (status_ == wire::TransactionStatus::kFailed && !batch_open_) {
+        return Standing::kCurrent;  // the server runs nothing but the end of the transaction
+    }
+    wait_for_path();
+    return Standing::kWait;
 }
 
 bool Conversation::record(audit::Statement statement) {
@@ -284,21 +424,9 @@ void Conversation::record_skipped(std::string_view sql) {
 
 void Conversation::note_effects(const parser::Judgement& judgement, std::size_t count) {
     for (std::size_t i = 0; i < count && i < judgement.statements.size(); ++i) {
-        switch (judgement.statements[i].effect) {
-            case parser::Effect::kSearchPath:
-            case parser::Effect::kDiscardAll:
-                path_was_set_ = true;
-                path_may_differ_ = true;
-                break;
-            case parser::Effect::kTransaction:
-            case parser::Effect::kExecute:
-                path_may_differ_ = path_may_differ_ || path_was_set_;
-                break;
-            case parser::Effect::kNone:
-            case parser::Effect::kPrepare:
-            case parser::Effect::kDeallocate:
-                break;
-        }
+        const parser::Effect effect = judgement.statements[i].effect;
+        path_was_set_ = path_was_set_ || effect == parser::Effect::kSearchPath ||
+                        effect == parser::Effect::kDiscardAll;
     }
 }
 
@@ -307,7 +435,14 @@ void Conversation::push(Entry entry) {
     if (entry.kind != EntryKind::kQuery && entry.kind != EntryKind::kSync) {
         batch_open_ = true;
     }
+    // Whatever runs may set the path or, by the end of its transaction, undo what set it.
+    const bool runs = entry.kind == EntryKind::kQuery || entry.kind == EntryKind::kSync ||
+                      entry.kind == EntryKind::kExecute;
+    path_may_differ_ = path_may_differ_ || (runs && path_was_set_ && !entry.internal);
     pipeline_.push(std::move(entry));
+    if (pipeline_.bytes() >= limits::kPipelineBytesMax && batch_open_) {
+        wire::write_flush(server_output_);  // no more is read before the server has answered
+    }
 }
 
 void Conversation::forward_refusal(std::string_view statement_name, Entry entry,
@@ -335,7 +470,7 @@ bool Conversation::query(std::string_view payload) {
     const std::size_t refused = judgement->first_refused();
 
     Entry entry{.kind = EntryKind::kQuery};
-    entry.sql = message->sql;
+    entry.sql = std::make_shared<const std::string>(message->sql);
     entry.judgement = judgement;
     std::size_t text_begin = 0;
     bool recorded = true;
@@ -419,7 +554,7 @@ bool Conversation::parse(std::string_view payload) {
     }
     Entry entry{.kind = EntryKind::kParse};
     entry.name = message->name;
-    entry.sql = message->sql;
+    entry.sql = std::make_shared<const std::string>(message->sql);
     entry.parameter_types = message->parameter_types;
     entry.judgement = judgement;
 
@@ -450,13 +585,15 @@ bool Conversation::parse(std::string_view payload) {
                    .hint = "Choose another name for the prepared statement.",
                    .position = 0};
     }
-    if (!refusal && prepared_.size() >= limits::kPreparedStatementsMax &&
-        !prepared_.contains(std::string(message->name))) {
+    if (!refusal && ((prepared_.size() >= limits::kPreparedStatementsMax &&
+                      !prepared_.contains(std::string(message->name))) ||
+                     prepared_bytes_ + message->sql.size() > limits::kPreparedBytesMax)) {
         rule = "limit: prepared statements";
         refusal = {.sqlstate = "53400",
-                   .message = "too many prepared statements in this session (" +
-                              std::to_string(limits::kPreparedStatementsMax) + ")",
-                   .detail = {},
+                   .message = "too many prepared statements in this session",
+                   .detail = "At most " + std::to_string(limits::kPreparedStatementsMax) +
+                             ", and " + std::to_string(limits::kPreparedBytesMax >> 20) +
+                             " MiB of their texts.",
                    .hint = "Close those that are no longer needed.",
                    .position = 0};
     }
@@ -493,10 +630,22 @@ bool Conversation::bind(std::string_view payload) {
         malformed("Bind");
         return true;
     }
-    // The server plans a statement anew when the path has changed since it was prepared: whether
-    // the judgement of then still holds has to be known first.
     if (!ready_to_judge()) {
         return false;
+    }
+    const Named named = named_statement(message->statement);
+    if (named.uncertain) {
+        drain();
+        return false;
+    }
+    // The server plans a statement anew when the path has changed since it was prepared: whether
+    // the judgement of then still holds has to be known first.
+    Standing found = Standing::kCurrent;
+    if (named.pending == nullptr && named.made != nullptr) {
+        found = standing(*named.made);
+        if (found == Standing::kWait) {
+            return false;
+        }
     }
     Entry entry{.kind = EntryKind::kBind};
     entry.name = message->portal;
@@ -504,34 +653,28 @@ bool Conversation::bind(std::string_view payload) {
     std::string_view rule;
     std::vector<std::string> masked;
     std::optional<parser::Refusal> refusal;
-    // A Parse that is still under way replaces what had its name; if it fails, the server discards
-    // this Bind with the rest of the batch.
-    const Entry* pending = nullptr;
-    for (const Entry& waiting : pipeline_.entries()) {
-        if (waiting.kind == EntryKind::kParse && waiting.name == message->statement) {
-            pending = &waiting;
-        }
+    if (named.pending != nullptr) {
+        entry.sql = named.pending->sql;
+        entry.judgement = named.pending->judgement;
+        of = named.pending->records.empty() ? 0 : named.pending->records.front();
+    } else if (named.made != nullptr) {
+        entry.sql = named.made->sql;
+        entry.judgement = named.made->judgement;
+        of = named.made->statement;
     }
-    const Prepared* made = find_prepared(message->statement);
-    if (pending != nullptr) {
-        entry.sql = pending->sql;
-        entry.judgement = pending->judgement;
-        of = pending->records.empty() ? 0 : pending->records.front();
-    } else if (made != nullptr) {
-        entry.sql = made->sql;
-        entry.judgement = made->judgement;
-        of = made->statement;
-    }
-    if (made != nullptr && made->stale) {
-        rule = "prepared: judged under other rules or another search_path";
+    if (named.pending == nullptr && named.made == nullptr) {
+        rule = "protocol: unknown prepared statement";
         refusal = {.sqlstate = "26000",
-                   .message = "prepared statement \"" + std::string(message->statement) +
-                              "\" has to be prepared again",
-                   .detail =
-                       "The search_path, the rules or the catalog have changed since it was "
-                       "prepared, and it would mean something else now.",
-                   .hint = "Prepare it again under the same name after closing it.",
+                   .message = message->statement.empty()
+                                  ? "unnamed prepared statement does not exist"
+                                  : "prepared statement \"" + std::string(message->statement) +
+                                        "\" does not exist",
+                   .detail = {},
+                   .hint = {},
                    .position = 0};
+    } else if (found == Standing::kStale) {
+        rule = "prepared: judged under other rules or another search_path";
+        refusal = stale_refusal(message->statement);
     } else if (message->portal.starts_with(kOwnNames) ||
                message->statement.starts_with(kOwnNames)) {
         rule = "protocol: reserved name";
@@ -602,28 +745,66 @@ bool Conversation::bind(std::string_view payload) {
     return true;
 }
 
-void Conversation::describe(std::string_view payload) {
+bool Conversation::describe(std::string_view payload) {
     const auto message = wire::decode_describe(payload);
     if (!message) {
         malformed("Describe");
-        return;
+        return true;
+    }
+    Entry entry{.kind = EntryKind::kDescribe};
+    if (message->kind == wire::ObjectKind::kStatement) {
+        // The server may plan it anew to describe it.
+        if (!ready_to_judge()) {
+            return false;
+        }
+        const Named named = named_statement(message->name);
+        if (named.uncertain) {
+            drain();
+            return false;
+        }
+        if (named.pending == nullptr && named.made != nullptr) {
+            switch (standing(*named.made)) {
+                case Standing::kCurrent:
+                    break;
+                case Standing::kWait:
+                    return false;
+                case Standing::kStale:
+                    forward_refusal(kPathStatement, std::move(entry), stale_refusal(message->name));
+                    return true;
+            }
+        }
     }
     wire::write_describe(server_output_, message->kind, message->name);
-    push({.kind = EntryKind::kDescribe});
+    push(std::move(entry));
+    return true;
 }
 
-void Conversation::execute(std::string_view payload) {
+bool Conversation::execute(std::string_view payload) {
     const auto message = wire::decode_execute(payload);
     if (!message) {
         malformed("Execute");
-        return;
+        return true;
+    }
+    if (!ready_to_judge()) {
+        return false;
     }
     Entry entry{.kind = EntryKind::kExecute};
     entry.name = message->portal;
+    // The newest Bind of the name, as named_statement() does it for statements.
     const Entry* pending = nullptr;
-    for (const Entry& waiting : pipeline_.entries()) {
-        if (waiting.kind == EntryKind::kBind && waiting.name == message->portal) {
-            pending = &waiting;
+    bool behind = false;
+    const auto& entries = pipeline_.entries();
+    for (auto waiting = entries.rbegin(); waiting != entries.rend(); ++waiting) {
+        behind = behind || waiting->kind == EntryKind::kSync || waiting->kind == EntryKind::kQuery;
+        if ((waiting->kind == EntryKind::kBind ||
+             (waiting->kind == EntryKind::kClose && waiting->is_portal)) &&
+            waiting->name == message->portal && !waiting->internal) {
+            if (behind || waiting->kind == EntryKind::kClose) {
+                drain();
+                return false;
+            }
+            pending = &*waiting;
+            break;
         }
     }
     const auto portal = portals_.find(entry.name);
@@ -635,12 +816,26 @@ void Conversation::execute(std::string_view payload) {
         entry.sql = portal->second.sql;
         entry.judgement = portal->second.judgement;
         entry.records = {portal->second.statement};
-    } else {
+    }
+    if (entry.judgement && !entry.judgement->statements.empty() &&
+        entry.judgement->statements.front().effect == parser::Effect::kExecute) {
+        // EXECUTE plans what it names when it runs: now.
+        const auto now = judge(entry.text(), parser::Protocol::kExtended, {});
+        if (now == nullptr) {
+            return false;
+        }
+        if (!now->allowed()) {
+            forward_refusal(kPathStatement, std::move(entry), *now->statements.front().refusal);
+            return true;
+        }
+    }
+    if (entry.records.empty()) {
         // A cursor that DECLARE made is a portal too: what Execute fetches from it is on record.
-        entry.sql = "-- Execute of portal \"" + entry.name + "\"";
+        entry.sql =
+            std::make_shared<const std::string>("-- Execute of portal \"" + entry.name + "\"");
         const std::uint64_t number = next_statement_++;
         const bool recorded = record({.statement = number,
-                                      .sql = entry.sql,
+                                      .sql = entry.text(),
                                       .of = {},
                                       .params = {},
                                       .allowed = true,
@@ -649,7 +844,7 @@ void Conversation::execute(std::string_view payload) {
                                       .forwarded = {}});
         if (!recorded) {
             forward_refusal(kPathStatement, std::move(entry), log_refusal());
-            return;
+            return true;
         }
         entry.records = {number};
     }
@@ -658,6 +853,7 @@ void Conversation::execute(std::string_view payload) {
     }
     wire::write_execute(server_output_, message->portal, message->max_rows);
     push(std::move(entry));
+    return true;
 }
 
 void Conversation::close(std::string_view payload) {
@@ -683,7 +879,7 @@ void Conversation::sync() {
 void Conversation::function_call() {
     constexpr std::string_view kText = "-- FunctionCall message";
     Entry entry{.kind = EntryKind::kQuery};
-    entry.sql = kText;
+    entry.sql = std::make_shared<const std::string>(kText);
     const std::uint64_t number = next_statement_++;
     if (record({.statement = number,
                 .sql = kText,

@@ -100,12 +100,12 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                 unexpected(type);
                 return;
             }
-            prepared_[entry.name] = {.sql = std::move(entry.sql),
-                                     .parameter_types = std::move(entry.parameter_types),
-                                     .statement = entry.records.front(),
-                                     .by_sql = false,
-                                     .stale = false,
-                                     .judgement = std::move(entry.judgement)};
+            remember(entry.name, {.sql = std::move(entry.sql),
+                                  .parameter_types = std::move(entry.parameter_types),
+                                  .statement = entry.records.front(),
+                                  .by_sql = false,
+                                  .stale = false,
+                                  .judgement = std::move(entry.judgement)});
             pipeline_.pop();
             client_output_ += whole;
             return;
@@ -132,7 +132,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                 return;
             }
             if (!entry.is_portal) {
-                prepared_.erase(entry.name);
+                forget(entry.name);
             } else if (const auto portal = portals_.find(entry.name); portal != portals_.end()) {
                 finish_portal(portal->second);
                 portals_.erase(portal);
@@ -276,8 +276,7 @@ void Conversation::statement_complete(char type, std::string_view whole) {
             write_result(entry.records[entry.current], entry.rows, entry.bytes, entry.started,
                          "00000", {});
             const auto& statement = entry.judgement->statements[entry.current];
-            completed(statement,
-                      std::string_view(entry.sql).substr(statement.begin, statement.size),
+            completed(statement, entry.text().substr(statement.begin, statement.size),
                       entry.records[entry.current]);
             ++entry.current;
             entry.rows = 0;
@@ -307,7 +306,7 @@ void Conversation::statement_complete(char type, std::string_view whole) {
         write_result(entry.records.front(), entry.rows, entry.bytes, entry.started, "00000", {});
     }
     if (type == 'C' && entry.judgement && !entry.judgement->statements.empty()) {
-        completed(entry.judgement->statements.front(), entry.sql, entry.records.front());
+        completed(entry.judgement->statements.front(), entry.text(), entry.records.front());
     }
     pipeline_.pop();
     client_output_ += whole;
@@ -318,23 +317,23 @@ void Conversation::completed(const parser::StatementJudgement& statement, std::s
     switch (statement.effect) {
         case parser::Effect::kPrepare: {
             auto judgement = std::make_shared<parser::Judgement>(
-                ask_the_judge(text, parser::Protocol::kSimple, {}));
-            prepared_[statement.name] = {.sql = std::string(text),
-                                         .statement = number,
-                                         .by_sql = true,
-                                         .stale = !judgement->allowed(),
-                                         .judgement = std::move(judgement)};
+                ask_the_judge(text, parser::Protocol::kSimple, {}, !path_may_differ_));
+            remember(statement.name, {.sql = std::make_shared<const std::string>(text),
+                                      .statement = number,
+                                      .by_sql = true,
+                                      .stale = !judgement->allowed(),
+                                      .judgement = std::move(judgement)});
             return;
         }
         case parser::Effect::kDeallocate:
             if (statement.name.empty()) {
-                prepared_.clear();
+                forget_all();
             } else {
-                prepared_.erase(statement.name);
+                forget(statement.name);
             }
             return;
         case parser::Effect::kDiscardAll:
-            prepared_.clear();
+            forget_all();
             return;
         case parser::Effect::kNone:
         case parser::Effect::kTransaction:
@@ -387,7 +386,7 @@ void Conversation::error_response(std::string_view payload) {
              .detail = refusal.detail,
              .hint = refusal.hint,
              .position = entry.refusal_has_position
-                             ? parser::character_position(entry.sql, refusal.position)
+                             ? parser::character_position(entry.text(), refusal.position)
                              : 0});
     } else {
         // An error of the server's, for a text that may not be the client's: the position is
@@ -405,7 +404,7 @@ void Conversation::error_response(std::string_view payload) {
                     *judgement->forwarded, static_cast<std::size_t>(std::strtoull(
                                                std::string(value).c_str(), nullptr, 10)));
                 position = std::to_string(
-                    parser::character_position(entry.sql, judgement->positions.to_client(at)));
+                    parser::character_position(entry.text(), judgement->positions.to_client(at)));
                 kept.emplace_back(code, position);
                 continue;
             }
@@ -444,7 +443,8 @@ void Conversation::error_response(std::string_view payload) {
 void Conversation::drop_skipped_entries() {
     while (!pipeline_.empty() && pipeline_.front().kind != EntryKind::kSync) {
         Entry& entry = pipeline_.front();
-        if (entry.kind == EntryKind::kParse || entry.kind == EntryKind::kBind) {
+        if (entry.kind == EntryKind::kParse || entry.kind == EntryKind::kBind ||
+            entry.kind == EntryKind::kQuery) {
             for (const std::uint64_t record : entry.records) {
                 write_result(record, 0, 0, entry.started, "", kSkipped);
             }

@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "parser/judge.h"
@@ -40,7 +41,7 @@ struct Entry {
     bool is_portal = false;  // kClose
     // The client's text and what was made of it: kQuery, kParse; kBind and kExecute have those of
     // their statement. Null where there is none.
-    std::string sql;
+    std::shared_ptr<const std::string> sql;
     std::vector<std::uint32_t> parameter_types;  // kParse
     std::shared_ptr<const parser::Judgement> judgement;
     // The record of each statement of the text (kQuery), or the one record (others); 0: none.
@@ -49,10 +50,17 @@ struct Entry {
     std::optional<parser::Refusal> refusal;
     bool refusal_has_position = false;  // it is about a place in `sql`
 
+    [[nodiscard]] std::string_view text() const { return sql ? std::string_view(*sql) : ""; }
+    // What the entry holds in memory that others do not hold too.
+    [[nodiscard]] std::size_t bytes_held() const {
+        return kind == EntryKind::kQuery || kind == EntryKind::kParse ? text().size() : 0;
+    }
+
     std::size_t current = 0;  // kQuery: the statement that runs
     std::uint64_t rows = 0;   // of the current statement
     std::uint64_t bytes = 0;
     std::chrono::steady_clock::time_point started;
+    std::size_t counted = 0;  // bytes_held() when it was pushed
 };
 
 class Pipeline {
@@ -60,12 +68,22 @@ class Pipeline {
     [[nodiscard]] bool empty() const { return entries_.empty(); }
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     [[nodiscard]] Entry& front() { return entries_.front(); }
-    void push(Entry entry) { entries_.push_back(std::move(entry)); }
-    void pop() { entries_.pop_front(); }
+    // Of the texts of all entries.
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    void push(Entry entry) {
+        entry.counted = entry.bytes_held();
+        bytes_ += entry.counted;
+        entries_.push_back(std::move(entry));
+    }
+    void pop() {
+        bytes_ -= entries_.front().counted;
+        entries_.pop_front();
+    }
     [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
 
   private:
     std::deque<Entry> entries_;
+    std::size_t bytes_ = 0;
 };
 
 }  // namespace vitrine::session
