@@ -202,9 +202,9 @@ ORDER BY 1, 2, 3)"},
     // server's own views are left out: builtin_rules judges those by name.
     //
     // "selected" is an entry of a definition's range tables: the relation, and the columns read of
-    // it as the bits of selectedCols. "constant settings": every current_setting() in the definition
-    // names its setting as a constant, and none of vitrine's own. 7 stands for the whole row, and is taken where nothing is
-    // found.
+    // it as the bits of selectedCols; 7 stands for the whole row, and is taken where nothing is
+    // found. "constant settings": every current_setting() in the definition names its setting as a
+    // constant, and none of vitrine's own.
     {"definitions", R"(
 SELECT r.ev_class, m[1], m[2]
 FROM pg_catalog.pg_rewrite r, )" NAMED_IN("r.ev_action") R"(
@@ -212,7 +212,8 @@ WHERE r.ev_type = '1' AND r.ev_class >= 16384
 UNION
 SELECT r.ev_class, 'selected', x.relid || COALESCE(x.columns, ' 7')
 FROM pg_catalog.pg_rewrite r,
-     pg_catalog.unnest(pg_catalog.string_to_array(r.ev_action::pg_catalog.text, ':rtekind ')) AS entry,
+     pg_catalog.unnest(
+         pg_catalog.string_to_array(r.ev_action::pg_catalog.text, ':rtekind ')) AS entry,
      LATERAL (SELECT pg_catalog.substring(entry, ':relid ([1-9][0-9]*)'),
                      pg_catalog.substring(entry, ':selectedCols [(]b([0-9 ]*)[)]')
              ) AS x (relid, columns)
