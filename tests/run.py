@@ -207,7 +207,8 @@ def sanitizers(tally):
 
 
 def fuzz(tally, seconds):
-    targets = sorted(p.stem for p in (REPOSITORY / "tests/fuzz").glob("*.cpp"))
+    targets = sorted((p.stem for p in (REPOSITORY / "tests/fuzz").glob("*.cpp")),
+                     key=lambda t: (t not in ("wire_frontend", "parser_judge"), t))
     if not targets:
         tally.check("fuzz", False, "tests/fuzz has no target")
         return
@@ -218,10 +219,13 @@ def fuzz(tally, seconds):
     try:
         with test_database(folder.path, "fuzz") as database:
             for start in range(0, len(targets), CORES):
-                running = [(t, start_fuzzer(t, seconds, folder.path, os.environ | database))
-                           for t in targets[start:start + CORES]]
-                for target, (process, log) in running:
-                    fuzzed(tally, target, process.wait(), log, seconds)
+                # The framing and the judge get the whole time, the others a third of it.
+                spans = [(t, seconds if t in ("wire_frontend", "parser_judge")
+                          else max(1, seconds // 3)) for t in targets[start:start + CORES]]
+                running = [(t, span, start_fuzzer(t, span, folder.path, os.environ | database))
+                           for t, span in spans]
+                for target, span, (process, log) in running:
+                    fuzzed(tally, target, process.wait(), log, span)
     except (SetupError, subprocess.CalledProcessError) as problem:
         tally.check("fuzz", False, str(problem))
     finally:

@@ -662,7 +662,10 @@ bool Conversation::bind(std::string_view payload) {
         entry.judgement = named.made->judgement;
         of = named.made->statement;
     }
-    if (named.pending == nullptr && named.made == nullptr) {
+    if (!policy_believed_) {
+        rule = "catalog: out of date";
+        refusal = stale_catalog_refusal();
+    } else if (named.pending == nullptr && named.made == nullptr) {
         rule = "protocol: unknown prepared statement";
         refusal = {.sqlstate = "26000",
                    .message = message->statement.empty()
