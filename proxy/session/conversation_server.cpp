@@ -316,12 +316,13 @@ void Conversation::completed(const parser::StatementJudgement& statement, std::s
                              std::uint64_t number) {
     switch (statement.effect) {
         case parser::Effect::kPrepare: {
-            auto judgement = std::make_shared<parser::Judgement>(
-                ask_the_judge(text, parser::Protocol::kSimple, {}, !path_may_differ_));
+            // As it was judged, under the path that it ran under.
+            auto judgement = std::make_shared<parser::Judgement>();
+            judgement->statements.push_back(statement);
+            judgement->forwarded = statement.forwarded;
             remember(statement.name, {.sql = std::make_shared<const std::string>(text),
                                       .statement = number,
                                       .by_sql = true,
-                                      .stale = !judgement->allowed(),
                                       .judgement = std::move(judgement)});
             return;
         }

@@ -109,6 +109,16 @@ class Path(unittest.TestCase):
                         "SAVEPOINT a", "SHOW transaction_isolation", "COMMIT"):
                 self.assertNotIn("ErrorResponse", names(self.batch(query(sql))), sql)
 
+    def test_prepare_behind_a_path(self):
+        """Names that only the path tells apart, prepared and executed in SQL."""
+        for path in ("crm", "public"):
+            self.batch(query(f"SET search_path = {path}"))
+            self.batch(query(f"PREPARE q_{path} AS SELECT count(*) > 0 FROM customers"))
+            for _ in range(2):
+                self.assertEqual(rows_of(self.batch(query(f"EXECUTE q_{path}"))), [[b"t"]])
+            self.assertEqual(rows_of(self.batch(bind(statement=f"q_{path}"), execute(), sync())),
+                             [[b"t"]])
+
     def test_describe_of_a_stale_statement(self):
         self.batch(query("SET search_path = crm"))
         self.batch(parse("SELECT email FROM customers", "s"), sync())
