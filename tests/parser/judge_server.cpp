@@ -92,11 +92,14 @@ Answer run(PGconn* connection, const std::string& sql, const std::vector<std::st
     return answer;
 }
 
-std::string without(std::string text, const std::string& what) {
-    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what)) {
-        text.erase(at, what.size());
+std::string without(const std::string& text, const std::string& what) {
+    std::string rest;
+    std::size_t begin = 0;
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, begin)) {
+        rest.append(text, begin, at - begin);
+        begin = at + what.size();
     }
-    return text;
+    return rest.append(text, begin);
 }
 
 TEST_CASE("what is allowed and sent runs on the server as the client's text does", "[judge]") {

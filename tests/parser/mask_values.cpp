@@ -3,6 +3,7 @@
 
 #include "parser/masking/mask_expression.h"
 
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 #include <array>
@@ -23,6 +24,10 @@ namespace {
 
 // Odd in itself: quotes, a backslash, and not ASCII.
 const std::string kKey = "a key's \\ text, 32 characters — or more";
+
+// Before any thread judges: libpg_query keeps a pthread key for each that ever did, and OpenSSL
+// needs some of its own.
+const int kOpenSslReady = OPENSSL_init_crypto(0, nullptr);
 
 // --- the definitions, a second time ---------------------------------------------------------
 
@@ -54,6 +59,7 @@ std::string email_of(const std::string& value) {
 }
 
 std::string hash_hex(const std::string& value) {
+    REQUIRE(kOpenSslReady == 1);
     const std::string text = kKey + value;
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
     SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
