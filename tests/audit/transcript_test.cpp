@@ -86,10 +86,14 @@ TEST_CASE("The list has each session and each refused login") {
     const std::string c(32, 'c');
     // clang-format off
     CHECK(table.out ==
-        "session                           user     database  start                end                          statements  rejected  rows  client\n"
-        + a + "  alice    shop      2026-11-24 12:00:00  2026-11-24 12:00:07 expired  3           1         1     127.0.0.1:50000\n"
-        + b + "  bob      shop      2026-11-24 12:00:09  open                         1           1         7     127.0.0.1:50000\n"
-        + c + "  mallory  shop      2026-11-24 12:00:10  login refused: signature     0           0         0     10.9.9.9:1\n");
+        "session                           user     database  start            "
+            "    end                          statements  rejected  rows  client\n"
+        + a + "  alice    shop      2026-11-24 12:00:00  "
+            "2026-11-24 12:00:07 expired  3           1         1     127.0.0.1:50000\n"
+        + b + "  bob      shop      2026-11-24 12:00:09  open                        "
+            " 1           1         7     127.0.0.1:50000\n"
+        + c + "  mallory  shop      2026-11-24 12:00:10  login refused: signature    "
+            " 0           0         0     10.9.9.9:1\n");
     // clang-format on
     const auto sessions = boost::json::parse(list(fixture, Format::kJson).out).as_array();
     REQUIRE(sessions.size() == 3);

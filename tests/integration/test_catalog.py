@@ -39,8 +39,8 @@ CREATE FUNCTION hidden.upper(text) RETURNS text LANGUAGE sql STABLE SECURITY DEF
     AS 'SELECT email FROM public.customers WHERE id = 3';
 """
 UNMAKE = """
-DROP SCHEMA attack, impostor, hidden CASCADE;
-DROP FUNCTION public.email(public.products);
+DROP SCHEMA IF EXISTS attack, impostor, hidden CASCADE;
+DROP FUNCTION IF EXISTS public.email(public.products);
 """
 
 
