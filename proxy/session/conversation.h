@@ -163,6 +163,7 @@ class Conversation {
         bool uncertain = false;  // it takes the answers of what is under way to know
     };
     [[nodiscard]] Named named_statement(std::string_view name) const;
+    [[nodiscard]] bool pending_stands(const Entry& parse) const;
     enum class Standing : std::uint8_t { kCurrent, kStale, kWait };
     [[nodiscard]] Standing standing(const Prepared& prepared);
     void remember(const std::string& name, Prepared prepared);

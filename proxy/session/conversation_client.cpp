@@ -375,6 +375,16 @@ Conversation::Named Conversation::named_statement(std::string_view name) const {
     return named;
 }
 
+// A Parse of this batch: does its judgement hold, whatever ran between it and what uses it?
+bool Conversation::pending_stands(const Entry& parse) const {
+    if (!path_may_differ_) {
+        return true;
+    }
+    const auto now =
+        ask_the_judge(parse.text(), parser::Protocol::kExtended, parse.parameter_types, false);
+    return now.allowed() && now.forwarded == parse.judgement->forwarded;
+}
+
 // Would the statement be sent now as it was when it was prepared?
 Conversation::Standing Conversation::standing(const Prepared& prepared) {
     if (prepared.stale) {
@@ -634,7 +644,7 @@ bool Conversation::bind(std::string_view payload) {
         return false;
     }
     const Named named = named_statement(message->statement);
-    if (named.uncertain) {
+    if (named.uncertain || (named.pending != nullptr && !pending_stands(*named.pending))) {
         drain();
         return false;
     }
@@ -761,7 +771,7 @@ bool Conversation::describe(std::string_view payload) {
             return false;
         }
         const Named named = named_statement(message->name);
-        if (named.uncertain) {
+        if (named.uncertain || (named.pending != nullptr && !pending_stands(*named.pending))) {
             drain();
             return false;
         }

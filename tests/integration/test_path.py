@@ -62,6 +62,12 @@ class Path(unittest.TestCase):
                        bind(statement="r"), execute(), sync())
             self.batch(close("S", "r"), sync())
 
+    def test_a_path_set_between_parse_and_bind(self):
+        for use in (bind("p", "m") + execute("p"), describe("S", "m") + bind("p", "m") + execute("p")):
+            seen = self.batch(run("SET search_path = crm"), parse(READ, "m"), run(PUBLIC), use, sync())
+            self.assertEqual(error_of(seen).sqlstate, "26000")
+            self.batch(close("S", "m"), sync())
+
     def test_a_batch_that_fails_behind_a_set(self):
         for failing in (run("SELECT 1/0"), parse("DELETE FROM customers"), parse("SELEC")):
             self.batch(run("SET search_path = crm"), run("SELECT 1"), failing, sync(), query(READ))
