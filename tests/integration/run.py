@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE))
 class Result(unittest.TestResult):
     def __init__(self):
         super().__init__()
-        self.passed, self.reported = 0, 0
+        self.passed, self.reported = 0, set()
 
     def addSuccess(self, test):
         self.passed += 1
@@ -38,10 +38,12 @@ class Result(unittest.TestResult):
 
     def report(self):
         """What failed since the last report."""
-        problems = self.failures + self.errors
-        for test, trace in problems[self.reported:]:
-            print(f"FAILED {test.id()}\n{trace}", flush=True)
-        self.reported = len(problems)
+        for problems in (self.failures, self.errors):
+            for problem in problems:
+                if id(problem) not in self.reported:
+                    self.reported.add(id(problem))
+                    test, trace = problem
+                    print(f"FAILED {test.id()}\n{trace}", flush=True)
 
 
 def main():
