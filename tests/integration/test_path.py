@@ -179,6 +179,21 @@ class Rules(unittest.TestCase):
             self.assertNotIn("canary", repr(other.simple("SELECT email FROM customers")).lower())
         proxy.stop()
 
+    def test_a_database_that_is_taken_out_and_put_back(self):
+        proxy = shared().another("out-and-back", rules="[]")
+        text = proxy.config.read_text()
+        without = re.sub(r"\n  shop:\n", "\n  elsewhere:\n", text)
+        self.assertNotEqual(without, text)
+        with proxy.login() as client:
+            name = "SELECT name FROM customers WHERE id OPERATOR(pg_catalog.=) 1"
+            self.assertEqual(rows_of(client.simple(name)), [[b"Customer 1"]])
+            self.reload(proxy, without)
+            self.assertEqual(error_of(client.simple(name)).sqlstate, "57P03")
+            self.reload(proxy, text.replace(
+                "rules: []", 'rules: [{columns: [public.customers.name], mask: "null"}]'))
+            self.assertEqual(rows_of(client.simple(name)), [[None]])
+        proxy.stop()
+
 
 if __name__ == "__main__":
     unittest.main()
