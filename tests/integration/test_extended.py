@@ -1,7 +1,6 @@
 """The extended protocol, message for message: what vitrine answers and what PostgreSQL answers."""
 
 import struct
-import threading
 import unittest
 
 from environment import shared
@@ -197,13 +196,10 @@ class AsPostgresql(unittest.TestCase):
         """More than any buffer holds, sent before one answer is read: no deadlock, all in order."""
         count = 3000
         with shared().proxy.login() as client:
-            client.socket.settimeout(120)
             batch = b"".join(parse(f"SELECT {n}, repeat('y', 2000)") + bind() + execute()
                              for n in range(count)) + sync()
-            writer = threading.Thread(target=client.send, args=(batch,))
-            writer.start()
+            client.send_while_receiving(batch)
             rows = rows_of(client.receive_until("ReadyForQuery"))
-            writer.join(60)
             self.assertEqual([int(row[0]) for row in rows], list(range(count)))
 
     def test_statements_survive_and_are_bounded(self):

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import select
 import socket
 import ssl
 import struct
@@ -214,6 +215,36 @@ class WireClient:
 
     def send(self, *messages):
         self.socket.sendall(b"".join(messages))
+        return self
+
+    def send_while_receiving(self, batch, timeout=120):
+        """Sends what no buffer holds, taking in what comes meanwhile. One thread: two may not use a
+        TLS connection of Python's at once."""
+        view, end = memoryview(batch), time.monotonic() + timeout
+        self.socket.setblocking(False)
+        try:
+            while view:
+                moved = False
+                try:
+                    view = view[self.socket.send(view[:1 << 16]):]
+                    moved = True
+                except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    pass
+                try:
+                    chunk = self.socket.recv(1 << 16)
+                    if not chunk:
+                        raise ConnectionClosed("end of stream")
+                    self.received += chunk
+                    self._unread += chunk
+                    moved = True
+                except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    pass
+                if not moved:
+                    if time.monotonic() > end:
+                        raise TimeoutError("neither side takes anything")
+                    select.select([self.socket], [self.socket], [], 0.01)
+        finally:
+            self.socket.settimeout(timeout)
         return self
 
     def read_exactly(self, size):
