@@ -53,6 +53,8 @@ struct Database {
     Secret password;
     TlsMode tls_mode = TlsMode::kVerifyFull;
     std::filesystem::path tls_ca;  // PEM; empty: the system's
+    // The major version of a server newer than the grammar that is taken all the same; 0: none is.
+    int server_version = 0;
     Position position;
 };
 

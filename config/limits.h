@@ -57,6 +57,21 @@ inline constexpr std::chrono::minutes kCatalogAgeMax{5};
 // Connecting to one server, its TLS and login included.
 inline constexpr std::chrono::seconds kServerConnectMax{5};
 
+// How long the start waits for the databases to say which version they are.
+inline constexpr std::chrono::seconds kStartUpMax{2};
+
+// What one session may have of the server by SET. The server's own defaults may be higher, and
+// RESET goes back to them. Memory: each sort and each hash of a plan takes that much, in every
+// worker; a gigabyte sorts any report in memory, and ten sessions with it are still a part of a
+// server.
+inline constexpr std::size_t kSettingMemoryBytesMax = std::size_t{1024} * 1024 * 1024;
+// hash_mem_multiplier: twice the server's default.
+inline constexpr int kHashMemMultiplierMax = 4;
+// PostgreSQL's own default for the whole server.
+inline constexpr int kParallelWorkersMax = 8;
+// Requests that a session has under way at a disk, as one solid state disk takes them well.
+inline constexpr int kIoConcurrencyMax = 256;
+
 // Delivering a CancelRequest.
 inline constexpr std::chrono::seconds kCancelMax{2};
 

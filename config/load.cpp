@@ -184,7 +184,8 @@ Database read_database(Reader& reader, const std::string& name, const Value& val
                                           "; write at most 63 bytes, without control characters "
                                           "and blanks at the ends");
     }
-    Fields fields(reader, value, {"servers", "prefer", "dbname", "user", "password", "tls"});
+    Fields fields(reader, value,
+                  {"servers", "prefer", "dbname", "user", "password", "tls", "server_version"});
     if (const auto servers = fields.require("servers", "name one: servers: [host:port]")) {
         read_servers(reader, *servers, database);
     }
@@ -208,6 +209,11 @@ Database read_database(Reader& reader, const std::string& name, const Value& val
     }
     if (const auto tls = fields.find("tls")) {
         read_database_tls(reader, *tls, database);
+    }
+    if (const auto version = fields.find("server_version")) {
+        // From 10 on a major version is one number.
+        database.server_version =
+            static_cast<int>(read_integer(reader, *version, 10, 99).value_or(0));
     }
     return database;
 }

@@ -243,6 +243,8 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
     out_ = &out;
     path_changes_ = false;
     const std::size_t edits_before = edits_.count();
+    query.declare_parameters(session_.parameter_types);
+    query.prefix_application_name(session_.application_prefix);
     // A value of a declared type is read by that type's functions, a domain's CHECK among them.
     for (const Oid type : session_.parameter_types) {
         if (type != 0) {
@@ -323,6 +325,7 @@ void TextJudge::kind(const Node* node) {
                 out_->command_tag = "CLOSE CURSOR ALL";
             }
             return;
+        case T_ConstraintsSetStmt:
         case T_UnlistenStmt:
             return;
         case T_TransactionStmt:
@@ -509,6 +512,13 @@ void TextJudge::set(const VariableSetStmt* stmt) {
                 }
                 values.push_back(*value);
             }
+            if (asks_for_no_encoding(name, values)) {
+                values = {"UTF8"};
+                const bool names = query_->tokens().is_keyword(place, "names");
+                const std::size_t begin = token(place + (names ? 1 : 2));
+                edits_.replace(begin, query_->tokens().end(query_->tokens().size() - 1),
+                               string_literal(values[0]), begin);
+            }
             if (auto objection = judge_set(name, values)) {
                 object(std::move(*objection));
                 return;
@@ -524,8 +534,11 @@ void TextJudge::set(const VariableSetStmt* stmt) {
             return;
         }
         case VAR_SET_MULTI: {
-            const bool session = name == "SESSION CHARACTERISTICS";
-            if (name != "TRANSACTION" && !session) {
+            if (name == "TRANSACTION SNAPSHOT") {
+                // Whoever exported it reads the same; it is a place in time, not a right.
+                return;
+            }
+            if (name != "TRANSACTION" && name != "SESSION CHARACTERISTICS") {
                 query_->refuse({"0A000", "SET " + std::string(name) + " is not supported yet", "",
                                 "", "statement: SET", false},
                                token(0));
@@ -700,6 +713,12 @@ void TextJudge::prepare(const PrepareStmt* stmt) {
     query_->forbid_search_path();
     for (const ListCell& cell : cells(stmt->argtypes)) {
         query_->walk(syntax::node(cell));
+        const auto names = cells(as<TypeName>(cell.ptr_value)->names);
+        if (!names.empty() && string_value(names.back().ptr_value) == std::string_view("void")) {
+            query_->refuse({"0A000", "a parameter of type void is not supported", "",
+                            "Leave it out.", "statement: PREPARE", false},
+                           as<TypeName>(cell.ptr_value)->location);
+        }
     }
     query_->walk(stmt->query);
     out_->effect = Effect::kPrepare;
@@ -712,6 +731,7 @@ void TextJudge::prepare(const PrepareStmt* stmt) {
 void TextJudge::execute(const ExecuteStmt* stmt) {
     query_->forbid_search_path();
     query_->walk(reinterpret_cast<const Node*>(stmt->params));
+    query_->assign(stmt->params);
     out_->effect = Effect::kExecute;
     out_->name = stmt->name;
     out_->rule = "statement: EXECUTE";

@@ -17,6 +17,38 @@ using syntax::cells;
 using syntax::is_a;
 using syntax::string_value;
 
+namespace {
+
+// parse_expr.c, transformSQLValueFunction.
+Oid sql_value_type(SQLValueFunctionOp op) {
+    switch (op) {
+        case SVFOP_CURRENT_DATE:
+            return 1082;
+        case SVFOP_CURRENT_TIME:
+        case SVFOP_CURRENT_TIME_N:
+            return 1266;
+        case SVFOP_CURRENT_TIMESTAMP:
+        case SVFOP_CURRENT_TIMESTAMP_N:
+            return 1184;
+        case SVFOP_LOCALTIME:
+        case SVFOP_LOCALTIME_N:
+            return 1083;
+        case SVFOP_LOCALTIMESTAMP:
+        case SVFOP_LOCALTIMESTAMP_N:
+            return 1114;
+        case SVFOP_CURRENT_ROLE:
+        case SVFOP_CURRENT_USER:
+        case SVFOP_USER:
+        case SVFOP_SESSION_USER:
+        case SVFOP_CURRENT_CATALOG:
+        case SVFOP_CURRENT_SCHEMA:
+            return 19;
+    }
+    return 19;
+}
+
+}  // namespace
+
 Refused refused(Objection objection, std::size_t position) {
     Refused out;
     out.refusal.sqlstate = std::move(objection.sqlstate);
@@ -37,7 +69,12 @@ Query::Query(std::string_view sql, std::size_t begin, std::size_t end, const Pol
       policy_(policy),
       path_(path),
       calls_(policy, path),
-      edits_(edits) {}
+      edits_(edits) {
+    calls_.watch_users(&types_of_users_);
+    if (policy.refuses_written_casts() || policy.refuses_builtin_types()) {
+        calls_.watch(&types_seen_);
+    }
+}
 
 Query::~Query() {
     std::free(const_cast<Node**>(children_.items));
@@ -145,6 +182,23 @@ void Query::visit(const Item& item) {
             return;
         }
 
+        case T_RowExpr:
+            rows_ = true;
+            push_children(item);
+            return;
+        case T_ParamRef:
+            parameters_ = true;
+            return;
+
+        case T_SQLValueFunction:
+            grammar_type(sql_value_type(as<SQLValueFunction>(node)->op),
+                         as<SQLValueFunction>(node)->location);
+            return;
+        case T_XmlExpr:
+            grammar_type(142, as<XmlExpr>(node)->location);
+            push_children(item);
+            return;
+
         // Nothing below, nothing to say.
         case T_A_Star:
         case T_Alias:
@@ -152,9 +206,7 @@ void Query::visit(const Item& item) {
         case T_Boolean:
         case T_Float:
         case T_Integer:
-        case T_ParamRef:
         case T_SetToDefault:
-        case T_SQLValueFunction:
         case T_String:
             return;
 
@@ -171,9 +223,7 @@ void Query::visit(const Item& item) {
         case T_NamedArgExpr:
         case T_NullTest:
         case T_ResTarget:
-        case T_RowExpr:
         case T_WindowDef:
-        case T_XmlExpr:
         case T_XmlSerialize:
             push_children(item);
             return;
@@ -197,6 +247,9 @@ void Query::visit(const Item& item) {
         }
         case T_RangeFunction: {
             const auto* function = as<RangeFunction>(node);
+            if (show_all_settings(function, item)) {
+                return;
+            }
             if (function->alias != nullptr) {
                 add_item(function->alias->aliasname, item);
             } else {
@@ -241,7 +294,7 @@ void Query::visit(const Item& item) {
                 add_item(join->join_using_alias->aliasname, item);
             }
             if (join->usingClause != nullptr || join->isNatural) {
-                judge_operator({{}, "="}, false, -1);
+                judge_operator({{}, "="}, kAnyOperands, -1);
             }
             push_children(item);
             return;
@@ -257,9 +310,9 @@ void Query::visit(const Item& item) {
                 link->subLinkType == ROWCOMPARE_SUBLINK || link->operName != nullptr) {
                 const WrittenName name = written_name(link->operName);
                 if (link->operName == nullptr) {
-                    judge_operator({{}, "="}, false, link->location);
+                    judge_operator({{}, "="}, kAnyOperands, link->location);
                 } else if (name.valid) {
-                    judge_operator(name.object, false, link->location);
+                    judge_operator(name.object, kAnyOperands, link->location);
                 } else {
                     refuse(unknown_node(), link->location);
                 }
@@ -269,7 +322,7 @@ void Query::visit(const Item& item) {
         }
         case T_CaseExpr:
             if (as<CaseExpr>(node)->arg != nullptr) {
-                judge_operator({{}, "="}, false, as<CaseExpr>(node)->location);
+                judge_operator({{}, "="}, kAnyOperands, as<CaseExpr>(node)->location);
             }
             push_children(item);
             return;
@@ -278,7 +331,7 @@ void Query::visit(const Item& item) {
             if (sort->useOp != nullptr) {
                 const WrittenName name = written_name(sort->useOp);
                 if (name.valid) {
-                    judge_operator(name.object, false, sort->location);
+                    judge_operator(name.object, kAnyOperands, sort->location);
                 } else {
                     refuse(unknown_node(), sort->location);
                 }
@@ -301,6 +354,12 @@ void Query::visit(const Item& item) {
             // libpg_query's own: `int $1` where PostgreSQL takes only a string constant.
             if (is_a(cast->arg, T_ParamRef) && cast->location < 0) {
                 refuse(parser_extension(cast->arg), as<ParamRef>(cast->arg)->location);
+            }
+            if (operand(cast->arg) != Operand::kLiteral) {
+                const WrittenName name = written_name(cast->typeName->names);
+                if (name.valid) {
+                    note_cast(name.object, cast->location);
+                }
             }
             push_children(item);
             return;
@@ -432,9 +491,14 @@ void Query::add_item(std::string_view name, const Item& item) {
 // What needs the whole statement
 
 void Query::finish() {
+    // Conditions, and literals that nothing gave a type, are everywhere.
+    grammar_type(16, -1);
+    grammar_type(25, -1);
     collect_names();
     finish_qualified();
     finish_attributes();
+    finish_casts();
+    finish_conditional();
     finish_column_calls();
     finish_system_columns();
     finish_same_names();
@@ -462,8 +526,22 @@ void Query::collect_names() {
 
 void Query::constant_type(int tag, int location) {
     // pg_type.dat: int4, numeric, bool. A string has no type of its own yet.
-    const Oid type = tag == T_Integer ? 23 : tag == T_Float ? 1700 : tag == T_Boolean ? 16 : 0;
-    if (type == 0 || !constant_types_.insert(type).second) {
+    const Oid type = tag == T_Integer     ? 23
+                     : tag == T_Float     ? 1700
+                     : tag == T_Boolean   ? 16
+                     : tag == T_BitString ? 1560
+                                          : 0;
+    if (type != 0) {
+        grammar_type(type, location);
+    }
+}
+
+// A type that the grammar gives, without its name being written.
+void Query::grammar_type(Oid type, int location) {
+    if (!policy_.refuses_builtin_types() && !policy_.refuses_written_casts()) {
+        return;
+    }
+    if (!constant_types_.insert(type).second) {
         return;
     }
     if (auto objection = calls_.type(type)) {

@@ -5,11 +5,13 @@
 // limits::kNestingMax levels. Nodes are visited by an allow-list: one that is not on it is refused.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -24,7 +26,9 @@
 
 struct CopyStmt;
 struct FuncCall;
+struct List;
 struct Node;
+struct RangeFunction;
 struct RangeTableSample;
 struct RangeVar;
 struct SelectStmt;
@@ -40,6 +44,9 @@ struct Refused {
 
 [[nodiscard]] Refused refused(Objection objection, std::size_t position);
 
+// Of an operator whose operands are not looked at.
+inline constexpr OperatorShape kAnyOperands{};
+
 class Query {
   public:
     // [begin, end) is the statement's place in `sql`. All outlives the Query.
@@ -53,8 +60,16 @@ class Query {
     // statement, or its effect could not be told.
     void forbid_search_path() { search_path_forbidden_ = true; }
 
+    // Those that a Parse message declares; 0 where it does not.
+    void declare_parameters(std::span<const Oid> types) { parameter_types_ = types; }
+
+    // What stands before an application_name that set_config() sets.
+    void prefix_application_name(std::string_view prefix) { application_prefix_ = prefix; }
+
     // Looks into a query or an expression; nullptr is nothing.
     void walk(const Node* node);
+    // The values of EXECUTE become what the statement declares (EvaluateParams).
+    void assign(const List* values);
     // COPY relation [(columns)] TO STDOUT.
     void copy_relation(const CopyStmt* copy);
     // A relation that is named but not read: it must exist.
@@ -125,12 +140,34 @@ class Query {
     void visit_select(const SelectStmt* select, const Item& item);
     void visit_call(const FuncCall* call, const Item& item);
     void judge_setting_call(const FuncCall* call, const Function& function);
+    // Where the n-th argument of a call stands in the text: [first, second).
+    [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> argument_place(
+        const FuncCall* call, std::size_t argument);
+    // The name that current_setting() or set_config() is given becomes `replacement` where it
+    // matches.
+    void filter_setting_name(const FuncCall* call, const std::string& pattern,
+                             std::string_view replacement);
+    // pg_show_all_settings() in FROM: what pg_settings shows, by the rules of pg_settings.
+    [[nodiscard]] bool show_all_settings(const RangeFunction* function, const Item& item);
     void visit_column(const Node* node);
     void visit_indirection(const Node* node, const Item& item);
     void visit_sample(const RangeTableSample* sample, const Item& item);
     void visit_type(const TypeName* type, const Item& item);
     void visit_operator(const Node* node);
-    void judge_operator(const ObjectName& name, bool prefix, int location);
+    void judge_operator(const ObjectName& name, const OperatorShape& shape, int location,
+                        std::array<const Node*, 2> operands = {});
+    // A cast that was written, of a value that is not a literal.
+    void note_cast(const ObjectName& name, int location);
+    void finish_casts();
+    void finish_conditional();
+    [[nodiscard]] std::set<Oid> types_there() const;
+    // The types that an expression may have; nullopt: not known.
+    [[nodiscard]] std::optional<std::vector<Oid>> types_of(const Node* expression) const;
+    // May a value of one type stand where the other is wanted, without a cast being written?
+    [[nodiscard]] bool becomes(Oid from, Oid to, unsigned depth = 0) const;
+    [[nodiscard]] bool is_void_parameter(const Node* node) const;
+    void add_parts(std::set<Oid>& types) const;
+    [[nodiscard]] bool present(Oid type, const std::set<Oid>& types) const;
     void reference(const RangeVar* relation, const Item& item, const RangeTableSample* sample);
     // The relation a name stands for; nullptr after an objection.
     const Relation* resolve(const RangeVar* relation);
@@ -144,6 +181,7 @@ class Query {
 
     void collect_names();
     void constant_type(int tag, int location);
+    void grammar_type(Oid type, int location);
     [[nodiscard]] bool surely_has_column(std::string_view item, std::string_view column) const;
     void finish_column_calls();
     void finish_qualified();
@@ -170,6 +208,25 @@ class Query {
     std::vector<QualifiedReference> qualified_;
     std::vector<Attribute> attributes_;
     std::set<Oid> constant_types_;  // of the constants seen so far
+    // Where users made casts: those that are written here, and all types that values may have.
+    struct CastHere {
+        const Type* target;
+        int location;
+    };
+    struct LocatedConditional {
+        Conditional conditional;
+        std::array<const Node*, 2> operands;  // the first two; nullptr: not known
+        int location;
+    };
+    std::vector<LocatedConditional> conditional_;
+    std::set<Oid> types_of_users_;  // that were named, or that a function of theirs gives
+    std::vector<CastHere> casts_;
+    std::set<Oid> types_seen_;
+    std::span<const Oid> parameter_types_;
+    std::string_view application_prefix_;
+    bool rows_ = false;                           // ROW(…)
+    std::vector<std::string_view> bare_columns_;  // names alone: of columns, or of whole rows
+    bool parameters_ = false;                     // of which nobody said the type
     std::vector<Attribute> system_columns_;
     std::vector<ColumnCall> column_calls_;
     std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()

@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "parser/masking/mask_expression.h"
+#include "parser/masking/rewrite.h"
 #include "parser/query_parts.h"
 #include "parser/readonly/settings.h"
 
@@ -25,6 +27,8 @@ namespace {
 constexpr std::array<std::string_view, 6> kSystemColumns{"ctid", "xmin", "cmin",
                                                          "xmax", "cmax", "tableoid"};
 
+constexpr Oid kRecordType = 2249;  // pg_type.dat
+
 bool is_system_column(std::string_view name) {
     return std::find(kSystemColumns.begin(), kSystemColumns.end(), name) != kSystemColumns.end();
 }
@@ -43,15 +47,51 @@ const char* text_constant(const Node* node) {
     return constant_text(node);
 }
 
+// Names of settings that a user may not see, as a regular expression; compare judge_show().
+std::string hidden_settings_pattern() {
+    std::string pattern(kSettingPrefix.substr(0, kSettingPrefix.size() - 1));
+    pattern += "[.].*";
+    for (const std::string_view name : secret_settings()) {
+        pattern += '|';
+        for (const char c : name) {
+            pattern += c == '.' ? std::string("[.]") : std::string(1, c);
+        }
+    }
+    return pattern;
+}
+
+// What restrict_nonsystem_relation_kind is set to: it takes something away, and gives nothing.
+bool restricts_kinds(std::string_view list) {
+    std::size_t begin = 0;
+    while (begin <= list.size()) {
+        const std::size_t end = std::min(list.find(',', begin), list.size());
+        std::string_view kind = list.substr(begin, end - begin);
+        while (kind.starts_with(' ')) {
+            kind.remove_prefix(1);
+        }
+        if (kind != "view" && kind != "foreign-table") {
+            return false;
+        }
+        begin = end + 1;
+    }
+    return true;
+}
+
 bool is_null_constant(const Node* node) {
     return is_a(node, T_A_Const) && as<A_Const>(node)->isnull;
 }
 
 }  // namespace
 
-void Query::judge_operator(const ObjectName& name, bool prefix, int location) {
-    if (auto objection = calls_.operator_symbol(name, prefix)) {
+void Query::judge_operator(const ObjectName& name, const OperatorShape& shape, int location,
+                           std::array<const Node*, 2> operands) {
+    std::vector<Conditional> found;
+    if (auto objection = calls_.operator_symbol(name, shape, found)) {
         refuse(std::move(*objection), location);
+        return;
+    }
+    for (Conditional& each : found) {
+        conditional_.push_back({std::move(each), operands, location});
     }
 }
 
@@ -65,7 +105,7 @@ void Query::visit_operator(const Node* node) {
         case AEXPR_NOT_BETWEEN_SYM:
             // transformAExprBetween: one pair or the other.
             for (const std::string_view symbol : {">=", "<=", "<", ">"}) {
-                judge_operator({{}, symbol}, false, location);
+                judge_operator({{}, symbol}, kAnyOperands, location);
             }
             return;
         case AEXPR_OP:
@@ -87,7 +127,17 @@ void Query::visit_operator(const Node* node) {
                 refuse(other_database(dotted(expression->name)), location);
                 return;
             }
-            judge_operator(name.object, expression->lexpr == nullptr, location);
+            OperatorShape shape = kAnyOperands;
+            shape.prefix = expression->lexpr == nullptr;
+            if (expression->kind == AEXPR_OP) {
+                shape.left = operand(expression->lexpr);
+                shape.right = operand(expression->rexpr);
+            }
+            judge_operator(name.object, shape, location,
+                           expression->kind == AEXPR_OP
+                               ? std::array{static_cast<const Node*>(expression->lexpr),
+                                            static_cast<const Node*>(expression->rexpr)}
+                               : std::array<const Node*, 2>{});
             return;
         }
     }
@@ -114,6 +164,16 @@ void Query::visit_type(const TypeName* type, const Item& item) {
     }
 }
 
+bool Query::is_void_parameter(const Node* node) const {
+    constexpr Oid kVoidType = 2278;
+    if (!is_a(node, T_ParamRef)) {
+        return false;
+    }
+    const int number = as<ParamRef>(node)->number;
+    return number >= 1 && static_cast<std::size_t>(number) <= parameter_types_.size() &&
+           parameter_types_[static_cast<std::size_t>(number) - 1] == kVoidType;
+}
+
 void Query::visit_call(const FuncCall* call, const Item& item) {
     push_children(item);
     const WrittenName name = written_name(call->funcname);
@@ -125,18 +185,38 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
         refuse(other_database(dotted(call->funcname)), call->location);
         return;
     }
-    const auto arguments = cells(call->args);
+    // A parameter that was declared as void is no argument (ParseFuncOrColumn): so drivers write
+    // the result of a function.
+    std::vector<const Node*> arguments;
+    for (const ListCell& cell : cells(call->args)) {
+        const Node* argument = syntax::node(cell);
+        if (call->agg_within_group || !is_void_parameter(argument)) {
+            arguments.push_back(argument);
+        } else if (call->func_variadic) {
+            refuse(not_supported("VARIADIC with a parameter of type void", "", "Leave it out.",
+                                 "function: " + name.object.text()),
+                   call->location);
+        }
+    }
     // libpg_query's own: EXTRACT($1 FROM x).
     if (call->funcformat == COERCE_SQL_SYNTAX && name.object.name == "extract" &&
-        !arguments.empty() && is_a(arguments[0].ptr_value, T_ParamRef)) {
-        refuse(parser_extension(syntax::node(arguments[0])),
-               as<ParamRef>(arguments[0].ptr_value)->location);
+        !arguments.empty() && is_a(arguments[0], T_ParamRef)) {
+        refuse(parser_extension(arguments[0]), as<ParamRef>(arguments[0])->location);
     }
     CallShape shape;
     shape.arguments_min = arguments.size();
     shape.arguments_max =
         arguments.size() + (call->agg_within_group ? cells(call->agg_order).size() : 0);
     shape.variadic = call->func_variadic;
+    if (!call->agg_within_group) {
+        for (const Node* argument : arguments) {
+            if (is_a(argument, T_NamedArgExpr)) {
+                shape.operands.clear();  // in no known order
+                break;
+            }
+            shape.operands.push_back(operand(argument));
+        }
+    }
     if (!name.object.qualified() && name.object.name == "unnest" && arguments.size() > 1) {
         // In FROM, unnest(a, b) is unnest(a) beside unnest(b) (transformRangeFunction).
         shape.arguments_min = 1;
@@ -144,25 +224,140 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
     shape.plain_single = arguments.size() == 1 && call->agg_order == nullptr &&
                          call->agg_filter == nullptr && call->over == nullptr && !call->agg_star &&
                          !call->agg_distinct && !call->func_variadic &&
-                         !is_a(arguments[0].ptr_value, T_NamedArgExpr);
+                         !is_a(arguments[0], T_NamedArgExpr);
     Calls::FunctionFinding finding = calls_.function(name.object, shape);
     if (finding.objection) {
         refuse(std::move(*finding.objection), call->location);
         return;
+    }
+    if (!finding.conditional.empty()) {
+        std::array<const Node*, 2> operands{};
+        if (!shape.operands.empty()) {
+            std::copy_n(arguments.begin(), std::min(arguments.size(), operands.size()),
+                        operands.begin());
+        }
+        for (Conditional& each : finding.conditional) {
+            conditional_.push_back({std::move(each), operands, call->location});
+        }
+    }
+    if (shape.plain_single && operand(arguments[0]) != Operand::kLiteral) {
+        note_cast(name.object, call->location);
     }
     if (finding.by_argument != nullptr) {
         judge_setting_call(call, *finding.by_argument);
     }
     if (finding.column_notation) {
         ColumnCall column{name.object.name, {}, call->location};
-        if (is_a(arguments[0].ptr_value, T_ColumnRef)) {
-            const auto fields = cells(as<ColumnRef>(arguments[0].ptr_value)->fields);
+        if (is_a(arguments[0], T_ColumnRef)) {
+            const auto fields = cells(as<ColumnRef>(arguments[0])->fields);
             if (fields.size() == 1) {
                 column.argument = string_value(fields[0].ptr_value);
             }
         }
         column_calls_.push_back(column);
     }
+}
+
+std::optional<std::pair<std::size_t, std::size_t>> Query::argument_place(const FuncCall* call,
+                                                                         std::size_t argument) {
+    const syntax::Tokens& all = tokens();
+    const std::size_t name = all.at(at(call->location));
+    if (name >= all.size()) {
+        return std::nullopt;
+    }
+    const std::size_t open = all.after_name(name, cells(call->funcname).size());
+    if (open >= all.size() || !all.is(open, '(')) {
+        return std::nullopt;
+    }
+    std::size_t depth = 0;
+    std::size_t first = open + 1;
+    for (std::size_t i = open + 1; i < all.size(); ++i) {
+        const bool closing = all.is(i, ')') || all.is(i, ']');
+        if (depth == 0 && (closing || all.is(i, ','))) {
+            if (argument == 0) {
+                return i == first ? std::nullopt
+                                  : std::optional(std::pair{all.begin(first), all.end(i - 1)});
+            }
+            if (closing) {
+                return std::nullopt;
+            }
+            --argument;
+            first = i + 1;
+        } else if (closing) {
+            --depth;
+        } else if (all.is(i, '(') || all.is(i, '[')) {
+            ++depth;
+        }
+    }
+    return std::nullopt;
+}
+
+// Computed once, whatever it is; under "C" letters are those of ASCII, as guc.c compares them.
+void Query::filter_setting_name(const FuncCall* call, const std::string& pattern,
+                                std::string_view replacement) {
+    const auto place = argument_place(call, 0);
+    if (!place) {
+        refuse(not_supported("this way to write the call", "", "Write it as f(…).",
+                             "function: current_setting"),
+               call->location);
+        return;
+    }
+    if (edit(place->first, place->first, "pg_catalog.regexp_replace((", call->location)) {
+        (void)edit(place->second, place->second,
+                   ") COLLATE pg_catalog.\"C\", " + quoted_literal(pattern) + ", " +
+                       quoted_literal(replacement) + ", 'i')",
+                   call->location);
+    }
+}
+
+bool Query::show_all_settings(const RangeFunction* function, const Item& item) {
+    const auto functions = cells(function->functions);
+    if (functions.size() != 1 || function->is_rowsfrom || function->ordinality ||
+        function->coldeflist != nullptr) {
+        return false;
+    }
+    const auto parts = cells(as<List>(functions[0].ptr_value));
+    if (parts.empty() || !is_a(parts[0].ptr_value, T_FuncCall)) {
+        return false;
+    }
+    const auto* call = as<FuncCall>(parts[0].ptr_value);
+    const WrittenName name = written_name(call->funcname);
+    const CatalogSnapshot& catalog = policy_.catalog();
+    if (!name.valid || name.object.name != "pg_show_all_settings" || call->args != nullptr ||
+        !name.catalog.empty() || (name.object.qualified() && name.object.schema != "pg_catalog") ||
+        catalog.functions(name.object.name).size() != 1 ||
+        (!name.object.qualified() && path_.place("pg_catalog") == SearchPath::kUnreachable)) {
+        return false;
+    }
+    const Relation* settings = catalog.relation("pg_catalog", "pg_settings");
+    const RelationPolicy* policy = settings == nullptr ? nullptr : policy_.relation(settings->oid);
+    const syntax::Tokens& all = tokens();
+    const std::size_t first = all.at(at(call->location));
+    if (policy == nullptr || policy->closed || !is_rewritten(policy) || first >= all.size()) {
+        return false;
+    }
+    const std::size_t open = all.after_name(first, cells(call->funcname).size());
+    if (!all.is(open, '(') || !all.is(open + 1, ')')) {
+        return false;
+    }
+    // The same masks, over the function itself: its columns are no table's.
+    std::string text = "(" + masked_select(*policy, false);
+    constexpr std::string_view kRelation = "\"pg_catalog\".\"pg_settings\"";
+    if (!text.ends_with(kRelation)) {
+        return false;
+    }
+    text.replace(text.size() - kRelation.size(), kRelation.size(),
+                 "pg_catalog.pg_show_all_settings()");
+    text += masked_filter(*policy) + ")";
+    if (function->alias == nullptr) {
+        text += " AS pg_show_all_settings";
+    }
+    if (edit(all.begin(first), all.end(open + 1), std::move(text), call->location)) {
+        note_masked(*policy);
+        add_item(function->alias != nullptr ? function->alias->aliasname : "pg_show_all_settings",
+                 item);
+    }
+    return true;
 }
 
 void Query::judge_setting_call(const FuncCall* call, const Function& function) {
@@ -179,6 +374,20 @@ void Query::judge_setting_call(const FuncCall* call, const Function& function) {
     const char* setting = arguments.empty() || named || call->func_variadic
                               ? nullptr
                               : text_constant(syntax::node(arguments[0]));
+    if (setting == nullptr && !named && !call->func_variadic && !arguments.empty()) {
+        // The name comes from a row, as in psql's \dconfig; and pg_dump sets this one so.
+        constexpr std::string_view kRestricts = "restrict_nonsystem_relation_kind";
+        if (function.name == "current_setting") {
+            filter_setting_name(call, "^(" + hidden_settings_pattern() + ")$", kHiddenSetting);
+            return;
+        }
+        const char* text =
+            arguments.size() > 1 ? text_constant(syntax::node(arguments[1])) : nullptr;
+        if (is_a(arguments[0].ptr_value, T_ColumnRef) && text != nullptr && restricts_kinds(text)) {
+            filter_setting_name(call, "^(?!" + std::string(kRestricts) + "$).*$", "");
+            return;
+        }
+    }
     if (setting == nullptr) {
         object({"42501", "permission denied for function " + function.name,
                 "Which setting is meant must be known before the statement runs.",
@@ -191,10 +400,20 @@ void Query::judge_setting_call(const FuncCall* call, const Function& function) {
         }
         return;
     }
-    if (is_application_name(setting)) {
-        // SET is rewritten, so that the name of the user stays before it.
-        object({"0A000", "set_config of application_name is not supported yet",
-                "The user's name stands before it for the DBA.", "Use SET application_name."});
+    if (is_application_name(setting) && !application_prefix_.empty()) {
+        // As SET is rewritten, so that the name of the user stays before it.
+        const char* text =
+            arguments.size() > 1 ? text_constant(syntax::node(arguments[1])) : nullptr;
+        const auto place = argument_place(call, 1);
+        if (text == nullptr || !place) {
+            object({"42501", "permission denied for function " + function.name,
+                    "The user's name stands before application_name for the DBA, so that it must "
+                    "be known before the statement runs.",
+                    "Write the name as a string constant."});
+            return;
+        }
+        (void)edit(place->first, place->second,
+                   quoted_literal(std::string(application_prefix_) + text), call->location);
         return;
     }
     std::optional<SettingObjection> objection;
@@ -266,6 +485,9 @@ void Query::visit_column(const Node* node) {
         return;
     }
     const std::string_view name = string_value(last);
+    if (qualifier_parts == 0) {
+        bare_columns_.push_back(name);
+    }
     if (is_system_column(name)) {
         system_columns_.push_back({qualifier, name, column->location});
     }
@@ -303,7 +525,11 @@ void Query::finish_attributes() {
         if (!seen.insert({attribute.qualifier, attribute.name, attribute.parenthesised}).second) {
             continue;
         }
-        if (policy_.catalog().functions(attribute.name).empty()) {
+        if (!surely_has_column(attribute.qualifier, attribute.name)) {
+            note_cast({{}, attribute.name}, attribute.location);
+        }
+        if (policy_.catalog().functions(attribute.name).empty() &&
+            policy_.catalog().types(attribute.name).empty()) {
             // A column or a function that is new must not pass by the old catalog.
             const auto named = names_.find(attribute.qualifier);
             const bool missing =
@@ -326,6 +552,254 @@ void Query::finish_attributes() {
         if (objection && (attribute.qualifier.empty() || attribute.parenthesised ||
                           !surely_has_column(attribute.qualifier, attribute.name))) {
             refuse(std::move(*objection), attribute.location);
+        }
+    }
+}
+
+void Query::assign(const List* values) {
+    if (!policy_.refuses_written_casts()) {
+        return;
+    }
+    for (const ListCell& cell : cells(values)) {
+        if (operand(syntax::node(cell)) == Operand::kLiteral) {
+            continue;
+        }
+        for (const Type& type : policy_.catalog().types()) {
+            if (!type.written_casts.empty()) {
+                casts_.push_back({&type, -1});
+            }
+        }
+    }
+}
+
+void Query::note_cast(const ObjectName& name, int location) {
+    if (!policy_.refuses_written_casts()) {
+        return;
+    }
+    for (const Type* target : calls_.types(name)) {
+        casts_.push_back({target, location});
+    }
+}
+
+// What values of these types hold can be taken out of them.
+void Query::add_parts(std::set<Oid>& types) const {
+    const CatalogSnapshot& catalog = policy_.catalog();
+    std::vector<Oid> pending(types.begin(), types.end());
+    while (!pending.empty()) {
+        const Type* type = catalog.type(pending.back());
+        pending.pop_back();
+        if (type == nullptr) {
+            continue;
+        }
+        std::vector<Oid> parts = type->parts;
+        parts.push_back(type->base);
+        parts.push_back(type->element);
+        if (const Relation* row = catalog.relation(type->relation)) {
+            for (const Column& column : row->columns) {
+                parts.push_back(column.type);
+            }
+        }
+        for (const Oid part : parts) {
+            if (part != 0 && types.insert(part).second) {
+                pending.push_back(part);
+            }
+        }
+    }
+}
+
+// Can a value of this type be there, given all types of users that are?
+bool Query::present(Oid oid, const std::set<Oid>& types) const {
+    const Type* type = policy_.catalog().type(oid);
+    for (std::size_t depth = 0; type != nullptr && depth < 64; ++depth) {  // no circles
+        const auto there = [&](Oid each) {
+            // Only where one of them is refused, builtin types are kept track of.
+            const Type* held = policy_.catalog().type(each);
+            return types.contains(each) ||
+                   (held != nullptr && held->element != 0 && types.contains(held->element)) ||
+                   (each < kFirstNormalObjectId &&
+                    (parameters_ || !policy_.refuses_builtin_types()));
+        };
+        if (there(type->oid)) {
+            return true;
+        }
+        // A row without a type becomes any composite type; what has an implicit cast becomes this.
+        if ((type->kind == 'c' && types.contains(kRecordType)) || type->kind == 'p' ||
+            std::any_of(type->implicit_sources.begin(), type->implicit_sources.end(), there)) {
+            return true;
+        }
+        const Oid next = type->kind == 'd' ? type->base : type->element;
+        if (next == 0) {
+            return false;
+        }
+        type = policy_.catalog().type(next);
+    }
+    return true;
+}
+
+// The types of all values that the statement can have: those of users, and builtin ones where
+// they matter (Calls::watch).
+std::set<Oid> Query::types_there() const {
+    std::set<Oid> types = types_of_users_;
+    types.insert(types_seen_.begin(), types_seen_.end());
+    // A literal that nothing gives a type, GROUPING(), a number, a condition.
+    types.insert(constant_types_.begin(), constant_types_.end());
+    types.insert({25, 23, 20, 16});
+    for (const RangeItem& item : items_) {
+        if (item.relation != nullptr) {
+            types.insert(item.relation->row_type);
+            for (const Column& column : item.relation->columns) {
+                types.insert(column.type);
+            }
+        }
+    }
+    types.insert(parameter_types_.begin(), parameter_types_.end());
+    // ROW(…), and the name of a sub-select as a value.
+    const bool rows =
+        rows_ || parameters_ ||
+        std::any_of(bare_columns_.begin(), bare_columns_.end(), [&](std::string_view name) {
+            const auto named = names_.find(name);
+            return named != names_.end() && named->second.others;
+        });
+    if (rows) {
+        types.insert(kRecordType);
+    }
+    add_parts(types);
+    return types;
+}
+
+std::optional<std::vector<Oid>> Query::types_of(const Node* expression) const {
+    if (is_a(expression, T_TypeCast)) {
+        const TypeName* target = as<TypeCast>(expression)->typeName;
+        const WrittenName name = written_name(target->names);
+        if (!name.valid || target->arrayBounds != nullptr) {
+            return std::nullopt;
+        }
+        std::vector<Oid> types;
+        for (const Type* type : calls_.types(name.object)) {
+            types.push_back(type->oid);
+        }
+        return types;
+    }
+    if (!is_a(expression, T_ColumnRef)) {
+        return std::nullopt;
+    }
+    const auto fields = cells(as<ColumnRef>(expression)->fields);
+    if (fields.empty() || fields.size() > 2 || !is_a(fields.back().ptr_value, T_String) ||
+        !is_a(fields[0].ptr_value, T_String)) {
+        return std::nullopt;
+    }
+    const std::string_view column = string_value(fields.back().ptr_value);
+    const bool qualified = fields.size() == 2;
+    // All that the name can mean, wherever in the statement it stands.
+    std::vector<Oid> types;
+    for (const RangeItem& item : items_) {
+        if (qualified && item.name != string_value(fields[0].ptr_value)) {
+            continue;
+        }
+        if (item.relation == nullptr || item.renamed_columns) {
+            return std::nullopt;
+        }
+        if (!qualified && item.name == column) {
+            types.push_back(item.relation->row_type);
+        }
+        if (const Column* found = item.relation->column(column)) {
+            types.push_back(found->type);
+        }
+    }
+    // Not a column that is known: an attribute that is a function, or a system column.
+    if (types.empty()) {
+        return std::nullopt;
+    }
+    return types;
+}
+
+bool Query::becomes(Oid from, Oid to, unsigned depth) const {
+    if (from == to || depth > 32) {
+        return true;
+    }
+    const CatalogSnapshot& catalog = policy_.catalog();
+    const Type* source = catalog.type(from);
+    const Type* target = catalog.type(to);
+    if (source == nullptr || target == nullptr || target->kind == 'p' ||
+        (from == kRecordType && target->kind == 'c')) {
+        return true;
+    }
+    if (source->kind == 'd') {
+        return becomes(source->base, to, depth + 1);
+    }
+    if (target->kind == 'd') {
+        return becomes(from, target->base, depth + 1);
+    }
+    if (source->element != 0 && target->element != 0) {
+        return becomes(source->element, target->element, depth + 1);
+    }
+    return std::find(target->implicit_sources.begin(), target->implicit_sources.end(), from) !=
+               target->implicit_sources.end() ||
+           (source->kind == 'c' && target->kind == 'c');
+}
+
+// What holds only where values of certain types are: judged when all is known that gives values.
+void Query::finish_conditional() {
+    if (conditional_.empty()) {
+        return;
+    }
+    const std::set<Oid> types = types_there();
+    for (LocatedConditional& each : conditional_) {
+        const auto& needs = each.conditional.needs;
+        const auto met = [&](const Need& need) {
+            const Node* operand =
+                need.operand < each.operands.size() ? each.operands[need.operand] : nullptr;
+            if (const auto known = types_of(operand)) {
+                return std::any_of(known->begin(), known->end(),
+                                   [&](Oid type) { return becomes(type, need.type); });
+            }
+            return present(need.type, types);
+        };
+        if (std::all_of(needs.begin(), needs.end(), met)) {
+            refuse(std::move(each.conditional.objection), each.location);
+        }
+    }
+}
+
+// A cast by a user's function runs where it is written, if a value of its source
+// type can be there.
+void Query::finish_casts() {
+    if (casts_.empty()) {
+        return;
+    }
+    const CatalogSnapshot& catalog = policy_.catalog();
+    const std::set<Oid> types = types_there();
+    for (const CastHere& cast : casts_) {
+        std::set<Oid> targets{cast.target->oid};
+        add_parts(targets);
+        for (const Oid oid : targets) {
+            const Type* target = catalog.type(oid);
+            if (target == nullptr) {
+                continue;
+            }
+            for (const WrittenCast& written : target->written_casts) {
+                const Type* source = catalog.type(written.source);
+                const Oid value =
+                    source != nullptr && source->element != 0 ? source->element : written.source;
+                const Function* function = catalog.function(written.function);
+                std::string why = "it is not in the catalog";
+                if ((!parameters_ && !types.contains(value)) ||
+                    (function != nullptr && policy_.function_allowed(*function, &why))) {
+                    continue;
+                }
+                const std::string name = function == nullptr
+                                             ? std::string("a function")
+                                             : function->schema + "." + function->name;
+                refuse({"42501",
+                        "permission denied for the cast from " +
+                            (source == nullptr ? std::string("a type") : source->name) + " to " +
+                            target->name,
+                        "The cast calls " + name + ": " + why + ".",
+                        "Leave the cast out; or the operator can allow the function under "
+                        "functions: allow.",
+                        "function: " + name, false},
+                       cast.location);
+            }
         }
     }
 }

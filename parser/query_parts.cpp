@@ -64,6 +64,19 @@ std::string dotted(const List* names) {
     return text;
 }
 
+Operand operand(const Node* node) {
+    // COLLATE leaves a literal untyped (transformCollateClause).
+    while (is_a(node, T_CollateClause)) {
+        node = as<CollateClause>(node)->arg;
+    }
+    if (is_a(node, T_A_Const)) {
+        const auto* constant = as<A_Const>(node);
+        return constant->isnull || nodeTag(&constant->val) == T_String ? Operand::kLiteral
+                                                                       : Operand::kTyped;
+    }
+    return is_a(node, T_ParamRef) || is_a(node, T_RowExpr) ? Operand::kEither : Operand::kTyped;
+}
+
 Objection other_database(std::string name) {
     return {"0A000",
             "cross-database references are not implemented: \"" + name + "\"",

@@ -20,6 +20,9 @@ namespace vitrine::parser {
 [[nodiscard]] Objection parser_extension(const Node* parameter);
 [[nodiscard]] Objection other_database(std::string name);
 
+// A parameter's type may have been declared; a row's fields are compared one by one.
+[[nodiscard]] Operand operand(const Node* node);
+
 // A list of names, one to three: [[catalog.]schema.]name.
 struct WrittenName {
     std::string_view catalog;

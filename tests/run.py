@@ -206,11 +206,17 @@ def sanitizers(tally):
 # --- fuzz ----------------------------------------------------------------------------------
 
 
-def fuzz(tally, seconds):
-    targets = sorted((p.stem for p in (REPOSITORY / "tests/fuzz").glob("*.cpp")),
-                     key=lambda t: (t not in ("wire_frontend", "parser_judge"), t))
-    if not targets:
-        tally.check("fuzz", False, "tests/fuzz has no target")
+# These get the whole time, the others a third of it.
+FUZZ_LONG = ("wire_frontend", "parser_judge", "parser_server")
+# Writes its own texts, one change at a time and as long as they come.
+FUZZ_OPTIONS = {"parser_server": ("-mutate_depth=1", "-len_control=0", "-max_len=4096")}
+
+
+def fuzz(tally, seconds, only=()):
+    targets = sorted((p.stem for p in (REPOSITORY / "tests/fuzz").glob("*.cpp")
+                      if not only or p.stem in only), key=lambda t: (t not in FUZZ_LONG, t))
+    if not targets or not set(only) <= set(targets):
+        tally.check("fuzz", False, f"tests/fuzz has no target {' '.join(only)}")
         return
     if not build("fuzz", "dump_catalog", *(f"fuzz_{t}" for t in targets)):
         tally.check("build fuzz", False)
@@ -218,10 +224,10 @@ def fuzz(tally, seconds):
     folder = Folder("vitrine-fuzz")
     try:
         with test_database(folder.path, "fuzz") as database:
+            database["VITRINE_FUZZ_DSN"] = canaries(database["VITRINE_TEST_DSN"])
             for start in range(0, len(targets), CORES):
-                # The framing and the judge get the whole time, the others a third of it.
-                spans = [(t, seconds if t in ("wire_frontend", "parser_judge")
-                          else max(1, seconds // 3)) for t in targets[start:start + CORES]]
+                spans = [(t, seconds if t in FUZZ_LONG else max(1, seconds // 3))
+                         for t in targets[start:start + CORES]]
                 running = [(t, span, start_fuzzer(t, span, folder.path, os.environ | database))
                            for t, span in spans]
                 for target, span, (process, log) in running:
@@ -232,6 +238,15 @@ def fuzz(tally, seconds):
         folder.remove()
 
 
+def canaries(dsn):
+    """A copy of the test database with tests/fuzz/server/canaries.sql in it; gives its DSN."""
+    own = dsn.replace("dbname=shop", "dbname=fuzz")
+    for command in (("-c", "CREATE DATABASE fuzz TEMPLATE shop", dsn),
+                    ("-f", REPOSITORY / "tests/fuzz/server/canaries.sql", own)):
+        subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", *command], check=True)
+    return own
+
+
 def fuzzed(tally, target, status, log, seconds):
     text = log.read_text(errors="replace")
     executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
@@ -239,6 +254,8 @@ def fuzzed(tally, target, status, log, seconds):
     tally.check(f"fuzz {target}", well, text[-6000:])
     if well:
         say(f"  {target}: {int(executed[1]):,} inputs in {seconds} s, no finding")
+        for counters in re.findall(r"^(?:texts|statements) .*", text, re.M):
+            say(f"    {counters}")
     else:
         keep_findings(log.parent / target)
 
@@ -252,6 +269,7 @@ def start_fuzzer(target, seconds, folder, env):
                *([seeds] if seeds.is_dir() else []),
                f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3000",
                "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={corpus}/",
+               *FUZZ_OPTIONS.get(target, ()),
                *([f"-dict={dictionary}"] if dictionary.exists() else [])]
     log = folder / f"{target}.log"
     with open(log, "w") as f:
@@ -277,12 +295,15 @@ def main():
                         help=f"one or more of: {', '.join(STAGES)} (default: all)")
     parser.add_argument("--fuzz-seconds", type=int, default=60,
                         help="how long each fuzz target runs (default 60)")
+    parser.add_argument("--fuzz-target", action="append", default=[], metavar="TARGET",
+                        help="only this fuzz target (repeatable)")
     arguments = parser.parse_args()
     for stage in arguments.stages:
         if stage not in STAGES:
             parser.error(f"no such stage: {stage}; there are {', '.join(STAGES)}")
     run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "tour": tour,
-                 "sanitizers": sanitizers, "fuzz": lambda t: fuzz(t, arguments.fuzz_seconds)}
+                 "sanitizers": sanitizers,
+                 "fuzz": lambda t: fuzz(t, arguments.fuzz_seconds, arguments.fuzz_target)}
 
     tally = Tally()
     for stage in arguments.stages or STAGES:

@@ -138,6 +138,61 @@ ColumnsRead columns_read(std::span<const Oid> numbers) {
     return read;
 }
 
+// Functions and operators in a stored expression (nodeToString, outfuncs.c) that hang on no column:
+// the planner computes those on its own (eval_const_expressions).
+struct Folded {
+    std::vector<Oid> functions;
+    std::vector<Oid> operators;
+};
+Folded folded_calls(std::string_view tree) {
+    struct Node {
+        bool has_variable = false;
+        std::vector<Oid> functions;
+        std::vector<Oid> operators;
+    };
+    Folded found;
+    std::vector<Node> open;
+    const auto begins = [&](std::size_t at, std::string_view word) {
+        return tree.substr(at, word.size()) == word;
+    };
+    const auto number = [&](std::size_t at) {
+        Oid value = 0;
+        std::from_chars(tree.data() + at, tree.data() + tree.size(), value);
+        return value;
+    };
+    for (std::size_t at = 0; at < tree.size(); ++at) {
+        const char c = tree[at];
+        if (c == '\\') {
+            ++at;
+        } else if (c == '{') {
+            open.emplace_back();
+            if (begins(at, "{VAR ") || begins(at, "{PARAM ")) {
+                open.back().has_variable = true;
+            }
+        } else if (c == '}' && !open.empty()) {
+            Node node = std::move(open.back());
+            open.pop_back();
+            if (!node.has_variable) {
+                found.functions.insert(found.functions.end(), node.functions.begin(),
+                                       node.functions.end());
+                found.operators.insert(found.operators.end(), node.operators.begin(),
+                                       node.operators.end());
+            } else if (!open.empty()) {
+                open.back().has_variable = true;
+            }
+        } else if (c == ':' && !open.empty()) {
+            constexpr std::string_view kFunction = ":funcid ";
+            constexpr std::string_view kOperator = ":opno ";
+            if (begins(at, kFunction)) {
+                open.back().functions.push_back(number(at + kFunction.size()));
+            } else if (begins(at, kOperator)) {
+                open.back().operators.push_back(number(at + kOperator.size()));
+            }
+        }
+    }
+    return found;
+}
+
 void add_once(std::vector<Oid>& list, Oid oid) {
     if (std::find(list.begin(), list.end(), oid) == list.end()) {
         list.push_back(oid);
@@ -168,8 +223,6 @@ struct SnapshotBuilder::State {
     };
     std::unordered_map<Oid, DomainBase> domain_base;
     std::unordered_map<Oid, std::vector<Oid>> contained;  // the types that a type is made of
-    // Definitions that mention a type run what its values run: known only at the end.
-    std::vector<std::pair<std::size_t, Oid>> relation_types;
 
     Relation* relation(Oid oid) {
         const auto at = relation_at.find(oid);
@@ -184,13 +237,15 @@ struct SnapshotBuilder::State {
     bool add_inheritance(Fields fields);
     bool add_generated(Fields fields);
     bool add_definition(Fields fields);
+    bool add_folded(Relation& relation, const std::vector<Oid>& functions,
+                    const std::vector<Oid>& operators);
     void resolve_columns();
     void inherit_implicit_functions();
     void find_impostors();
 };
 
 // Functions and operators of users that have the name of a builtin: whatever looks that name up in
-// a path with their schema may mean them.
+// a path with their schema may mean them, now or after the next SET.
 void SnapshotBuilder::State::find_impostors() {
     std::unordered_set<std::string_view> functions;
     std::unordered_set<std::string_view> operators;
@@ -208,16 +263,15 @@ void SnapshotBuilder::State::find_impostors() {
             operators.insert(each.name);
         }
     }
-    auto& schemas = snapshot->impostor_schemas;
     for (const Function& function : snapshot->functions) {
         if (!function.builtin && function.extension.empty() && functions.contains(function.name)) {
-            schemas.insert(function.schema);
+            snapshot->has_impostors = true;
         }
     }
     for (const Operator& each : snapshot->operators) {
         if (!each.builtin && !of_extensions.contains(each.function) &&
             operators.contains(each.name)) {
-            schemas.insert(each.schema);
+            snapshot->has_impostors = true;
         }
     }
 }
@@ -249,6 +303,8 @@ bool SnapshotBuilder::State::add_type(Fields fields) {
     type.base = fields.number<Oid>();
     type.element = fields.number<Oid>();
     type.relation = fields.number<Oid>();
+    type.category = fields.character();
+    type.preferred = fields.boolean();
     type.builtin = type.oid < kFirstNormalObjectId && type.schema == "pg_catalog";
     type_names[type.oid] = fields.text();
     DomainBase base;
@@ -277,6 +333,8 @@ bool SnapshotBuilder::State::add_function(Fields fields) {
     function.argument_type_oids = fields.numbers<Oid>();
     function.result_type = fields.number<Oid>();
     function.returns_set = fields.boolean();
+    function.result_columns = fields.numbers<Oid>();
+    function.range_constructor = fields.boolean();
     const auto count = static_cast<std::uint16_t>(function.argument_type_oids.size());
     if (!fields.ok() || defaults > count) {
         return false;
@@ -354,17 +412,52 @@ bool SnapshotBuilder::State::add_generated(Fields fields) {
     return true;
 }
 
+bool SnapshotBuilder::State::add_folded(Relation& relation, const std::vector<Oid>& functions,
+                                        const std::vector<Oid>& operators) {
+    for (const Oid function : functions) {
+        // What PostgreSQL's own compute of constants is no concern.
+        if (function >= kFirstNormalObjectId) {
+            add_once(relation.calls_functions, function);
+        }
+    }
+    for (const Oid op : operators) {
+        const auto function = operator_function.find(op);
+        if (function == operator_function.end()) {
+            return false;
+        }
+        if (function->second >= kFirstNormalObjectId) {
+            add_once(relation.calls_functions, function->second);
+        }
+    }
+    return true;
+}
+
 bool SnapshotBuilder::State::add_definition(Fields fields) {
     const Oid oid = fields.number<Oid>();
     const std::string what = fields.text();
-    const std::vector<Oid> named = fields.numbers<Oid>();
     const auto at = relation_at.find(oid);
+    if (what == "folded") {
+        const Folded folded = folded_calls(fields.text());
+        if (!fields.ok() || at == relation_at.end()) {
+            return fields.ok();
+        }
+        return add_folded(snapshot->relations[at->second], folded.functions, folded.operators);
+    }
+    const std::vector<Oid> named = fields.numbers<Oid>();
     if (!fields.ok() || at == relation_at.end()) {
         return fields.ok();
     }
     Relation& reader = snapshot->relations[at->second];
     if (what == "constant settings") {
         reader.constant_settings = true;
+        return true;
+    }
+    if (what == "locks rows") {
+        reader.locks_rows = true;
+        return true;
+    }
+    if (what == "runs a program") {
+        reader.runs_program = true;
         return true;
     }
     if (what == "selected") {
@@ -375,7 +468,12 @@ bool SnapshotBuilder::State::add_definition(Fields fields) {
         if (object == 0) {
             continue;
         }
-        if (what == "relid") {
+        if (what == "tsmhandler" && object < kFirstNormalObjectId) {
+            continue;  // bernoulli and system
+        }
+        if (what == "policy reads") {
+            add_once(reader.policy_reads, object);
+        } else if (what == "relid") {
             // A view's rule carries range table entries for the view itself (OLD and NEW).
             if (object != oid) {
                 add_once(reader.reads_relations, object);
@@ -386,8 +484,8 @@ bool SnapshotBuilder::State::add_definition(Fields fields) {
                 return false;
             }
             add_once(reader.calls_functions, found->second);
-        } else if (what == "resulttype" || what == "coltypes" || what == "funccoltypes") {
-            relation_types.emplace_back(at->second, object);
+        } else if (what.ends_with("type") || what.ends_with("types")) {
+            add_once(reader.value_types, object);
         } else {
             add_once(reader.calls_functions, object);
         }
@@ -409,11 +507,15 @@ bool SnapshotBuilder::State::add(std::size_t query,
             return fields.ok();
         }
         case kTypes:
-            return add_type({row, 10});
+            return add_type({row, 12});
         case kTypeParts: {
             Fields fields(row, 2);
             const Oid whole = fields.number<Oid>();
-            contained[whole].push_back(fields.number<Oid>());
+            const Oid part = fields.number<Oid>();
+            contained[whole].push_back(part);
+            if (const auto at = type_at.find(whole); fields.ok() && at != type_at.end()) {
+                snapshot->types[at->second].parts.push_back(part);
+            }
             return fields.ok();
         }
         case kEnumLabels: {
@@ -426,9 +528,9 @@ bool SnapshotBuilder::State::add(std::size_t query,
             return fields.ok();
         }
         case kFunctions:
-            return add_function({row, 13});
+            return add_function({row, 15});
         case kOperators: {
-            Fields fields(row, 6);
+            Fields fields(row, 7);
             Operator op;
             op.oid = fields.number<Oid>();
             op.schema = fields.text();
@@ -436,6 +538,7 @@ bool SnapshotBuilder::State::add(std::size_t query,
             op.left = fields.number<Oid>();
             op.right = fields.number<Oid>();
             op.function = fields.number<Oid>();
+            op.result = fields.number<Oid>();
             op.builtin = op.oid < kFirstNormalObjectId && op.schema == "pg_catalog";
             operator_function[op.oid] = op.function;
             snapshot->operators.push_back(std::move(op));
@@ -449,6 +552,22 @@ bool SnapshotBuilder::State::add(std::size_t query,
                 add_once(snapshot->types[at->second].implicit_functions, function);
             }
             return fields.ok();
+        }
+        case kCasts: {
+            Fields fields(row, 3);
+            const auto at = type_at.find(fields.number<Oid>());
+            const Oid source = fields.number<Oid>();
+            const Oid function = fields.number<Oid>();
+            if (!fields.ok() || at == type_at.end()) {
+                return fields.ok();
+            }
+            Type& target = snapshot->types[at->second];
+            if (function == 0) {
+                target.implicit_sources.push_back(source);
+            } else {
+                target.written_casts.push_back({source, function});
+            }
+            return true;
         }
         case kRelations:
             return add_relation({row, 7});
@@ -522,15 +641,6 @@ void SnapshotBuilder::State::inherit_implicit_functions() {
     }
     for (std::size_t at = 0; at < gathered.size(); ++at) {
         snapshot->types[at].implicit_functions = std::move(gathered[at]);
-    }
-    for (const auto& [relation_index, type] : relation_types) {
-        const auto found = type_at.find(type);
-        if (found == type_at.end()) {
-            continue;
-        }
-        for (const Oid function : snapshot->types[found->second].implicit_functions) {
-            add_once(snapshot->relations[relation_index].calls_functions, function);
-        }
     }
 }
 

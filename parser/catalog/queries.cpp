@@ -39,7 +39,8 @@ namespace {
 // nothing. Text inside a node tree cannot imitate this: its blanks carry a backslash.
 #define NAMED_IN(tree)                                                                          \
     "pg_catalog.regexp_matches(" tree "::pg_catalog.text, ':(relid|funcid|aggfnoid|winfnoid"    \
-    "|tsmhandler|opno|opnos|eqop|sortop|resulttype|coltypes|funccoltypes) (?:[(]o )?"           \
+    "|tsmhandler|opno|opnos|eqop|sortop|resulttype|coltypes|funccoltypes|opresulttype|aggtype"    \
+    "|wintype|funcresulttype|vartype) (?:[(]o )?"           \
     "([0-9]+(?: [0-9]+)*)', 'g') AS m"
 
 constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
@@ -64,7 +65,8 @@ WHERE nspname !~ '^pg_(toast|temp_)' ORDER BY oid)"},
     {"types", R"(
 SELECT d.oid, n.nspname::pg_catalog.text, d.typname::pg_catalog.text,
        d.typtype::pg_catalog.text, d.typbasetype,
-       COALESCE(i.oid, 0), d.typrelid,
+       COALESCE(i.oid, 0), d.typrelid, d.typcategory::pg_catalog.text,
+       d.typispreferred::pg_catalog.text,
        pg_catalog.format_type(d.oid, NULL),
        CASE WHEN d.typtype = 'd' THEN
            (SELECT )" TYPE_SQL("d.typtypmod") R"(
@@ -77,8 +79,9 @@ LEFT JOIN pg_catalog.pg_type i ON i.oid = d.typelem AND d.typlen = -1 AND d.typs
 WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY d.oid)"},
 
     // What types are made of besides base and element: composite types of their columns, ranges of
-    // their subtype, multiranges of their range. pg_range.rngmultitypid is unknown to 12 and 13, so
-    // that the range is found by the dependency on it.
+    // their subtype, multiranges of their range, and types with subscripts (point, lseg) of what
+    // those give. pg_range.rngmultitypid is unknown to 12 and 13, so that the range is found by the
+    // dependency on it.
     {"parts of types", R"(
 SELECT c.reltype, a.atttypid
 FROM pg_catalog.pg_class c
@@ -86,6 +89,8 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.
 WHERE c.relkind = 'c'
 UNION
 SELECT rngtypid, rngsubtype FROM pg_catalog.pg_range
+UNION
+SELECT oid, typelem FROM pg_catalog.pg_type WHERE typelem <> 0 AND typlen <> -1
 UNION
 SELECT d.objid, d.refobjid
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid AND t.typtype = 'm'
@@ -97,12 +102,21 @@ ORDER BY 1, 2)"},
 SELECT enumtypid, enumlabel::pg_catalog.text FROM pg_catalog.pg_enum
 ORDER BY enumtypid, enumsortorder)"},
 
+    // The last two: the types of OUT and TABLE columns, and whether it is the constructor that
+    // CREATE TYPE … AS RANGE makes (makeRangeConstructors, makeMultirangeConstructors).
     {"functions", R"(
 SELECT p.oid, n.nspname::pg_catalog.text, p.proname::pg_catalog.text,
        p.prokind::pg_catalog.text, p.provolatile::pg_catalog.text, p.prosecdef::pg_catalog.text,
        l.lanname::pg_catalog.text, x.extname::pg_catalog.text,
        p.pronargdefaults, (p.provariadic <> 0)::pg_catalog.text,
-       p.proargtypes, p.prorettype, p.proretset::pg_catalog.text
+       p.proargtypes, p.prorettype, p.proretset::pg_catalog.text,
+       CASE WHEN p.proargmodes IS NOT NULL THEN
+           (SELECT pg_catalog.string_agg(u.type::pg_catalog.text, ' ')
+            FROM ROWS FROM (pg_catalog.unnest(p.proallargtypes), pg_catalog.unnest(p.proargmodes))
+                 AS u (type, mode) WHERE u.mode IN ('o', 'b', 't')) END,
+       (l.lanname = 'internal' AND p.prosrc IN ('range_constructor2', 'range_constructor3',
+           'multirange_constructor0', 'multirange_constructor1', 'multirange_constructor2')
+       )::pg_catalog.text
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -114,15 +128,18 @@ ORDER BY p.oid)"},
     {"operators", R"(
 SELECT o.oid, n.nspname::pg_catalog.text, o.oprname::pg_catalog.text,
        o.oprleft, o.oprright,
-       o.oprcode::pg_catalog.oid
+       o.oprcode::pg_catalog.oid, o.oprresult
 FROM pg_catalog.pg_operator o
 JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
 ORDER BY o.oid)"},
 
     // Type, function: what values of a type run unasked (Type::implicit_functions), without what is
     // inherited. 16384 is FirstNormalObjectId: builtins' own plumbing is not listed, but what a
-    // domain's CHECK calls is, whatever it is. A cast between a builtin and another type, and an
-    // operator between them, count for the other one.
+    // domain's CHECK calls is, whatever it is. Casts that happen unasked count for what is cast, or
+    // for the one of the two that is not a builtin: implicit ones; assignments to what a condition,
+    // a LIMIT, a subscript or XML is turned into (coerce_to_boolean, coerce_to_specific_type); and
+    // any cast to json (json_categorize_type). An operator between a builtin and another type
+    // counts for the other.
     {"type functions", R"(
 SELECT u.type, pg_catalog.format('%s', u.function) FROM (
     SELECT t.oid, pg_catalog.unnest(ARRAY[t.typinput, t.typoutput, t.typreceive, t.typsend,
@@ -133,10 +150,22 @@ SELECT u.type, pg_catalog.format('%s', u.function) FROM (
     FROM pg_catalog.pg_range
     UNION
     SELECT castsource, castfunc FROM pg_catalog.pg_cast
-    WHERE castsource >= 16384 OR casttarget < 16384
+    WHERE castcontext = 'i' AND (castsource >= 16384 OR casttarget < 16384)
+       OR castcontext = 'a' AND casttarget IN (16, 20, 21, 23, 25, 142, 700, 701)
+       OR castsource >= 16384 AND casttarget = 114
     UNION
     SELECT casttarget, castfunc FROM pg_catalog.pg_cast
-    WHERE casttarget >= 16384 OR castsource < 16384
+    WHERE castcontext = 'i' AND castsource < 16384
+    UNION
+    SELECT g.rngtypid, a.function
+    FROM pg_catalog.pg_range g JOIN pg_catalog.pg_opclass k ON k.oid = g.rngsubopc
+    JOIN (SELECT amprocfamily, amproclefttype, amprocrighttype, amproc::pg_catalog.oid
+          FROM pg_catalog.pg_amproc
+          UNION ALL
+          SELECT p.amopfamily, p.amoplefttype, p.amoprighttype, o.oprcode::pg_catalog.oid
+          FROM pg_catalog.pg_amop p JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr
+         ) AS a (family, l, r, function)
+      ON a.family = k.opcfamily AND a.l = k.opcintype AND a.r = k.opcintype
     UNION
     SELECT s.type, a.function
     FROM (SELECT amprocfamily, amproclefttype, amprocrighttype, amproc::pg_catalog.oid
@@ -158,6 +187,15 @@ SELECT k.contypid,
 FROM pg_catalog.pg_constraint k, )" NAMED_IN("k.conbin") R"(
 WHERE k.contypid >= 16384 AND m[1] IN ('funcid', 'opno')
 ORDER BY 1, 2)"},
+
+    // Target, source, function: casts by a user's function that run only where they are written.
+    // And with 0 for the function: those that happen unasked.
+    {"casts", R"(
+SELECT casttarget, castsource, castfunc::pg_catalog.oid FROM pg_catalog.pg_cast
+WHERE castfunc >= 16384 AND castcontext <> 'i'
+UNION
+SELECT casttarget, castsource, 0::pg_catalog.oid FROM pg_catalog.pg_cast WHERE castcontext = 'i'
+ORDER BY 1, 2, 3)"},
 
     {"relations", R"(
 SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
@@ -198,8 +236,10 @@ pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':varattno ([0-9]+)', 'g') A
 ORDER BY 1, 2, 3)"},
 
     // Relation, what is named, OIDs: what views' definitions and tables' row-security policies
-    // name, and the casts to json that to_json() of a row finds for its columns by itself. The
-    // server's own views are left out: builtin_rules judges those by name.
+    // name, the casts to json that to_json() of a row finds for its columns by itself, and the
+    // functions of users (not of extensions) behind the operator classes of indexes and partition
+    // keys. "folded" is an expression that the planner looks at whenever the relation is read, and in
+    // which it computes what hangs on no column. The server's own views are left out: builtin_rules judges those by name.
     //
     // "selected" is an entry of a definition's range tables: the relation, and the columns read of
     // it as the bits of selectedCols; 7 stands for the whole row, and is taken where nothing is
@@ -222,6 +262,41 @@ UNION
 SELECT p.polrelid, m[1], m[2]
 FROM pg_catalog.pg_policy p, )" NAMED_IN("p.polqual") R"(
 WHERE m[1] <> 'relid'
+UNION
+SELECT p.polrelid, 'policy reads', m[2]
+FROM pg_catalog.pg_policy p, )" NAMED_IN("p.polqual") R"(
+WHERE m[1] = 'relid'
+UNION
+SELECT ev_class, 'locks rows', '' FROM pg_catalog.pg_rewrite
+WHERE ev_type = '1' AND ev_class >= 16384 AND ev_action::pg_catalog.text ~ ':rowMarks [(][{]'
+UNION
+SELECT f.ftrelid, 'runs a program', '' FROM pg_catalog.pg_foreign_table f
+WHERE EXISTS (SELECT FROM pg_catalog.unnest(f.ftoptions) AS o WHERE o LIKE 'program=%')
+UNION
+SELECT i.indrelid, 'supports an index', pg_catalog.format('%s', a.amproc::pg_catalog.oid)
+FROM (SELECT indrelid, pg_catalog.unnest(indclass::pg_catalog.oid[]) FROM pg_catalog.pg_index
+      WHERE indrelid >= 16384
+      UNION
+      SELECT partrelid, pg_catalog.unnest(partclass::pg_catalog.oid[])
+      FROM pg_catalog.pg_partitioned_table) AS i (indrelid, class)
+JOIN pg_catalog.pg_opclass k ON k.oid = i.class
+JOIN pg_catalog.pg_amproc a ON a.amprocfamily = k.opcfamily
+     AND a.amproclefttype = k.opcintype AND a.amprocrighttype = k.opcintype
+WHERE a.amproc::pg_catalog.oid >= 16384
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                  WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                    AND d.objid = a.amproc::pg_catalog.oid AND d.deptype = 'e')
+UNION
+SELECT x.relation, 'folded', x.tree
+FROM (SELECT indrelid, indexprs::pg_catalog.text FROM pg_catalog.pg_index
+      UNION ALL SELECT indrelid, indpred::pg_catalog.text FROM pg_catalog.pg_index
+      UNION ALL SELECT partrelid, partexprs::pg_catalog.text FROM pg_catalog.pg_partitioned_table
+      UNION ALL SELECT conrelid, conbin::pg_catalog.text FROM pg_catalog.pg_constraint
+                WHERE contype = 'c'
+      UNION ALL SELECT stxrelid, pg_catalog.to_jsonb(s) ->> 'stxexprs'  -- unknown before 14
+                FROM pg_catalog.pg_statistic_ext s
+     ) AS x (relation, tree)
+WHERE x.relation >= 16384 AND x.tree ~ ':(funcid|opno) (16[3-9]|1[7-9]|[2-9][0-9]|[0-9]{3})[0-9]{3}'
 UNION
 SELECT t.oid, 'constant settings', ''
 FROM (SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c

@@ -16,6 +16,7 @@ enum QueryIndex : std::size_t {
     kFunctions,
     kOperators,
     kTypeFunctions,
+    kCasts,
     kRelations,
     kColumns,
     kInheritance,

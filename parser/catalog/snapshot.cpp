@@ -76,8 +76,8 @@ std::string_view CatalogSnapshot::database() const {
     return state_->database;
 }
 
-bool CatalogSnapshot::has_impostors(std::string_view schema) const {
-    return state_->impostor_schemas.contains(schema);
+bool CatalogSnapshot::has_impostors() const {
+    return state_->has_impostors;
 }
 
 std::string_view CatalogSnapshot::server_encoding() const {
@@ -123,6 +123,14 @@ std::span<const Operator* const> CatalogSnapshot::operators(std::string_view nam
 
 std::span<const Type* const> CatalogSnapshot::types(std::string_view name) const {
     return find_all(state_->types_by_name, name);
+}
+
+std::span<const Function> CatalogSnapshot::functions() const {
+    return state_->functions;
+}
+
+std::span<const Type> CatalogSnapshot::types() const {
+    return state_->types;
 }
 
 const Type* CatalogSnapshot::type(Oid oid) const {

@@ -65,6 +65,12 @@ struct Relation {
     // and the casts to json that to_json() of a row finds by itself.
     std::vector<Oid> calls_functions;
     bool row_security = false;
+    std::vector<Oid> value_types;   // of the values in the definition
+    std::vector<Oid> policy_reads;  // tables: what their row-security policies read
+    // Views: FOR UPDATE or another locking clause in the definition.
+    bool locks_rows = false;
+    // Foreign tables of file_fdw: reading one runs a program on the server.
+    bool runs_program = false;
     // Every current_setting() in the definition (or the policies) names its setting as a constant,
     // and none of vitrine's own.
     bool constant_settings = false;
@@ -89,6 +95,9 @@ struct Function {
     std::vector<Oid> argument_type_oids;
     Oid result_type = 0;
     bool returns_set = false;
+    std::vector<Oid> result_columns;  // the types of OUT, INOUT and TABLE arguments
+    // The constructor that CREATE TYPE … AS RANGE makes of its own accord.
+    bool range_constructor = false;
 };
 
 struct Operator {
@@ -98,18 +107,30 @@ struct Operator {
     Oid left = 0;  // 0: prefix operator
     Oid right = 0;
     Oid function = 0;
+    Oid result = 0;
     bool builtin = false;
+};
+
+// A cast by a user's function that runs only where it is written (pg_cast.castcontext e or a).
+struct WrittenCast {
+    Oid source = 0;
+    Oid function = 0;
 };
 
 struct Type {
     Oid oid = 0;
     std::string schema;
     std::string name;
-    char kind = 'b';   // pg_type.typtype: b, c, d, e, p, r, m
+    char kind = 'b';      // pg_type.typtype: b, c, d, e, p, r, m
+    char category = 'U';  // pg_type.typcategory
+    bool preferred = false;
     Oid base = 0;      // domains: the type below
     Oid element = 0;   // true array types
     Oid relation = 0;  // composite types: pg_class oid
     bool builtin = false;
+    // What else it is made of: a composite type's columns (not a table's row's), a range's subtype,
+    // a multirange's range, what subscripts give.
+    std::vector<Oid> parts;
     // Functions that merely mentioning a value of this type may run: what a domain's CHECK calls,
     // and where it is not a builtin: input and output functions, casts from and to it, the
     // functions of its default btree and hash operator classes. The judge refuses the type where
@@ -117,6 +138,9 @@ struct Type {
     // them.
     std::vector<Oid> implicit_functions;
     std::vector<std::string> labels;  // enums, in their order
+    // Types whose values become this one unasked: an implicit cast leads here.
+    std::vector<Oid> implicit_sources;
+    std::vector<WrittenCast> written_casts;  // to this type
 };
 
 class CatalogSnapshot {
@@ -135,17 +159,19 @@ class CatalogSnapshot {
     [[nodiscard]] std::string_view fingerprint() const;
 
     [[nodiscard]] bool has_schema(std::string_view name) const;
-    // A user's function or operator there has the name of a builtin.
-    [[nodiscard]] bool has_impostors(std::string_view schema) const;
+    // Some function or operator of a user has the name of a builtin.
+    [[nodiscard]] bool has_impostors() const;
     [[nodiscard]] const Relation* relation(std::string_view schema, std::string_view name) const;
     [[nodiscard]] const Relation* relation(Oid oid) const;
     [[nodiscard]] std::span<const Relation> relations() const;
     // All functions / operators / types of that name in any schema.
     [[nodiscard]] std::span<const Function* const> functions(std::string_view name) const;
     [[nodiscard]] const Function* function(Oid oid) const;
+    [[nodiscard]] std::span<const Function> functions() const;
     [[nodiscard]] std::span<const Operator* const> operators(std::string_view name) const;
     [[nodiscard]] std::span<const Type* const> types(std::string_view name) const;
     [[nodiscard]] const Type* type(Oid oid) const;
+    [[nodiscard]] std::span<const Type> types() const;
 
   private:
     friend class SnapshotBuilder;

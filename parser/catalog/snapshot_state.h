@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <set>
 
 #include "parser/catalog/snapshot.h"
 
@@ -15,7 +14,7 @@ struct CatalogSnapshot::State {
     std::string server_encoding;
     std::string fingerprint;
     std::vector<std::string> schemas;
-    std::set<std::string, std::less<>> impostor_schemas;
+    bool has_impostors = false;
     std::vector<Relation> relations;
     std::vector<Function> functions;
     std::vector<Operator> operators;

@@ -75,6 +75,7 @@ const std::unordered_set<std::string_view> kOpenCatalog{
     "pg_sequences",
     "pg_shdepend",
     "pg_shdescription",
+    "pg_shmem_allocations",
     "pg_shseclabel",
     "pg_stat_all_indexes",
     "pg_stat_all_tables",
@@ -211,15 +212,10 @@ const std::unordered_map<std::string_view, std::string_view> kClosedCatalog{
     {"pg_statistic", "holds values of columns that may be masked"},
     {"pg_statistic_ext_data", "holds values of columns that may be masked"},
     {"pg_largeobject", "holds the contents of large objects"},
-    {"pg_authid", "holds the roles' passwords"},
-    {"pg_shadow", "holds the roles' passwords"},
-    {"pg_user_mapping", "holds passwords for other servers"},
     {"pg_hba_file_rules", "shows a file of the server's"},
     {"pg_ident_file_mappings", "shows a file of the server's"},
     {"pg_file_settings", "shows a file of the server's"},
     {"pg_config", "shows how the server was built"},
-    {"pg_backend_memory_contexts", "shows the server's memory, statements included"},
-    {"pg_shmem_allocations", "shows the server's memory"},
 };
 
 // Columns that come back null. The statements are not the client's but as rewritten, or another
@@ -240,7 +236,11 @@ const std::unordered_map<std::string_view, std::vector<std::string_view>> kNullC
     {"pg_prepared_statements", {"statement"}},
     {"pg_cursors", {"statement"}},
     {"pg_prepared_xacts", {"gid"}},
+    {"pg_authid", {"rolpassword"}},
+    {"pg_shadow", {"passwd"}},
+    {"pg_user_mapping", {"umoptions"}},
     {"pg_user_mappings", {"umoptions"}},
+    {"pg_backend_memory_contexts", {"ident"}},
     {"pg_subscription", {"subconninfo"}},
     {"pg_stat_wal_receiver", {"conninfo"}},
 };

@@ -118,6 +118,7 @@ class Compiler {
     void make_expressions(Draft& draft);
     void close_parents();
     void look_through(Draft& draft);
+    void close_by_policies(Draft& table);
     std::optional<Closed> what_closes(const Draft& reader, Oid relation);
 
     const CatalogSnapshot& catalog_;
@@ -263,8 +264,45 @@ bool Compiler::mask_like_children(Draft& parent) {
     return changed;
 }
 
-// Tables: row-security policies, and the casts that to_json() finds by itself.
+// A row-security policy that reads a relation runs what reading that relation runs. What it sees
+// there is the DBA's own doing, so that masks are no objection.
+void Compiler::close_by_policies(Draft& table) {
+    if (table.relation->kind == 'v' || table.visit != Draft::Visit::kNot) {
+        return;
+    }
+    table.visit = Draft::Visit::kRunning;
+    for (const Oid oid : table.relation->policy_reads) {
+        Draft* read = draft(oid);
+        if (read == nullptr || read == &table) {
+            continue;
+        }
+        if (read->relation->kind == 'v') {
+            look_through(*read);
+        } else {
+            close_by_policies(*read);
+        }
+        if (read->closed && read->closed->rule.starts_with("function: ")) {
+            close(table, read->closed->rule,
+                  "A row-security policy of " + qualified(*table.relation) + " reads " +
+                      qualified(*read->relation) + ", which is closed: " + read->closed->reason,
+                  read->closed->hint);
+        }
+    }
+}
+
+// Tables: row-security policies, the operator classes of indexes, and the casts that to_json()
+// finds by itself.
 void Compiler::close_by_functions(Draft& draft) {
+    if (draft.relation->locks_rows) {
+        close(draft, "read-only: view with a locking clause",
+              "The definition of " + qualified(*draft.relation) +
+                  " has a locking clause (FOR UPDATE or the like), which writes to the rows.",
+              "Read from its tables.");
+    }
+    if (draft.relation->runs_program) {
+        close(draft, "foreign table: program",
+              "Reading " + qualified(*draft.relation) + " runs a program on the server.");
+    }
     for (const Oid oid : draft.relation->calls_functions) {
         const Function* function = catalog_.function(oid);
         std::string why = "it is not in the catalog";
@@ -283,6 +321,18 @@ void Compiler::close_by_functions(Draft& draft) {
               "Reading " + qualified(*draft.relation) + " calls " + name + ": " + why + ".",
               function != nullptr && !function->builtin ? "functions.allow can name it."
                                                         : kHintAskDba);
+    }
+    for (const Oid oid : draft.relation->value_types) {
+        const Type* type = catalog_.type(oid);
+        std::string why = "it is not in the catalog";
+        if (type == nullptr || !policy_.type_allowed(*type, &why)) {
+            close(draft,
+                  "type: " +
+                      (type == nullptr ? std::to_string(oid) : type->schema + "." + type->name),
+                  "The definition of " + qualified(*draft.relation) +
+                      " has values of a type: " + why + ".",
+                  "functions.allow can name the function.");
+        }
     }
 }
 
@@ -329,6 +379,8 @@ std::optional<Closed> Compiler::what_closes(const Draft& reader, Oid oid) {
     if (Draft* read = draft(oid)) {
         if (read->relation->kind == 'v' || read->relation->kind == 'm') {
             look_through(*read);
+        } else {
+            close_by_policies(*read);
         }
         if (read->closed) {
             return Closed{read->closed->rule,
@@ -430,6 +482,13 @@ std::unordered_map<Oid, RelationPolicy> Compiler::compile(const config::MaskingR
     }
     close_parents();
     for (auto& [oid, draft] : drafts_) {
+        close_by_policies(draft);
+    }
+    close_parents();
+    for (auto& [oid, draft] : drafts_) {
+        draft.visit = Draft::Visit::kNot;  // views, once more: what they read may be closed now
+    }
+    for (auto& [oid, draft] : drafts_) {
         if (draft.relation->kind == 'v' || draft.relation->kind == 'm') {
             look_through(draft);
         }
@@ -445,13 +504,111 @@ std::unordered_map<Oid, RelationPolicy> Compiler::compile(const config::MaskingR
 
 }  // namespace
 
+namespace {
+
+void warn_of_functions(const CatalogSnapshot& catalog, const config::FunctionRules& rules,
+                       std::vector<std::string>& warnings) {
+    for (const config::FunctionPattern& pattern : rules.allow) {
+        bool named = false;
+        bool opened = false;
+        for (const Function& function : catalog.functions()) {
+            if (matches(pattern, function)) {
+                named = true;
+                opened =
+                    opened || judge_function(function, rules).verdict == FunctionVerdict::kAllowed;
+            }
+        }
+        if (!named) {
+            warnings.push_back("functions.allow: " + pattern.text + " names no existing function");
+        } else if (!opened) {
+            warnings.push_back("functions.allow: " + pattern.text +
+                               " opens nothing: what it names is refused whatever is configured, "
+                               "or must be named in full");
+        }
+    }
+}
+
+}  // namespace
+
 struct Policy::State {
     std::uint64_t version = 0;
     std::shared_ptr<const CatalogSnapshot> catalog;
     config::FunctionRules functions;
     std::unordered_map<Oid, RelationPolicy> relations;
     std::size_t masked_columns = 0;
+    std::unordered_set<Oid> refused_types;
+    std::unordered_set<Oid> unreachable_types;
+    bool refuses_builtin_types = false;
+    bool refuses_written_casts = false;
+
+    [[nodiscard]] bool judge_type(const Type& type, std::string* why) const;
+    [[nodiscard]] bool reachable(const Type& type) const;
+    void judge_types();
 };
+
+bool Policy::State::judge_type(const Type& type, std::string* why) const {
+    for (const Oid oid : type.implicit_functions) {
+        const Function* function = catalog->function(oid);
+        FunctionJudgement judgement{FunctionVerdict::kRefused, "it is not in the catalog"};
+        if (function != nullptr) {
+            judgement = judge_implicit_function(*function, functions);
+        }
+        if (judgement.verdict == FunctionVerdict::kAllowed) {
+            continue;
+        }
+        if (why != nullptr) {
+            *why = "a value of type " + type.schema + "." + type.name + " may call " +
+                   (function == nullptr ? std::string("a function")
+                                        : function->schema + "." + function->name) +
+                   ": " + judgement.why;
+        }
+        return false;
+    }
+    return true;
+}
+
+// Can an argument of this type be there in a statement that mentions no refused type? A refused
+// one cannot, unless something else becomes it unasked: by an implicit cast, as a domain over
+// what may be there, or from a row that has no type yet (parse_coerce.c, can_coerce_type).
+bool Policy::State::reachable(const Type& type) const {
+    const Type* at = &type;
+    for (std::size_t depth = 0; depth < 64; ++depth) {  // a catalog has no circles
+        const bool plain = at->kind == 'b' || at->kind == 'r' || at->kind == 'm' || at->kind == 'd';
+        if (!refused_types.contains(at->oid) || !plain || !at->implicit_sources.empty()) {
+            return true;
+        }
+        if (at->kind != 'd' && at->element == 0) {
+            return false;
+        }
+        at = catalog->type(at->kind == 'd' ? at->base : at->element);
+        if (at == nullptr) {
+            return true;
+        }
+    }
+    return true;
+}
+
+void Policy::State::judge_types() {
+    for (const Type& type : catalog->types()) {
+        if (!judge_type(type, nullptr)) {
+            refused_types.insert(type.oid);
+            refuses_builtin_types = refuses_builtin_types || type.oid < kFirstNormalObjectId;
+        }
+    }
+    for (const Type& type : catalog->types()) {
+        for (const WrittenCast& cast : type.written_casts) {
+            const Function* function = catalog->function(cast.function);
+            refuses_written_casts =
+                refuses_written_casts || function == nullptr ||
+                judge_function(*function, functions).verdict != FunctionVerdict::kAllowed;
+        }
+    }
+    for (const Oid oid : refused_types) {
+        if (!reachable(*catalog->type(oid))) {
+            unreachable_types.insert(oid);
+        }
+    }
+}
 
 Policy::Policy() : state_(std::make_unique<State>()) {}
 Policy::~Policy() = default;
@@ -496,24 +653,29 @@ bool Policy::function_allowed(const Function& function, std::string* why) const 
 }
 
 bool Policy::type_allowed(const Type& type, std::string* why) const {
-    for (const Oid oid : type.implicit_functions) {
-        const Function* function = state_->catalog->function(oid);
-        FunctionJudgement judgement{FunctionVerdict::kRefused, "it is not in the catalog"};
-        if (function != nullptr) {
-            judgement = judge_implicit_function(*function, state_->functions);
-        }
-        if (judgement.verdict == FunctionVerdict::kAllowed) {
-            continue;
-        }
-        if (why != nullptr) {
-            *why = "a value of type " + type.schema + "." + type.name + " may call " +
-                   (function == nullptr ? std::string("a function")
-                                        : function->schema + "." + function->name) +
-                   ": " + judgement.why;
-        }
-        return false;
+    if (!state_->refused_types.contains(type.oid)) {
+        return true;
     }
-    return true;
+    if (why != nullptr) {
+        (void)state_->judge_type(type, why);
+    }
+    return false;
+}
+
+bool Policy::refuses_written_casts() const {
+    return state_->refuses_written_casts;
+}
+
+bool Policy::refuses_builtin_types() const {
+    return state_->refuses_builtin_types;
+}
+
+bool Policy::type_refused(Oid oid) const {
+    return state_->refused_types.contains(oid);
+}
+
+bool Policy::type_reachable(Oid oid) const {
+    return !state_->unreachable_types.contains(oid);
 }
 
 std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapshot> catalog,
@@ -526,6 +688,10 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
     state.version = next_version();
     state.catalog = std::move(catalog);
     state.functions = functions;
+    state.judge_types();
+    if (warnings != nullptr) {
+        warn_of_functions(*state.catalog, functions, *warnings);
+    }
     state.relations = Compiler(*state.catalog, *policy, warnings).compile(masking, groups);
     for (const auto& [oid, relation] : state.relations) {
         // A partition's columns are its parent's.

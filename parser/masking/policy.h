@@ -69,6 +69,14 @@ class Policy {
     [[nodiscard]] bool function_allowed(const Function& function, std::string* why = nullptr) const;
     // The same of all functions a value of this type may run.
     [[nodiscard]] bool type_allowed(const Type& type, std::string* why = nullptr) const;
+    [[nodiscard]] bool type_refused(Oid type) const;
+    // Can there be a value of this type, as an argument, in a statement in which no type is
+    // refused? Not that of a literal or a parameter, which may become any type.
+    [[nodiscard]] bool type_reachable(Oid type) const;
+    // Is there a cast that runs a refused function where it is written?
+    [[nodiscard]] bool refuses_written_casts() const;
+    // Is a type of PostgreSQL's own refused, because users gave it a cast or an operator class?
+    [[nodiscard]] bool refuses_builtin_types() const;
 
   private:
     friend std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapshot>,
@@ -96,5 +104,8 @@ class Policy {
 // the server's side that the user cannot read"). Nothing under this prefix is in a user's reach.
 inline constexpr std::string_view kSettingPrefix = "vitrine.";
 inline constexpr std::string_view kMaskKeySetting = "vitrine.mask_key";
+// An empty one, which current_setting() is made to read where a name that is computed turns out to
+// be of what users may not see.
+inline constexpr std::string_view kHiddenSetting = "vitrine.hidden";
 
 }  // namespace vitrine::parser

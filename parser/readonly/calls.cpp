@@ -69,12 +69,182 @@ Objection function_refused(const Function& function, std::string why, bool writt
     return objection;
 }
 
+constexpr Oid kTextType = 25;  // pg_type.dat
+constexpr Oid kRecordType = 2249;
+
+constexpr std::string_view kLooksNamesUp =
+    "its body looks names up in the search_path, and the database has functions or operators of "
+    "users with the names of built-in ones";
+
+// Its body is text that is parsed when the function runs, in the session's search_path.
+// PostgreSQL's own have been parsed by initdb, from 14 on.
+bool looks_names_up(const Function& function, int server_version) {
+    const bool compiled = function.language == "c" || function.language == "internal";
+    return !compiled && (function.builtin ? server_version < 140000 : !function.extension.empty());
+}
+
 }  // namespace
 
-bool Calls::reaches_impostors() const {
-    return !path_.known ||
-           std::any_of(path_.schemas.begin(), path_.schemas.end(),
-                       [&](const auto& schema) { return policy_.catalog().has_impostors(schema); });
+bool Calls::has_builtin(std::string_view symbol, Oid left, Oid right) const {
+    const auto all = policy_.catalog().operators(symbol);
+    return std::any_of(all.begin(), all.end(), [&](const Operator* o) {
+        return o->builtin && o->left == left && o->right == right;
+    });
+}
+
+// Types whose values are not everywhere.
+bool Calls::is_special(Oid oid) const {
+    if (oid < kFirstNormalObjectId) {
+        return policy_.type_refused(oid);
+    }
+    const Type* type = policy_.catalog().type(oid);
+    return type == nullptr || type->kind != 'p';
+}
+
+// The rules of parse_func.c and parse_oper.c, as far as they leave candidates out: an operand that
+// has a type is of the candidate's type, or becomes it unasked; one that has none may become
+// anything, but PostgreSQL's own come first.
+Calls::Needs Calls::needs(const Operator& candidate, const OperatorShape& shape,
+                          const ObjectName& name) const {
+    std::vector<Need> needed;
+    std::vector<Oid> either;
+    bool left_literal = false;
+    bool right_literal = false;
+    bool possible = true;
+    const auto look = [&](Oid type, std::size_t at, Operand operand, bool& literal) {
+        const bool reachable = policy_.type_reachable(type);
+        if (type == 0 || (reachable && !is_special(type))) {
+            return;
+        }
+        if (operand == Operand::kTyped) {
+            possible = possible && reachable;
+            needed.push_back({type, at});
+            return;
+        }
+        literal = true;
+        if (operand == Operand::kEither && reachable) {
+            either.push_back(type);
+        }
+    };
+    look(candidate.left, 0, shape.left, left_literal);
+    look(candidate.right, 1, shape.right, right_literal);
+    if (!possible) {
+        return std::nullopt;
+    }
+    if (!needed.empty() || (!left_literal && !right_literal)) {
+        return needed;
+    }
+    const auto own_come_first = [&] {
+        if (shape.prefix || (name.qualified() && name.schema != "pg_catalog") ||
+            path_.place("pg_catalog") == SearchPath::kUnreachable ||
+            (left_literal && literal_may_become(candidate.left)) ||
+            (right_literal && literal_may_become(candidate.right))) {
+            return false;
+        }
+        if (left_literal && right_literal) {
+            // Two literals are texts wherever an operator takes texts (func_select_candidate).
+            return has_builtin(name.name, kTextType, kTextType);
+        }
+        // A literal is first taken for what the other operand is (binary_oper_exact).
+        const Oid known = left_literal ? candidate.right : candidate.left;
+        const Type* type = policy_.catalog().type(known);
+        return type != nullptr && has_builtin(name.name, known, known) &&
+               std::all_of(type->implicit_sources.begin(), type->implicit_sources.end(),
+                           [&](Oid source) { return has_builtin(name.name, source, source); });
+    };
+    if (!own_come_first()) {
+        return std::vector<Need>{};
+    }
+    if (either.empty()) {
+        return std::nullopt;
+    }
+    return either.front() == either.back() ? std::vector<Need>{{either.front()}}
+                                           : std::vector<Need>{};
+}
+
+// A type that competes with text for literals.
+bool Calls::literal_may_become(Oid oid) const {
+    const Type* type = policy_.catalog().type(oid);
+    return type == nullptr || (type->category == 'S' && type->preferred);
+}
+
+Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
+                          const ObjectName& name) const {
+    const auto& types = candidate.argument_type_oids;
+    std::vector<Need> needed;
+    std::vector<Oid> either;
+    std::vector<bool> literal(types.size());
+    bool any_literal = false;
+    for (std::size_t i = 0; i < shape.arguments_max && !types.empty(); ++i) {
+        const std::size_t at = std::min(i, types.size() - 1);
+        const bool reachable = policy_.type_reachable(types[at]);
+        if (reachable && !is_special(types[at])) {
+            continue;
+        }
+        const Operand operand = i < shape.operands.size() ? shape.operands[i] : Operand::kEither;
+        if (operand == Operand::kTyped) {
+            if (!reachable) {
+                return std::nullopt;
+            }
+            needed.push_back({types[at], i});
+            continue;
+        }
+        any_literal = literal[at] = true;
+        if (operand == Operand::kEither && reachable) {
+            either.push_back(types[at]);
+        }
+    }
+    if (!needed.empty() || !any_literal) {
+        return needed;
+    }
+    const auto all = policy_.catalog().functions(name.name);
+    // Literals are texts where one of PostgreSQL's own takes a text in that place, and is as near
+    // in the others.
+    const auto comes_first = [&](const Function* own) {
+        if (own == &candidate || !own->builtin || own->argument_type_oids.size() != types.size() ||
+            types.size() != shape.arguments_max || own->arguments_max != types.size()) {
+            return false;
+        }
+        for (std::size_t i = 0; i < types.size(); ++i) {
+            if (own->argument_type_oids[i] != (literal[i] ? kTextType : types[i]) ||
+                (literal[i] && literal_may_become(types[i]))) {
+                return false;
+            }
+        }
+        return true;
+    };
+    if ((name.qualified() && name.schema != "pg_catalog") || shape.variadic ||
+        path_.place("pg_catalog") == SearchPath::kUnreachable ||
+        std::none_of(all.begin(), all.end(), comes_first)) {
+        return std::vector<Need>{};
+    }
+    if (either.empty()) {
+        return std::nullopt;
+    }
+    const bool alike =
+        std::all_of(either.begin(), either.end(), [&](Oid type) { return type == either.front(); });
+    return alike ? std::vector<Need>{{either.front()}} : std::vector<Need>{};
+}
+
+std::optional<Objection> Calls::result(const Function& function) const {
+    if (auto objection = type(function.result_type)) {
+        return objection;
+    }
+    // A value becomes what an argument wants.
+    for (const Oid argument : function.argument_type_oids) {
+        if (auto objection = use_of_type(argument)) {
+            return objection;
+        }
+    }
+    if (of_users_ != nullptr && function.result_type == kRecordType) {
+        of_users_->insert(kRecordType);
+    }
+    for (const Oid column : function.result_columns) {
+        if (auto objection = type(column)) {
+            return objection;
+        }
+    }
+    return std::nullopt;
 }
 
 Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& shape) const {
@@ -93,6 +263,7 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
     };
     bool reachable = false;
     bool fits = false;
+    const Function* impossible = nullptr;  // for want of a value of a type that is refused
     for (const Function* candidate : all) {
         const std::size_t at = place(*candidate);
         if (at == SearchPath::kUnreachable) {
@@ -108,14 +279,27 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
         if (hidden) {
             continue;
         }
+        const Needs needed = needs(*candidate, shape, name);
+        if (!needed) {
+            impossible = candidate;
+            continue;
+        }
         fits = true;
-        if (!candidate->extension.empty() && candidate->language == "sql" && reaches_impostors()) {
-            finding.objection = function_refused(
-                *candidate,
-                "its body looks names up in the search_path, where a schema has functions or "
-                "operators of users with the names of built-in ones",
-                name.qualified());
-            return finding;
+        // True: nothing more to be said.
+        const auto object = [&](Objection objection) {
+            if (!needed->empty()) {
+                finding.conditional.push_back({std::move(objection), *needed});
+                return false;
+            }
+            finding.objection = std::move(objection);
+            return true;
+        };
+        if (looks_names_up(*candidate, catalog.server_version()) && catalog.has_impostors()) {
+            if (object(
+                    function_refused(*candidate, std::string(kLooksNamesUp), name.qualified()))) {
+                return finding;
+            }
+            continue;
         }
         std::string why;
         switch (policy_.function_verdict(*candidate, &why)) {
@@ -125,12 +309,15 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
                 finding.by_argument = candidate;
                 continue;
             case FunctionVerdict::kRefused:
-                finding.objection = function_refused(*candidate, std::move(why), name.qualified());
-                return finding;
+                if (object(function_refused(*candidate, std::move(why), name.qualified()))) {
+                    return finding;
+                }
+                continue;
         }
-        if (auto objection = type(candidate->result_type)) {
-            finding.objection = std::move(objection);
-            return finding;
+        if (auto objection = result(*candidate)) {
+            if (object(std::move(*objection))) {
+                return finding;
+            }
         }
     }
     bool is_type = false;
@@ -151,6 +338,13 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
     if (fits || is_type) {
         return finding;
     }
+    if (impossible != nullptr) {
+        for (const Oid type : impossible->argument_type_oids) {
+            if ((finding.objection = use_of_type(type))) {
+                return finding;
+            }
+        }
+    }
     if (shape.plain_single && !name.qualified()) {
         // With a function of the name but none that fits, the server tries the column too.
         finding.column_notation = true;
@@ -167,7 +361,8 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
     return finding;
 }
 
-std::optional<Objection> Calls::operator_symbol(const ObjectName& name, bool prefix) const {
+std::optional<Objection> Calls::operator_symbol(const ObjectName& name, const OperatorShape& shape,
+                                                std::vector<Conditional>& conditional) const {
     if (is_temporary_schema(name.schema)) {
         return temporary_object(name);
     }
@@ -179,34 +374,69 @@ std::optional<Objection> Calls::operator_symbol(const ObjectName& name, bool pre
         }
         return path_.place(o.schema);
     };
+    // None of PostgreSQL's own operators does anything but compute (a test holds the catalog to
+    // it), and none gives a value of a user's type.
+    const bool every_builtin =
+        seen_ != nullptr || policy_.refuses_builtin_types() || catalog.server_version() < 140000;
     bool found = false;
     for (const Operator* candidate : all) {
-        if ((candidate->left == 0) != prefix) {
-            continue;
-        }
-        if (candidate->builtin) {
-            // None of PostgreSQL's own operators does anything but compute (a test holds the
-            // catalog to it).
-            if (!found && place(*candidate) != SearchPath::kUnreachable) {
-                found = true;
-            }
+        if ((candidate->left == 0) != shape.prefix ||
+            (candidate->builtin && found && !every_builtin)) {
             continue;
         }
         const std::size_t at = place(*candidate);
         if (at == SearchPath::kUnreachable) {
             continue;
         }
-        const bool hidden = std::any_of(all.begin(), all.end(), [&](const Operator* other) {
-            return other->left == candidate->left && other->right == candidate->right &&
-                   place(*other) < at;
-        });
-        if (hidden) {
+        if (candidate->builtin && !every_builtin) {
+            found = true;
+            continue;
+        }
+        const bool hidden =
+            !candidate->builtin && std::any_of(all.begin(), all.end(), [&](const Operator* other) {
+                return other->left == candidate->left && other->right == candidate->right &&
+                       place(*other) < at;
+            });
+        const Needs needed = hidden ? Needs{} : needs(*candidate, shape, name);
+        if (!needed) {
             continue;
         }
         found = true;
+        // True: nothing more to be said.
+        std::optional<Objection> said;
+        const auto object = [&](Objection objection) {
+            if (!needed->empty()) {
+                conditional.push_back({std::move(objection), *needed});
+                return false;
+            }
+            said = std::move(objection);
+            return true;
+        };
+        bool judged = false;
+        for (const Oid used : {candidate->left, candidate->right, candidate->result}) {
+            if (used != 0) {
+                auto objection = used == candidate->result ? type(used) : use_of_type(used);
+                if (objection) {
+                    judged = true;
+                    if (object(std::move(*objection))) {
+                        return said;
+                    }
+                }
+            }
+        }
+        if (judged) {
+            continue;
+        }
         const Function* function = catalog.function(candidate->function);
         std::string why = "its function is not known";
-        if (function == nullptr || !policy_.function_allowed(*function, &why)) {
+        bool refused = function == nullptr ||
+                       (!candidate->builtin && !policy_.function_allowed(*function, &why));
+        if (!refused && looks_names_up(*function, catalog.server_version()) &&
+            catalog.has_impostors()) {
+            refused = true;
+            why = kLooksNamesUp;
+        }
+        if (refused) {
             Objection objection;
             objection.sqlstate = "42501";
             objection.message =
@@ -219,7 +449,9 @@ std::optional<Objection> Calls::operator_symbol(const ObjectName& name, bool pre
                              candidate->name + "), or leave schema " + candidate->schema +
                              " out of the search_path.";
             objection.rule = "operator: " + candidate->schema + "." + candidate->name;
-            return objection;
+            if (object(std::move(objection))) {
+                return said;
+            }
         }
     }
     if (!found) {
@@ -235,6 +467,16 @@ std::optional<Objection> Calls::operator_symbol(const ObjectName& name, bool pre
 }
 
 std::optional<Objection> Calls::type(Oid oid) const {
+    if (seen_ != nullptr) {
+        seen_->insert(oid);
+    }
+    if (of_users_ != nullptr && oid >= kFirstNormalObjectId) {
+        of_users_->insert(oid);
+    }
+    return use_of_type(oid);
+}
+
+std::optional<Objection> Calls::use_of_type(Oid oid) const {
     const Type* type = policy_.catalog().type(oid);
     if (type == nullptr) {
         return Objection{"42704",
@@ -255,6 +497,17 @@ std::optional<Objection> Calls::type(Oid oid) const {
         "The operator can allow the function under functions: allow.",
         "type: " + type->schema + "." + type->name,
         false};
+}
+
+std::vector<const Type*> Calls::types(const ObjectName& name) const {
+    std::vector<const Type*> meant;
+    for (const Type* candidate : policy_.catalog().types(name.name)) {
+        if (name.qualified() ? candidate->schema == name.schema
+                             : path_.place(candidate->schema) != SearchPath::kUnreachable) {
+            meant.push_back(candidate);
+        }
+    }
+    return meant;
 }
 
 std::optional<Objection> Calls::type(const ObjectName& name) const {
@@ -295,29 +548,37 @@ std::optional<Objection> Calls::type(const ObjectName& name) const {
 }
 
 std::optional<Objection> Calls::sampling_method(const ObjectName& name) const {
-    const bool own = (name.name == "bernoulli" || name.name == "system") &&
-                     (!name.qualified() || name.schema == "pg_catalog");
-    const auto all = policy_.catalog().functions(name.name);
-    const bool another = std::any_of(all.begin(), all.end(), [&](const Function* function) {
-        return !function->builtin && !name.qualified() &&
-               path_.place(function->schema) != SearchPath::kUnreachable;
-    });
-    if (own && !another) {
+    // A method is its handler function of that name (parse_clause.c, transformRangeTableSample).
+    const auto sampler = [](const Function& function) {
+        return function.builtin ? function.name == "bernoulli" || function.name == "system"
+                                : function.extension == "tsm_system_rows" ||
+                                      function.extension == "tsm_system_time";
+    };
+    bool found = false;
+    bool another = false;
+    for (const Function* function : policy_.catalog().functions(name.name)) {
+        const bool meant = name.qualified()
+                               ? function->schema == name.schema
+                               : path_.place(function->schema) != SearchPath::kUnreachable;
+        found = found || (meant && sampler(*function));
+        another = another || (meant && !sampler(*function));
+    }
+    if (found && !another) {
         return std::nullopt;
     }
     return Objection{"0A000",
-                     "TABLESAMPLE method " + name.text() + " is not supported yet",
+                     "TABLESAMPLE method " + name.text() + " is not supported",
                      "Only PostgreSQL's own methods may sample a table.",
                      "Use bernoulli or system.",
                      "tablesample: " + name.text(),
-                     false};
+                     !found && !another};
 }
 
 std::optional<Objection> Calls::attribute(std::string_view name) const {
-    const CallShape one{1, 1, true, false};
+    const CallShape one{1, 1, true, false, {Operand::kTyped}};
     for (const Function* candidate : policy_.catalog().functions(name)) {
         if (path_.place(candidate->schema) == SearchPath::kUnreachable ||
-            !accepts(*candidate, one)) {
+            !accepts(*candidate, one) || !needs(*candidate, one, {{}, name})) {
             continue;
         }
         std::string why = "it depends on its arguments";
@@ -326,6 +587,15 @@ std::optional<Objection> Calls::attribute(std::string_view name) const {
             objection.detail = "\"" + std::string(name) +
                                "\" is not known to be a column here, and would call a function: " +
                                objection.detail;
+            return objection;
+        }
+        if (auto objection = result(*candidate)) {
+            return objection;
+        }
+    }
+    // The name of a type is a cast to it (func_get_detail).
+    for (const Type* meant : types({{}, name})) {
+        if (auto objection = type(meant->oid)) {
             return objection;
         }
     }

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "parser/masking/policy.h"
 #include "parser/masking/resolve.h"
@@ -23,6 +26,12 @@ struct Objection {
     bool stale = false;
 };
 
+enum class Operand : std::uint8_t {
+    kTyped,    // has a type of its own
+    kLiteral,  // a string or NULL: its type follows from what it is an operand of
+    kEither,   // not known
+};
+
 struct CallShape {
     std::size_t arguments_min = 0;
     std::size_t arguments_max = 0;  // more than min where an ordered-set aggregate may take them
@@ -30,6 +39,28 @@ struct CallShape {
     bool plain_single = false;
     // VARIADIC was written: an array stands for any number of arguments.
     bool variadic = false;
+    // What is known of the arguments' types, in their order; those behind the end: kEither.
+    std::vector<Operand> operands;
+};
+
+// How an operator is used.
+struct OperatorShape {
+    bool prefix = false;
+    Operand left = Operand::kEither;
+    Operand right = Operand::kEither;
+};
+
+// An operand that would have to be of this type.
+struct Need {
+    static constexpr std::size_t kAnywhere = static_cast<std::size_t>(-1);
+    Oid type = 0;
+    std::size_t operand = kAnywhere;  // which one; or whichever
+};
+
+// What holds only if all these needs can be met.
+struct Conditional {
+    Objection objection;
+    std::vector<Need> needs;
 };
 
 class Calls {
@@ -38,14 +69,17 @@ class Calls {
 
     struct FunctionFinding {
         std::optional<Objection> objection;
+        std::vector<Conditional> conditional;
         // current_setting() or set_config() is among what may be called: its arguments decide.
         const Function* by_argument = nullptr;
         // Nothing has the name; with a plain single argument the server takes it for a column.
         bool column_notation = false;
     };
     [[nodiscard]] FunctionFinding function(const ObjectName& name, const CallShape& shape) const;
-    [[nodiscard]] std::optional<Objection> operator_symbol(const ObjectName& name,
-                                                           bool prefix) const;
+    // `conditional` gets what depends on types.
+    [[nodiscard]] std::optional<Objection> operator_symbol(
+        const ObjectName& name, const OperatorShape& shape,
+        std::vector<Conditional>& conditional) const;
     [[nodiscard]] std::optional<Objection> type(const ObjectName& name) const;
     // A type's mere use, where it is known by its OID: a column's.
     [[nodiscard]] std::optional<Objection> type(Oid oid) const;
@@ -54,12 +88,30 @@ class Calls {
     // be called?
     [[nodiscard]] std::optional<Objection> attribute(std::string_view name) const;
 
-  private:
-    // A body written in SQL could mean a user's object in place of a builtin.
-    [[nodiscard]] bool reaches_impostors() const;
+    // The types that a name may stand for.
+    [[nodiscard]] std::vector<const Type*> types(const ObjectName& name) const;
+    // From now on all types that are judged are added to `seen`; those of users are in any case
+    // added to `of_users`.
+    void watch(std::set<Oid>* seen) { seen_ = seen; }
+    void watch_users(std::set<Oid>* of_users) { of_users_ = of_users; }
 
+  private:
+    std::optional<Objection> result(const Function& function) const;
+    // Could the server choose this candidate? Only if all of this can be met; nullopt: not at all.
+    using Needs = std::optional<std::vector<Need>>;
+    [[nodiscard]] Needs needs(const Function& candidate, const CallShape& shape,
+                              const ObjectName& name) const;
+    [[nodiscard]] Needs needs(const Operator& candidate, const OperatorShape& shape,
+                              const ObjectName& name) const;
+    [[nodiscard]] bool literal_may_become(Oid type) const;
+    [[nodiscard]] bool is_special(Oid type) const;
+    // Of a type that need not be there.
+    [[nodiscard]] std::optional<Objection> use_of_type(Oid type) const;
+    [[nodiscard]] bool has_builtin(std::string_view symbol, Oid left, Oid right) const;
     const Policy& policy_;
     const SearchPath& path_;
+    std::set<Oid>* seen_ = nullptr;
+    std::set<Oid>* of_users_ = nullptr;
 };
 
 }  // namespace vitrine::parser

@@ -1,207 +1,15 @@
 #include "parser/readonly/functions.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+
+#include "parser/readonly/function_lists.h"
 
 namespace vitrine::parser {
 
 namespace {
-
-using Names = std::unordered_set<std::string_view>;
-
-// Volatile builtins that only read, or change nothing that outlives the call. Every other volatile
-// builtin is refused: sequences, large objects, files, advisory locks, signals, WAL, replication,
-// statistics resets, SQL in strings (query_to_xml, cursor_to_xml, ts_stat, ts_rewrite(tsquery,
-// text)), the maintenance of indexes, binary_upgrade_*, the server's files and memory.
-const Names kVolatileAllowed{
-    // Computations; volatile because the value changes.
-    "random",
-    "clock_timestamp",
-    "timeofday",
-    "gen_random_uuid",
-    // The state of recovery and of WAL, which monitoring asks for.
-    "pg_is_in_recovery",
-    "pg_is_wal_replay_paused",
-    "pg_get_wal_replay_pause_state",
-    "pg_last_wal_receive_lsn",
-    "pg_last_wal_replay_lsn",
-    "pg_last_xact_replay_timestamp",
-    "pg_current_wal_lsn",
-    "pg_current_wal_insert_lsn",
-    "pg_current_wal_flush_lsn",
-    "pg_get_wal_resource_managers",
-    // Sizes: psql's \d+ and \l+, every IDE.
-    "pg_relation_size",
-    "pg_table_size",
-    "pg_indexes_size",
-    "pg_total_relation_size",
-    "pg_database_size",
-    "pg_tablespace_size",
-    // Who waits for whom.
-    "pg_lock_status",
-    "pg_blocking_pids",
-    "pg_safe_snapshot_blocking_pids",
-    // Partitions: psql's \dP.
-    "pg_partition_tree",
-    "pg_partition_ancestors",
-    // Counters of the own transaction and of the server.
-    "pg_stat_get_xact_blocks_fetched",
-    "pg_stat_get_xact_blocks_hit",
-    "pg_stat_get_xact_function_calls",
-    "pg_stat_get_xact_function_self_time",
-    "pg_stat_get_xact_function_total_time",
-    "pg_stat_get_xact_numscans",
-    "pg_stat_get_xact_tuples_deleted",
-    "pg_stat_get_xact_tuples_fetched",
-    "pg_stat_get_xact_tuples_hot_updated",
-    "pg_stat_get_xact_tuples_inserted",
-    "pg_stat_get_xact_tuples_returned",
-    "pg_stat_get_xact_tuples_updated",
-    "pg_stat_have_stats",
-    "pg_stat_get_recovery_prefetch",
-    "pg_notification_queue_usage",
-    // How a transaction ended; nothing is assigned.
-    "txid_status",
-    "pg_xact_status",
-    "pg_xact_commit_timestamp",
-    "pg_xact_commit_timestamp_origin",
-    "pg_last_committed_xact",
-    // Versions of collations, validity of operator classes, JIT: catalog and libraries only.
-    "pg_collation_actual_version",
-    "pg_database_collation_actual_version",
-    "amvalidate",
-    "pg_jit_available",
-};
-
-// Stable and immutable builtins that are refused all the same.
-const Names kStableRefused{
-    // Read a table, a schema or the database named by an argument: past every mask.
-    "table_to_xml",
-    "table_to_xmlschema",
-    "table_to_xml_and_xmlschema",
-    "schema_to_xml",
-    "schema_to_xmlschema",
-    "schema_to_xml_and_xmlschema",
-    "database_to_xml",
-    "database_to_xmlschema",
-    "database_to_xml_and_xmlschema",
-    // What pg_stat_activity, pg_prepared_statements, pg_cursors, pg_settings and
-    // pg_stat_wal_receiver show, without the rules for those views.
-    "pg_stat_get_activity",
-    "pg_stat_get_backend_activity",
-    "pg_prepared_statement",
-    "pg_cursor",
-    "pg_show_all_settings",
-    "pg_stat_get_wal_receiver",
-    // Column values out of extended statistics.
-    "pg_mcv_list_items",
-    // Declared STABLE, and assign a transaction id: refused by a hot standby, burnt by a primary.
-    "txid_current",
-    "pg_current_xact_id",
-    // How the server was built and where: nothing to the data.
-    "pg_config",
-    // Only for event triggers and CREATE FUNCTION; the validators load libraries.
-    "pg_event_trigger_ddl_commands",
-    "pg_event_trigger_dropped_objects",
-    "pg_event_trigger_table_rewrite_oid",
-    "pg_event_trigger_table_rewrite_reason",
-    "fmgr_c_validator",
-    "fmgr_internal_validator",
-    "fmgr_sql_validator",
-    // Input functions that take the type as an OID: array_in('{x}', 'a_domain'::regtype, -1) runs
-    // the CHECK of a type that the statement does not mention.
-    "domain_in",
-    "array_in",
-    "record_in",
-    "range_in",
-    "multirange_in",
-    // Opens the hash partitions' operator class by the table's OID and runs it.
-    "satisfies_hash_partition",
-};
-
-// Refused by default because they waste a connection or tell the rewritten text, not because they
-// are unsafe: a DBA may vouch for them by their full name.
-const Names kBuiltinByConfiguration{
-    "pg_sleep", "pg_sleep_for", "pg_sleep_until", "setseed", "current_query",
-};
-
-// Extensions whose immutable and stable functions are plain computations over their arguments.
-const Names kTrustedExtensions{
-    "pg_trgm",       "citext",   "hstore", "unaccent", "uuid-ossp",      "pgcrypto",  "tablefunc",
-    "fuzzystrmatch", "intarray", "ltree",  "cube",     "earthdistance",  "btree_gin", "btree_gist",
-    "isn",           "seg",      "intagg", "postgis",  "postgis_sfcgal", "vector",    "ip4r",
-};
-
-// Volatile functions of those that only compute. Others set something: set_limit(), isn_weak().
-const Names kTrustedVolatile{
-    "uuid_generate_v1",
-    "uuid_generate_v1mc",
-    "uuid_generate_v4",
-    "gen_random_bytes",
-    "gen_random_uuid",
-    "gen_salt",
-    "normal_rand",
-    // Encryption draws random bytes.
-    "pgp_sym_encrypt",
-    "pgp_sym_encrypt_bytea",
-    "pgp_pub_encrypt",
-    "pgp_pub_encrypt_bytea",
-};
-
-// Functions of those that read tables or statistics named by an argument, or run SQL from strings,
-// whatever their volatility says.
-bool refused_of_trusted(const Function& function) {
-    const std::string_view name = function.name;
-    if (function.extension == "tablefunc") {
-        return name != "normal_rand";  // crosstab*, connectby
-    }
-    if (function.extension == "postgis") {
-        static const Names kRefused{"st_estimatedextent", "st_findextent",       "find_srid",
-                                    "estimated_extent",   "geometry_columns",    "findsrid",
-                                    "findextent",         "postgis_type_name_of"};
-        // _postgis_stats, _postgis_selectivity, _postgis_index_extent read statistics by regclass.
-        return kRefused.contains(name) || name.starts_with("_postgis_");
-    }
-    return false;
-}
-
-// Extensions whose functions reach outside of what is judged: a pattern with a star does not
-// vouch for them, each must be named.
-const Names kReachingExtensions{
-    "dblink",
-    "postgres_fdw",
-    "file_fdw",
-    "adminpack",
-    "lo",
-    "xml2",
-    "tablefunc",
-    "pageinspect",
-    "pg_surgery",
-    "pg_prewarm",
-    "pg_buffercache",
-    "pg_walinspect",
-    "pg_visibility",
-    "pg_freespacemap",
-    "pgstattuple",
-    "pgrowlocks",
-    "amcheck",
-    "pg_stat_statements",
-    "old_snapshot",
-    "sslinfo",
-    "plperl",
-    "plperlu",
-    "plpython3u",
-    "pltcl",
-    "pltclu",
-    "pg_cron",
-    "pg_net",
-    "http",
-    "plpgsql",
-};
 
 bool has_star(const config::NamePattern& pattern) {
     return pattern.pieces.size() != 1;
@@ -310,13 +118,15 @@ FunctionJudgement allowed() {
 }
 
 FunctionJudgement judge_builtin(const Function& function, const config::FunctionRules& rules) {
-    if (function.name == "current_setting" || function.name == "set_config") {
+    const BuiltinGroup* group = builtin_group(function.name, function.volatility);
+    if (group != nullptr && group->list == BuiltinList::kByArgument) {
         return {FunctionVerdict::kByArgument, {}};
     }
-    if (kBuiltinByConfiguration.contains(function.name)) {
+    if (group != nullptr && group->list == BuiltinList::kByConfiguration) {
         return vouched_for(function, rules, true)
                    ? allowed()
-                   : refused("it is refused unless functions.allow names it");
+                   : refused("it " + std::string(group->reason) +
+                             ", and may be called where functions.allow names it in full");
     }
     if (function.security_definer || !plain_language(function)) {
         return refused("it is not one of PostgreSQL's plain built-in functions");
@@ -327,13 +137,11 @@ FunctionJudgement judge_builtin(const Function& function, const config::Function
     if (function.kind == 'p') {
         return refused("it is a procedure");
     }
-    if (function.volatility == 'v') {
-        return kVolatileAllowed.contains(function.name)
-                   ? allowed()
-                   : refused("it may change something, or reach outside of the statement");
+    if (group != nullptr && group->list != BuiltinList::kVolatileAllowed) {
+        return refused("it " + std::string(group->reason));
     }
-    if (kStableRefused.contains(function.name)) {
-        return refused("it would read past the policy, or is not meant to be called from SQL");
+    if (group == nullptr && function.volatility == 'v') {
+        return refused("it may change something, or reach outside of the statement");
     }
     return allowed();
 }
@@ -344,21 +152,39 @@ bool of_information_schema(const Function& function) {
            function.volatility != 'v' && !function.security_definer && function.language == "sql";
 }
 
-bool of_trusted_extension(const Function& function) {
-    if (!kTrustedExtensions.contains(function.extension) || function.security_definer ||
-        !plain_language(function) || refused_of_trusted(function)) {
+bool contains(const std::vector<std::string_view>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool allowed_of(const TrustedExtension& extension, const Function& function) {
+    if (function.security_definer || function.kind == 'p' ||
+        contains(extension.refused, function.name) ||
+        (!extension.only.empty() && !contains(extension.only, function.name))) {
         return false;
     }
-    return function.volatility != 'v' || kTrustedVolatile.contains(function.name);
+    return contains(extension.allowed, function.name) ||
+           (function.volatility != 'v' && plain_language(function));
 }
 
 FunctionJudgement judge_other(const Function& function, const config::FunctionRules& rules) {
-    if (vouched_for(function, rules, kReachingExtensions.contains(function.extension))) {
+    const TrustedExtension* trusted = trusted_extension(function.extension);
+    // What is known of an extension and not allowed is refused for a reason: a star does not speak
+    // of that.
+    const bool by_full_name = trusted != nullptr || is_reaching_extension(function.extension);
+    if (vouched_for(function, rules, by_full_name)) {
         return allowed();
     }
     if (function.extension.empty()) {
         return refused(
             "it is user-defined, and what the catalog says of such a function is no evidence");
+    }
+    if (trusted != nullptr) {
+        return refused("of extension " + function.extension + ", it " +
+                       (function.internal_argument     ? "is not meant to be called from SQL"
+                        : trusted->why_refused.empty() ? "may change something"
+                        : contains(trusted->refused, function.name) || !trusted->only.empty()
+                            ? std::string(trusted->why_refused)
+                            : "may change something"));
     }
     return refused("the policy does not know this function of extension " + function.extension +
                    " as a plain computation");
@@ -385,8 +211,11 @@ FunctionJudgement judge_function(const Function& function, const config::Functio
     if (function.builtin) {
         return judge_builtin(function, rules);
     }
-    if (of_information_schema(function) ||
-        (of_trusted_extension(function) && !function.internal_argument)) {
+    if (of_information_schema(function) || function.range_constructor) {
+        return allowed();
+    }
+    const TrustedExtension* trusted = trusted_extension(function.extension);
+    if (trusted != nullptr && !function.internal_argument && allowed_of(*trusted, function)) {
         return allowed();
     }
     return judge_other(function, rules);
@@ -394,7 +223,18 @@ FunctionJudgement judge_function(const Function& function, const config::Functio
 
 FunctionJudgement judge_implicit_function(const Function& function,
                                           const config::FunctionRules& rules) {
-    if (of_trusted_extension(function)) {
+    // Plumbing of an extension's type, written in C: only a superuser can have put it there. That
+    // the functions to call are not trusted does not mean that rows with such a value cannot be
+    // read.
+    const bool plumbing = !function.extension.empty() && function.volatility != 'v' &&
+                          !function.security_definer &&
+                          (function.language == "c" || function.language == "internal") &&
+                          !is_reaching_extension(function.extension);
+    if (plumbing) {
+        return allowed();
+    }
+    const TrustedExtension* trusted = trusted_extension(function.extension);
+    if (trusted != nullptr && allowed_of(*trusted, function)) {
         return allowed();
     }
     return judge_function(function, rules);

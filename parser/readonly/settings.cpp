@@ -2,112 +2,21 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
 
+#include "config/limits.h"
 #include "parser/masking/policy.h"
+#include "parser/readonly/setting_rules.h"
 #include "parser/syntax/utf8.h"
 
 namespace vitrine::parser {
 namespace {
 
 using syntax::ascii_lower;
-
-enum class Rule : std::uint8_t {
-    kAny,             // harmless whatever the value
-    kOn,              // pinned: may be set to what it is anyway
-    kOff,             // the same, the other way
-    kMessages,        // client_min_messages: not below notice
-    kUtf8,            // client_encoding
-    kSearchPath,      // any schemas but temporary ones
-    kSafeEncoding,    // backslash_quote
-    kTransactionMode  // transaction_read_only and its default: on
-};
-
-const std::unordered_map<std::string_view, Rule>& rules() {
-    static const std::unordered_map<std::string_view, Rule> kRules{
-        {"application_name", Rule::kAny},
-        {"array_nulls", Rule::kAny},
-        {"bytea_output", Rule::kAny},
-        {"check_function_bodies", Rule::kAny},
-        {"constraint_exclusion", Rule::kAny},
-        {"cpu_index_tuple_cost", Rule::kAny},
-        {"cpu_operator_cost", Rule::kAny},
-        {"cpu_tuple_cost", Rule::kAny},
-        {"cursor_tuple_fraction", Rule::kAny},
-        {"datestyle", Rule::kAny},
-        {"default_text_search_config", Rule::kAny},
-        {"default_transaction_deferrable", Rule::kAny},
-        {"default_transaction_isolation", Rule::kAny},
-        {"effective_cache_size", Rule::kAny},
-        {"enable_async_append", Rule::kAny},
-        {"enable_bitmapscan", Rule::kAny},
-        {"enable_gathermerge", Rule::kAny},
-        {"enable_hashagg", Rule::kAny},
-        {"enable_hashjoin", Rule::kAny},
-        {"enable_incremental_sort", Rule::kAny},
-        {"enable_indexonlyscan", Rule::kAny},
-        {"enable_indexscan", Rule::kAny},
-        {"enable_material", Rule::kAny},
-        {"enable_memoize", Rule::kAny},
-        {"enable_mergejoin", Rule::kAny},
-        {"enable_nestloop", Rule::kAny},
-        {"enable_parallel_append", Rule::kAny},
-        {"enable_parallel_hash", Rule::kAny},
-        {"enable_partition_pruning", Rule::kAny},
-        {"enable_partitionwise_aggregate", Rule::kAny},
-        {"enable_partitionwise_join", Rule::kAny},
-        {"enable_seqscan", Rule::kAny},
-        {"enable_sort", Rule::kAny},
-        {"enable_tidscan", Rule::kAny},
-        {"escape_string_warning", Rule::kAny},
-        {"extra_float_digits", Rule::kAny},
-        {"from_collapse_limit", Rule::kAny},
-        {"geqo", Rule::kAny},
-        {"geqo_effort", Rule::kAny},
-        {"geqo_generations", Rule::kAny},
-        {"geqo_pool_size", Rule::kAny},
-        {"geqo_seed", Rule::kAny},
-        {"geqo_selection_bias", Rule::kAny},
-        {"geqo_threshold", Rule::kAny},
-        {"gin_fuzzy_search_limit", Rule::kAny},
-        {"idle_in_transaction_session_timeout", Rule::kAny},
-        {"idle_session_timeout", Rule::kAny},
-        {"intervalstyle", Rule::kAny},
-        {"jit", Rule::kAny},
-        {"jit_above_cost", Rule::kAny},
-        {"jit_inline_above_cost", Rule::kAny},
-        {"jit_optimize_above_cost", Rule::kAny},
-        {"join_collapse_limit", Rule::kAny},
-        {"lc_monetary", Rule::kAny},
-        {"lc_numeric", Rule::kAny},
-        {"lc_time", Rule::kAny},
-        {"lock_timeout", Rule::kAny},
-        {"parallel_setup_cost", Rule::kAny},
-        {"parallel_tuple_cost", Rule::kAny},
-        {"plan_cache_mode", Rule::kAny},
-        {"quote_all_identifiers", Rule::kAny},
-        {"random_page_cost", Rule::kAny},
-        {"seq_page_cost", Rule::kAny},
-        {"statement_timeout", Rule::kAny},
-        {"synchronize_seqscans", Rule::kAny},
-        {"timezone", Rule::kAny},
-        {"transaction_deferrable", Rule::kAny},
-        {"transaction_isolation", Rule::kAny},
-        {"xmlbinary", Rule::kAny},
-        {"xmloption", Rule::kAny},
-
-        {"backslash_quote", Rule::kSafeEncoding},
-        {"client_encoding", Rule::kUtf8},
-        {"client_min_messages", Rule::kMessages},
-        {"default_transaction_read_only", Rule::kTransactionMode},
-        {"row_security", Rule::kOn},
-        {"search_path", Rule::kSearchPath},
-        {"standard_conforming_strings", Rule::kOn},
-        {"transaction_read_only", Rule::kTransactionMode},
-        {"transform_null_equals", Rule::kOff},
-    };
-    return kRules;
-}
 
 // How the server reads a boolean (parse_bool): any unambiguous beginning of the words.
 std::optional<bool> boolean(std::string_view text) {
@@ -124,32 +33,135 @@ std::optional<bool> boolean(std::string_view text) {
     return std::nullopt;
 }
 
+bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// As strtol() reads an integer of any base: "0x1F", "017", "-1". Nothing where there is none, or it
+// does not fit; `end` is then where it was.
+std::optional<double> any_base(const std::string& text, const char*& end) {
+    const char* at = text.data();
+    const char* const last = at + text.size();
+    while (at != last && is_space(*at)) {
+        ++at;
+    }
+    const bool negative = at != last && *at == '-';
+    if (at != last && (*at == '-' || *at == '+')) {
+        ++at;
+    }
+    int base = 10;
+    std::int64_t value = 0;
+    if (at != last && *at == '0') {
+        base = 8;
+        if (last - at > 2 && (at[1] == 'x' || at[1] == 'X') && at[2] != '-' &&
+            std::from_chars(at + 2, last, value, 16).ptr != at + 2) {
+            base = 16;
+            at += 2;
+        }
+    }
+    if (at == last || *at == '-') {
+        return std::nullopt;
+    }
+    const auto read = std::from_chars(at, last, value, base);
+    if (read.ec != std::errc{}) {
+        return std::nullopt;
+    }
+    end = read.ptr;
+    return static_cast<double>(negative ? -value : value);
+}
+
+// How the server reads a number (parse_int, parse_real): as an integer of any base, as strtod()
+// does where it goes on like a fraction or does not fit; blanks around the unit, whose case counts.
+// `unit` gives the factor of a unit, of "" where there is none; nullopt: no such unit.
+template <typename Unit>
+std::optional<double> number(const std::string& text, bool integer, const Unit& unit) {
+    const char* end = text.c_str();
+    std::optional<double> value;
+    if (integer) {
+        value = any_base(text, end);
+    }
+    if (!value || *end == '.' || *end == 'e' || *end == 'E') {
+        char* behind = nullptr;
+        errno = 0;
+        value = std::strtod(text.c_str(), &behind);
+        end = behind;
+        if (end == text.c_str() || errno == ERANGE || !std::isfinite(*value)) {
+            return std::nullopt;
+        }
+    }
+    std::string_view rest(end);
+    while (!rest.empty() && is_space(rest.front())) {
+        rest.remove_prefix(1);
+    }
+    while (!rest.empty() && is_space(rest.back())) {
+        rest.remove_suffix(1);
+    }
+    const std::optional<double> factor = unit(rest);
+    if (!factor) {
+        return std::nullopt;
+    }
+    return *value * *factor;
+}
+
+std::optional<double> memory_bytes(const std::string& text, double without_unit) {
+    return number(text, true, [&](std::string_view unit) -> std::optional<double> {
+        static constexpr std::array<std::pair<std::string_view, double>, 5> kUnits = {
+            {{"B", 1.0}, {"kB", 1024.0}, {"MB", 0x1p20}, {"GB", 0x1p30}, {"TB", 0x1p40}}};
+        if (unit.empty()) {
+            return without_unit;
+        }
+        for (const auto& [name, bytes] : kUnits) {
+            if (name == unit) {
+                return bytes;
+            }
+        }
+        return std::nullopt;
+    });
+}
+
+std::optional<double> plain_number(const std::string& text, bool integer) {
+    return number(text, integer, [](std::string_view unit) {
+        return unit.empty() ? std::optional<double>(1.0) : std::nullopt;
+    });
+}
+
 bool is_reserved(std::string_view lower) {
     return lower.starts_with(kSettingPrefix);
 }
 
-SettingObjection reserved(std::string_view name) {
-    return {"42501", "permission denied for setting \"" + std::string(name) + "\"",
-            "Settings under \"" + std::string(kSettingPrefix) + "\" are vitrine's own.", ""};
+std::string quoted(std::string_view name) {
+    return "\"" + std::string(name) + "\"";
 }
 
-SettingObjection not_listed(std::string_view name, std::string_view lower) {
+SettingObjection reserved(std::string_view name) {
+    return {"42501", "permission denied for setting " + quoted(name),
+            "Settings under " + quoted(kSettingPrefix) + " are vitrine's own.", ""};
+}
+
+SettingObjection refused(std::string_view name, std::string_view lower, std::string_view reason) {
     if (lower == "role" || lower == "session_authorization") {
-        return {"42501", "permission denied to set \"" + std::string(name) + "\"",
+        return {"42501", "permission denied to set " + quoted(name),
                 "The role of the session is the one that vitrine reads with.",
                 "Go on without it: the session reads as it is."};
     }
-    return {"42501", "permission denied to set parameter \"" + std::string(name) + "\"",
-            "Setting this parameter is not supported yet; only settings that change how results "
-            "look, or how a query is planned, may be changed.",
+    std::string detail = "The setting may not be changed: ";
+    detail += reason;
+    return {"42501", "permission denied to set parameter " + quoted(name), detail + ".",
             "Leave the setting as it is."};
 }
 
-SettingObjection pinned(std::string_view name, std::string_view allowed) {
-    return {"42501", "parameter \"" + std::string(name) + "\" cannot be set to this value",
-            "vitrine keeps this setting; the only value it may be set to is " +
-                std::string(allowed) + ".",
+SettingObjection unknown(std::string_view name) {
+    return {"42704", "unrecognized configuration parameter " + quoted(name),
+            "It is none of the settings of PostgreSQL 15 that vitrine knows, and no other may be "
+            "changed.",
             "Leave the setting as it is."};
+}
+
+SettingObjection limited(std::string_view name, const SettingRule& rule) {
+    std::string detail = "The value may be " + rule.values + ": ";
+    detail += rule.reason;
+    return {"42501", "parameter " + quoted(name) + " cannot be set to this value", detail + ".",
+            "Leave the setting as it is, or keep to that."};
 }
 
 SettingObjection read_write() {
@@ -157,19 +169,24 @@ SettingObjection read_write() {
             "Every session through vitrine is read-only.", "Leave the mode out, or say READ ONLY."};
 }
 
-bool all_boolean(std::span<const std::string> values, bool wanted) {
-    return values.size() == 1 && boolean(values[0]) == wanted;
+SettingObjection other_encoding(std::span<const std::string> values) {
+    return {"0A000",
+            "client_encoding " + (values.size() == 1 ? quoted(values[0]) : "other than UTF8") +
+                " is not supported yet",
+            "vitrine reads statements as UTF-8, as the server must, and does not convert.",
+            "Leave client_encoding (PGCLIENTENCODING) out or set it to UTF8, and convert on the "
+            "client."};
 }
 
-bool names_utf8(std::string_view text) {
-    // pg_char_to_encoding: only letters and digits count.
+// pg_char_to_encoding: only letters and digits count.
+std::string encoding_name(std::string_view text) {
     std::string clean;
     for (const char c : ascii_lower(text)) {
         if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
             clean += c;
         }
     }
-    return clean == "utf8" || clean == "unicode";
+    return clean;
 }
 
 bool names_temporary(std::span<const std::string> values) {
@@ -180,6 +197,79 @@ bool names_temporary(std::span<const std::string> values) {
     });
 }
 
+bool within(const std::optional<double>& value, double most) {
+    return value && *value <= most;
+}
+
+// Is the value one that the rule takes?
+bool takes(SettingCheck check, std::span<const std::string> values) {
+    if (check == SettingCheck::kSearchPath) {
+        return !names_temporary(values);
+    }
+    if (values.size() != 1) {
+        return false;
+    }
+    const std::string& value = values[0];
+    switch (check) {
+        case SettingCheck::kOn:
+        case SettingCheck::kTransactionMode:
+            return boolean(value) == true;
+        case SettingCheck::kOff:
+            return boolean(value) == false;
+        case SettingCheck::kSafeEncoding:
+            return ascii_lower(value) == "safe_encoding";
+        case SettingCheck::kMessages: {
+            static constexpr std::array<std::string_view, 6> kLevels{"info",  "notice", "warning",
+                                                                     "error", "fatal",  "panic"};
+            return std::ranges::find(kLevels, ascii_lower(value)) != kLevels.end();
+        }
+        case SettingCheck::kUtf8: {
+            const std::string encoding = encoding_name(value);
+            return encoding == "utf8" || encoding == "unicode";
+        }
+        case SettingCheck::kNoRole:
+            return value == "none";
+        case SettingCheck::kMemory:
+            return within(memory_bytes(value, 1024.0), limits::kSettingMemoryBytesMax);
+        case SettingCheck::kPages:
+            return within(memory_bytes(value, 8192.0), limits::kSettingMemoryBytesMax);
+        case SettingCheck::kMultiplier:
+            return within(plain_number(value, false), limits::kHashMemMultiplierMax);
+        case SettingCheck::kWorkers:
+            return within(plain_number(value, true), limits::kParallelWorkersMax);
+        case SettingCheck::kRequests:
+            return within(plain_number(value, true), limits::kIoConcurrencyMax);
+        case SettingCheck::kTimeout:
+            // As long as the policy has none of its own, any; this is where it is held against
+            // that.
+            return true;
+        case SettingCheck::kSearchPath:
+        case SettingCheck::kAny:
+            return true;
+        case SettingCheck::kNever:
+            return false;
+    }
+    return false;
+}
+
+// Of a name that is in no list: may it be set as a custom setting?
+std::optional<SettingObjection> judge_unlisted(std::string_view name, std::string_view lower) {
+    if (lower.find('.') == std::string_view::npos) {
+        return unknown(name);
+    }
+    for (const ClosedPrefix& closed : closed_prefixes()) {
+        if (lower.starts_with(closed.prefix)) {
+            return refused(name, lower, closed.reason);
+        }
+    }
+    return std::nullopt;
+}
+
+// What pg_settings is masked for: passwords and commands of the server's own.
+constexpr std::array<std::string_view, 7> kSecret{
+    "primary_conninfo",        "ssl_passphrase_command", "archive_command", "restore_command",
+    "archive_cleanup_command", "recovery_end_command",   "anon.salt"};
+
 }  // namespace
 
 std::optional<SettingObjection> judge_set(std::string_view name,
@@ -188,62 +278,40 @@ std::optional<SettingObjection> judge_set(std::string_view name,
     if (is_reserved(lower)) {
         return reserved(name);
     }
-    const auto rule = rules().find(lower);
-    if (rule == rules().end()) {
-        return not_listed(name, lower);
+    const SettingRule* const rule = setting_rule(lower);
+    if (rule == nullptr) {
+        return judge_unlisted(name, lower);
     }
-    switch (rule->second) {
-        case Rule::kAny:
-            return std::nullopt;
-        case Rule::kOn:
-            if (!all_boolean(values, true)) {
-                return pinned(name, "on");
-            }
-            return std::nullopt;
-        case Rule::kOff:
-            if (!all_boolean(values, false)) {
-                return pinned(name, "off");
-            }
-            return std::nullopt;
-        case Rule::kTransactionMode:
-            if (!all_boolean(values, true)) {
-                return read_write();
-            }
-            return std::nullopt;
-        case Rule::kSafeEncoding:
-            if (values.size() != 1 || ascii_lower(values[0]) != "safe_encoding") {
-                return pinned(name, "safe_encoding");
-            }
-            return std::nullopt;
-        case Rule::kUtf8:
-            if (values.size() != 1 || !names_utf8(values[0])) {
-                return SettingObjection{"0A000",
-                                        "client_encoding other than UTF8 is not supported yet",
-                                        "vitrine reads statements as UTF-8, as the server must.",
-                                        "Leave client_encoding at UTF8 and convert on the client."};
-            }
-            return std::nullopt;
-        case Rule::kMessages: {
-            static constexpr std::array<std::string_view, 5> kLevels{"notice", "warning", "error",
-                                                                     "fatal", "panic"};
-            const bool known =
-                values.size() == 1 &&
-                std::find(kLevels.begin(), kLevels.end(), ascii_lower(values[0])) != kLevels.end();
-            if (!known) {
-                return pinned(name, "notice, warning or error");
-            }
-            return std::nullopt;
-        }
-        case Rule::kSearchPath:
-            if (names_temporary(values)) {
-                return SettingObjection{"42501", "pg_temp may not be put on the search_path",
-                                        "There are no temporary relations in a session through "
-                                        "vitrine, and nobody else's may be read.",
-                                        "Leave pg_temp out of the list."};
-            }
-            return std::nullopt;
+    if (rule->check == SettingCheck::kAny || takes(rule->check, values)) {
+        return std::nullopt;
     }
-    return not_listed(name, lower);
+    switch (rule->check) {
+        case SettingCheck::kTransactionMode:
+            return read_write();
+        case SettingCheck::kUtf8:
+            return other_encoding(values);
+        case SettingCheck::kSearchPath:
+            return SettingObjection{"42501", "pg_temp may not be put on the search_path",
+                                    "There are no temporary relations in a session through "
+                                    "vitrine, and nobody else's may be read.",
+                                    "Leave pg_temp out of the list."};
+        case SettingCheck::kNoRole:
+        case SettingCheck::kNever:
+            return refused(name, lower, rule->reason);
+        case SettingCheck::kOn:
+        case SettingCheck::kOff:
+        case SettingCheck::kSafeEncoding:
+        case SettingCheck::kMessages:
+        case SettingCheck::kMemory:
+        case SettingCheck::kPages:
+        case SettingCheck::kMultiplier:
+        case SettingCheck::kWorkers:
+        case SettingCheck::kRequests:
+        case SettingCheck::kAny:
+        case SettingCheck::kTimeout:
+            break;
+    }
+    return limited(name, *rule);
 }
 
 std::optional<SettingObjection> judge_reset(std::string_view name) {
@@ -251,14 +319,22 @@ std::optional<SettingObjection> judge_reset(std::string_view name) {
     if (is_reserved(lower)) {
         return reserved(name);
     }
-    const auto rule = rules().find(lower);
-    if (rule == rules().end()) {
-        return not_listed(name, lower);
+    const SettingRule* const rule = setting_rule(lower);
+    if (rule == nullptr) {
+        return judge_unlisted(name, lower);
+    }
+    // The session's role is the one it logged in as (ServerLogin asks), and is never another: what
+    // poolers and drivers send to have it back changes nothing.
+    if (lower == "session_authorization") {
+        return std::nullopt;
+    }
+    if (rule->check == SettingCheck::kNever) {
+        return refused(name, lower, rule->reason);
     }
     // The pins are in the StartupMessage, so that a reset goes back to them. What the transaction
-    // itself was set to is not, nor is row_security.
-    if (lower == "transaction_read_only" || lower == "row_security") {
-        return pinned(name, "the one it has");
+    // itself was set to is not.
+    if (lower == "transaction_read_only") {
+        return read_write();
     }
     return std::nullopt;
 }
@@ -268,24 +344,22 @@ std::optional<SettingObjection> judge_set_to_unknown(std::string_view name) {
     if (is_reserved(lower)) {
         return reserved(name);
     }
-    const auto rule = rules().find(lower);
-    if (rule == rules().end()) {
-        return not_listed(name, lower);
-    }
-    if (rule->second == Rule::kAny) {
+    const SettingRule* const rule = setting_rule(lower);
+    if (rule == nullptr) {
+        if (auto objection = judge_unlisted(name, lower)) {
+            return objection;
+        }
+    } else if (rule->check == SettingCheck::kAny) {
         return std::nullopt;
+    } else if (rule->check == SettingCheck::kNever) {
+        return refused(name, lower, rule->reason);
     }
-    return SettingObjection{"42501",
-                            "parameter \"" + std::string(name) + "\" can only be set to a constant",
+    return SettingObjection{"42501", "parameter " + quoted(name) + " can only be set to a constant",
                             "What it is set to must be known before the statement runs.",
                             "Write the value as a string constant."};
 }
 
 std::optional<SettingObjection> judge_show(std::string_view name) {
-    // What pg_settings is masked for: passwords and commands of the server's own.
-    static constexpr std::array<std::string_view, 7> kSecret{
-        "primary_conninfo",        "ssl_passphrase_command", "archive_command", "restore_command",
-        "archive_cleanup_command", "recovery_end_command",   "anon.salt"};
     const std::string lower = ascii_lower(name);
     if (is_reserved(lower)) {
         return reserved(name);
@@ -299,12 +373,21 @@ std::optional<SettingObjection> judge_show(std::string_view name) {
     return std::nullopt;
 }
 
+std::span<const std::string_view> secret_settings() {
+    return kSecret;
+}
+
 bool is_search_path(std::string_view name) {
     return syntax::ascii_equal_fold(name, "search_path");
 }
 
 bool is_application_name(std::string_view name) {
     return syntax::ascii_equal_fold(name, "application_name");
+}
+
+bool asks_for_no_encoding(std::string_view name, std::span<const std::string> values) {
+    return syntax::ascii_equal_fold(name, "client_encoding") && values.size() == 1 &&
+           encoding_name(values[0]) == "sqlascii";
 }
 
 }  // namespace vitrine::parser

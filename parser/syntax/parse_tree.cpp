@@ -74,8 +74,34 @@ std::optional<std::size_t> find_costly_run(std::string_view sql) {
 
 }  // namespace
 
+// To libpg_query's scanner a comment is a token, so that NOT /* … */ IN is not NOT IN to its
+// grammar, and a string is not continued behind a comment and a line's end. To PostgreSQL comments
+// are blanks. Positions stay as they are.
+std::string ParseTree::without_comments(const std::string& sql) {
+    std::string text = sql;
+    const auto scanner = open_scanner(sql);
+    vitrine_scanner_keep_comments(scanner.get());
+    std::array<VitrineToken, kTokensARead> some{};
+    while (const std::size_t count =
+               vitrine_scanner_read(scanner.get(), some.data(), some.size())) {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (some[i].code == kTokenComment) {
+                std::fill(text.begin() + some[i].begin, text.begin() + some[i].end, ' ');
+            }
+        }
+    }
+    return text;
+}
+
 ParseTree::ParseTree(const std::string& sql) {
     vitrine_parse(sql.c_str(), &parse_);
+    const bool comments =
+        sql.find("--") != std::string::npos || sql.find("/*") != std::string::npos;
+    if (parse_.failed != 0 && comments && std::string_view(parse_.sqlstate) == "42601") {
+        blanked_ = without_comments(sql);
+        vitrine_parse_free(&parse_);
+        vitrine_parse(blanked_.c_str(), &parse_);
+    }
     if (parse_.failed == 0) {
         return;
     }

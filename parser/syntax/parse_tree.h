@@ -36,7 +36,10 @@ class ParseTree {
     [[nodiscard]] const List* statements() const { return parse_.tree; }
 
   private:
+    static std::string without_comments(const std::string& sql);
+
     VitrineParse parse_;
+    std::string blanked_;  // what was parsed, where it is not the text
     std::optional<SyntaxError> error_;
 };
 

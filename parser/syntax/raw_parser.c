@@ -97,7 +97,7 @@ void vitrine_parse_free(VitrineParse* result) {
 }
 
 /* libpg_query's own addition to the scanner: comments come as tokens. */
-enum { kTokenSqlComment = 275, kTokenComment = 276 };
+enum { kTokenSqlComment = 275, kTokenCComment = 276 };
 
 struct VitrineScanner {
     core_yyscan_t scanner;
@@ -109,6 +109,7 @@ struct VitrineScanner {
     MemoryContext context;
     const char* sql;
     int ended;
+    int comments;
     int has_pending;
     VitrineToken pending;
 };
@@ -140,6 +141,10 @@ VitrineScanner* vitrine_scanner_open(const char* sql) {
         return NULL;
     }
     return scanner;
+}
+
+void vitrine_scanner_keep_comments(VitrineScanner* scanner) {
+    scanner->comments = 1;
 }
 
 static int owns_string(int code) {
@@ -175,8 +180,11 @@ size_t vitrine_scanner_read(VitrineScanner* scanner, VitrineToken* tokens, size_
                 scanner->ended = 1;
                 break;
             }
-            if (code == kTokenSqlComment || code == kTokenComment)
-                continue;
+            if (code == kTokenSqlComment || code == kTokenCComment) {
+                if (!scanner->comments)
+                    continue;
+                code = kTokenComment;
+            }
             scanner->pending = (VitrineToken){location, location, code};
             scanner->has_pending = 1;
         }

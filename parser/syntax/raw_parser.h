@@ -50,6 +50,7 @@ enum {
     kTokenInteger = 266,
     kTokenParameter = 267,
     kTokenTypecast = 268,
+    kTokenComment = 276, /* and of either kind */
     kTokenKeywordMin = 277
 };
 
@@ -57,6 +58,8 @@ typedef struct VitrineScanner VitrineScanner;
 
 /* NULL: out of memory. */
 VitrineScanner* vitrine_scanner_open(const char* sql);
+/* From now on comments are read too, with kTokenComment as their code. */
+void vitrine_scanner_keep_comments(VitrineScanner* scanner);
 /*
  * The next tokens, comments left out, at most `max` (not less than 2) of them. 0: the end, or a
  * lexical error, at which the parser stops too.

@@ -60,6 +60,11 @@ std::vector<std::string> connected_problems(const config::Database& database,
         problems.push_back("cannot be used: " + error);
         return problems;
     }
+    // Somebody has vouched for it: no problem, and not passed over either.
+    const std::string newer = net::version_warning(database, catalog->server_version() / 10000);
+    if (!newer.empty()) {
+        std::cerr << "warning: database " << database.name << ": " << newer << "\n";
+    }
     std::vector<std::string> warnings;
     (void)parser::compile_policy(catalog, config.masking.rules, config.functions, {}, &warnings);
     problems.insert(problems.end(), warnings.begin(), warnings.end());

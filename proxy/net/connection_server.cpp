@@ -127,6 +127,7 @@ void Connection::start_server_login() {
         application_prefix(principal_.user) + std::string(login_.application_name());
     options.settings = settings_;
     options.server_version = policy_->catalog().server_version();
+    options.named_version = database.server_version;
     if (server_->stream.encrypted()) {
         options.certificate_hash = server_end_point(server_->stream.ssl());
     }
@@ -225,6 +226,7 @@ void Connection::start_conversation() {
     options.id = id_;
     options.policy = policy_;
     options.search_path = server_login_->search_path();
+    options.server_parameters = server_login_->parameters();
     options.newest_policy = [database = database_, groups = principal_.groups] {
         return database->policy(groups);
     };

@@ -11,13 +11,11 @@
 
 #include "config/limits.h"
 #include "parser/catalog/loader.h"
+#include "proxy/session/server_login.h"
 
 namespace vitrine::net {
 
 namespace {
-
-// PostgreSQL 15 is what libpg_query reads; a newer server may read the same text differently.
-constexpr int kServerVersionEnd = 160000;
 
 constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -157,6 +155,29 @@ UNION ALL
 
 }  // namespace
 
+std::string version_problem(const config::Database& database, int major) {
+    if (session::version_is_taken(major, database.server_version)) {
+        return {};
+    }
+    const std::string version = std::to_string(major);
+    const std::string grammar = std::to_string(session::kGrammarVersion);
+    return "the server is PostgreSQL " + version + ", and this vitrine reads SQL as PostgreSQL " +
+           grammar + " does: a newer server may read a statement differently; to go on all the " +
+           "same, write server_version: " + version + " under databases." + database.name;
+}
+
+std::string version_warning(const config::Database& database, int major) {
+    if (major <= session::kGrammarVersion) {
+        return {};
+    }
+    const std::string version = std::to_string(major);
+    const std::string grammar = std::to_string(session::kGrammarVersion);
+    return "the server is PostgreSQL " + version + ", as databases." + database.name +
+           ".server_version says, and statements are read as PostgreSQL " + grammar +
+           " reads them: what is new in " + version +
+           " is refused, and what it reads differently is not noticed";
+}
+
 bool load_search_path(const config::Database& database, std::vector<std::string>& path,
                       std::string& error) {
     const auto rows =
@@ -182,17 +203,18 @@ std::vector<std::string> role_warnings(const config::Database& database, std::st
 }
 
 std::shared_ptr<const parser::CatalogSnapshot> load_catalog(const config::Database& database,
-                                                            std::string& error) {
+                                                            std::string& error,
+                                                            bool* version_refused) {
     const Connection connection = connect(database, "-c search_path=pg_catalog");
     if (PQstatus(connection.get()) != CONNECTION_OK) {
         error = one_line(PQerrorMessage(connection.get()));
         return nullptr;
     }
-    const int version = PQserverVersion(connection.get());
-    if (version >= kServerVersionEnd) {
-        error = "the server is PostgreSQL " + std::to_string(version / 10000) +
-                ", and this vitrine reads SQL as PostgreSQL 15 does; servers up to 15 are "
-                "supported";
+    error = version_problem(database, PQserverVersion(connection.get()) / 10000);
+    if (!error.empty()) {
+        if (version_refused != nullptr) {
+            *version_refused = true;
+        }
         return nullptr;
     }
     const auto run = [&](std::string_view sql) {
@@ -314,6 +336,12 @@ std::shared_ptr<const parser::Policy> Database::policy(const std::vector<std::st
     return policy;
 }
 
+std::string Database::version_refusal(std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock(mutex_);
+    first_load_ended_.wait_until(lock, deadline, [this] { return first_load_.has_value(); });
+    return first_load_.value_or(std::string{});
+}
+
 void Database::refresh(std::function<void()> done) {
     {
         const std::lock_guard lock(mutex_);
@@ -364,14 +392,26 @@ void Database::run() {
 
         const auto began = std::chrono::steady_clock::now();
         std::string error;
-        auto catalog = load_catalog(*settings.database, error);
+        bool version_refused = false;
+        auto catalog = load_catalog(*settings.database, error, &version_refused);
 
         lock.lock();
         const std::string& name = settings.database->name;
+        if (!first_load_) {
+            first_load_ = version_refused ? error : std::string{};
+            first_load_ended_.notify_all();
+        }
         if (catalog && generation == generation_) {
             if (!catalog_) {
                 spdlog::info("database {}: catalog loaded, {} relations", name,
                              catalog->relations().size());
+            }
+            if (!catalog_ || catalog_->server_version() != catalog->server_version()) {
+                const std::string warning =
+                    version_warning(*settings.database, catalog->server_version() / 10000);
+                if (!warning.empty()) {
+                    spdlog::warn("database {}: {}", name, warning);
+                }
             }
             loaded_at_ = began;
             catalog_error_.clear();

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,10 +20,16 @@
 
 namespace vitrine::net {
 
+// A server newer than the grammar: a sentence where the configuration does not name its version, so
+// that it is not taken; one of warning where it does. Empty: nothing to say.
+[[nodiscard]] std::string version_problem(const config::Database& database, int major);
+[[nodiscard]] std::string version_warning(const config::Database& database, int major);
+
 // Loads a catalog with libpq, as the service role. nullptr and a sentence in `error` where that
-// fails; a server newer than the parser fails too. Blocks, for some statement_timeouts at most.
+// fails; a server with a version_problem() fails too, and sets `version_refused`. Blocks, for some
+// statement_timeouts at most.
 [[nodiscard]] std::shared_ptr<const parser::CatalogSnapshot> load_catalog(
-    const config::Database& database, std::string& error);
+    const config::Database& database, std::string& error, bool* version_refused = nullptr);
 
 // The search_path of a new session of the service role, as the server resolves it.
 [[nodiscard]] bool load_search_path(const config::Database& database,
@@ -62,6 +69,9 @@ class Database {
         const std::vector<std::string>& groups);
     // Why there is no catalog.
     [[nodiscard]] std::string catalog_error() const;
+    // Waits for the first load to end, and no longer than `deadline`: a sentence where the server
+    // was not taken for its version.
+    [[nodiscard]] std::string version_refusal(std::chrono::steady_clock::time_point deadline);
     // Loads the catalog anew. `done` is called, on the loader's thread, after a load that began
     // after this call, whether it went well or not.
     void refresh(std::function<void()> done);
@@ -79,6 +89,8 @@ class Database {
     std::shared_ptr<const parser::CatalogSnapshot> catalog_;
     std::chrono::steady_clock::time_point loaded_at_;
     std::string catalog_error_ = "the catalog has not been loaded yet";
+    std::condition_variable first_load_ended_;
+    std::optional<std::string> first_load_;  // what version_refusal() gives, once it has ended
     // By the groups that some rule names, of those a principal has.
     std::map<std::vector<std::string>, std::shared_ptr<const parser::Policy>> policies_;
     std::vector<std::function<void()>> waiting_;

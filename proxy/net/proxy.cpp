@@ -68,6 +68,7 @@ class Proxy {
     // Throws std::runtime_error where something of the configuration cannot be set up; nothing has
     // changed then.
     void use(std::shared_ptr<const config::Config> config);
+    void refuse_newer_servers() const;
     void listen();
     void accept();
     void wait_for_signal();
@@ -135,6 +136,17 @@ void Proxy::use(std::shared_ptr<const config::Config> config) {
         }
     }
     shared_.replace(std::move(next));
+}
+
+// A server that nobody vouched for is found at the start, not by the first who connects. One that
+// does not answer in time is left to the sessions: they are refused for the same reason.
+void Proxy::refuse_newer_servers() const {
+    const auto deadline = std::chrono::steady_clock::now() + limits::kStartUpMax;
+    for (const auto& [name, database] : shared_.current()->databases) {
+        if (const std::string refusal = database->version_refusal(deadline); !refusal.empty()) {
+            throw std::runtime_error(fmt::format("database {}: {}", name, refusal));
+        }
+    }
 }
 
 void Proxy::listen() {
@@ -255,6 +267,7 @@ void Proxy::check_drained() {
 }
 
 void Proxy::run() {
+    refuse_newer_servers();
     listen();
     accept();
     wait_for_signal();

@@ -23,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "auth/principal.h"
@@ -39,6 +40,8 @@ struct ConversationOptions {
     audit::SessionId id;
     std::shared_ptr<const parser::Policy> policy;
     std::vector<std::string> search_path;
+    // What the server reported at the login, by name: what of it never changes is held to it.
+    std::vector<std::pair<std::string, std::string>> server_parameters;
     // The newest policy for this principal; asked for whenever it may be taken over. Null: there
     // is none that may be believed, and nothing is let through.
     std::function<std::shared_ptr<const parser::Policy>()> newest_policy;

@@ -247,7 +247,9 @@ void Conversation::parameter_status(std::string_view payload, std::string_view w
         unexpected('S');
         return;
     }
-    if (std::string broken = broken_pin(parameter->name, parameter->value); !broken.empty()) {
+    if (std::string broken =
+            broken_pin(parameter->name, parameter->value, options_.server_parameters);
+        !broken.empty()) {
         finish({.cause = audit::EndCause::kError,
                 .sqlstate = "42501",
                 .message = "a setting that the proxy depends on was changed; the session is closed",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "config/limits.h"
 #include "proxy/wire/frame.h"
@@ -28,7 +29,7 @@ constexpr std::array kPins = {
     Pin{"client_connection_check_interval", "500", 140000},
 };
 
-// One row of text: the state that must hold before a client's first statement, and the path.
+// One row of text: the path, and the settings that must hold before a client's first statement.
 constexpr std::string_view kStateQuery =
     "SELECT pg_catalog.current_schemas(true),"
     " pg_catalog.current_setting('transaction_read_only'),"
@@ -36,21 +37,69 @@ constexpr std::string_view kStateQuery =
     " pg_catalog.current_setting('client_encoding'),"
     " pg_catalog.current_setting('backslash_quote'),"
     " pg_catalog.current_setting('transform_null_equals'),"
-    " pg_catalog.current_setting('session_replication_role')";
-constexpr std::array<std::string_view, 7> kStateExpected = {
-    "", "on", "on", "UTF8", "safe_encoding", "off", "origin"};
+    " pg_catalog.current_setting('session_replication_role'),"
+    " pg_catalog.current_setting('role')";
+
+struct Expected {
+    std::string_view name;
+    std::string_view value;
+};
+// Behind the path, in the query's order. The role: a session that began with another one (ALTER
+// ROLE … SET role) would lose it by SET ROLE NONE, and on some servers by DISCARD ALL.
+constexpr std::array kStateExpected = {
+    Expected{"transaction_read_only", "on"},
+    Expected{"standard_conforming_strings", "on"},
+    Expected{"client_encoding", "UTF8"},
+    Expected{"backslash_quote", "safe_encoding"},
+    Expected{"transform_null_equals", "off"},
+    Expected{"session_replication_role", "origin"},
+    Expected{"role", "none"},
+};
+
+// What a server reports, and what it must be.
+constexpr std::array kReported = {
+    Expected{"client_encoding", "UTF8"},
+    Expected{"default_transaction_read_only", "on"},
+    Expected{"standard_conforming_strings", "on"},
+};
+// What it reports and what never changes in a session: who it runs as, and what reads its text.
+// (in_hot_standby may change: a standby is promoted.)
+constexpr std::array<std::string_view, 5> kConstant = {"integer_datetimes", "is_superuser",
+                                                       "server_encoding", "server_version",
+                                                       "session_authorization"};
 
 }  // namespace
 
-std::string broken_pin(std::string_view name, std::string_view value) {
-    const bool broken = (name == "standard_conforming_strings" && value != "on") ||
-                        (name == "client_encoding" && value != "UTF8") ||
-                        (name == "default_transaction_read_only" && value != "on");
-    if (!broken) {
+bool version_is_taken(int major, int named) {
+    return major > 0 && (major <= kGrammarVersion || major == named);
+}
+
+int major_version(std::string_view server_version) {
+    int major = 0;
+    const char* const end = server_version.data() + server_version.size();
+    return std::from_chars(server_version.data(), end, major).ec == std::errc{} && major > 0 ? major
+                                                                                             : 0;
+}
+
+std::string broken_pin(std::string_view name, std::string_view value,
+                       const ServerParameters& at_login) {
+    for (const Expected& pin : kReported) {
+        // The server keeps this spelling of UTF8 for old clients.
+        const bool same_encoding = name == "client_encoding" && value == "UNICODE";
+        if (pin.name == name && pin.value != value && !same_encoding) {
+            return "the server reports " + std::string(name) + " = " + std::string(value) +
+                   ", which was pinned to " + std::string(pin.value);
+        }
+    }
+    if (std::ranges::find(kConstant, name) == kConstant.end()) {
         return {};
     }
-    return "the server reports " + std::string(name) + " = " + std::string(value) +
-           ", which was pinned";
+    const auto then = std::ranges::find(at_login, name, &ServerParameters::value_type::first);
+    if (then != at_login.end() && then->second == value) {
+        return {};
+    }
+    return "the server reports " + std::string(name) + " = " + std::string(value) + ", which was " +
+           (then == at_login.end() ? "not reported" : then->second) + " at the login";
 }
 
 bool parse_name_array(std::string_view text, std::vector<std::string>& names) {
@@ -106,6 +155,8 @@ ServerLogin::ServerLogin(ServerLoginOptions options) : options_(std::move(option
             parameters.emplace_back(pin.name, pin.value);
         }
     }
+    // What current_setting() gives in place of what is hidden (parser/masking/policy.h).
+    parameters.emplace_back("vitrine.hidden", "");
     if (!options_.mask_key.empty()) {
         parameters.emplace_back("vitrine.mask_key", options_.mask_key.reveal());
     }
@@ -190,15 +241,17 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
         case 'D': {
             const auto row = wire::decode_data_row(payload);
             if (state_ != State::kAskedForState || !row ||
-                row->values.size() != kStateExpected.size() || !row->values[0] ||
+                row->values.size() != kStateExpected.size() + 1 || !row->values[0] ||
                 !parse_name_array(*row->values[0], search_path_)) {
                 return fail("the server did not say what state the session is in");
             }
-            for (std::size_t i = 1; i < kStateExpected.size(); ++i) {
-                if (row->values[i] != kStateExpected[i]) {
-                    return fail("a setting that must be " + std::string(kStateExpected[i]) +
-                                " is " + std::string(row->values[i].value_or("NULL")) +
-                                " in the server's session");
+            for (std::size_t i = 0; i < kStateExpected.size(); ++i) {
+                const Expected& expected = kStateExpected[i];
+                const auto& value = row->values[i + 1];
+                if (value != expected.value) {
+                    return fail("in a session of the service role, " + std::string(expected.name) +
+                                " must be " + std::string(expected.value) + ", and is " +
+                                std::string(value.value_or("NULL")));
                 }
             }
             state_row_seen_ = true;
@@ -207,7 +260,14 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
         case 'Z':
             if (state_ == State::kAuthenticated) {
                 for (const auto& [name, value] : parameters_) {
-                    if (std::string broken = broken_pin(name, value); !broken.empty()) {
+                    // One name may stand for servers of several versions.
+                    if (name == "server_version" &&
+                        !version_is_taken(major_version(value), options_.named_version)) {
+                        return fail("the server calls itself " + value +
+                                    ", and is newer than what vitrine reads");
+                    }
+                    if (std::string broken = broken_pin(name, value, parameters_);
+                        !broken.empty()) {
                         return fail(std::move(broken));
                     }
                 }

@@ -21,6 +21,18 @@
 
 namespace vitrine::session {
 
+// What the server reported in ParameterStatus messages, by name.
+using ServerParameters = std::vector<std::pair<std::string, std::string>>;
+
+// The major version of PostgreSQL whose grammar reads the statements. A newer server may read the
+// same text differently.
+inline constexpr int kGrammarVersion = 15;
+// Is a server of this major version taken, where the configuration names `named` (0: none)?
+[[nodiscard]] bool version_is_taken(int major, int named);
+// The major version of what a server calls itself: 16 of "16.1 (Debian 16.1-1)", of "17beta1" 17;
+// 0: none.
+[[nodiscard]] int major_version(std::string_view server_version);
+
 struct ServerLoginOptions {
     std::string user;
     std::string dbname;
@@ -30,6 +42,7 @@ struct ServerLoginOptions {
     // Settings of the client's StartupMessage that judge() let through.
     std::vector<std::pair<std::string, std::string>> settings;
     int server_version = 0;        // server_version_num, from the catalog
+    int named_version = 0;         // of the configuration
     std::string certificate_hash;  // tls-server-end-point; empty without TLS
     wire::ScramClient::Salted salted;
 };
@@ -48,9 +61,7 @@ class ServerLogin {
     [[nodiscard]] const std::string& sqlstate() const { return sqlstate_; }
 
     // kReady:
-    [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& parameters() const {
-        return parameters_;
-    }
+    [[nodiscard]] const ServerParameters& parameters() const { return parameters_; }
     [[nodiscard]] const std::optional<wire::BackendKeyData>& key() const { return key_; }
     // current_schemas(true).
     [[nodiscard]] const std::vector<std::string>& search_path() const { return search_path_; }
@@ -70,15 +81,16 @@ class ServerLogin {
     std::string output_;
     std::string error_;
     std::string sqlstate_;
-    std::vector<std::pair<std::string, std::string>> parameters_;
+    ServerParameters parameters_;
     std::optional<wire::BackendKeyData> key_;
     std::vector<std::string> search_path_;
     bool state_row_seen_ = false;
 };
 
-// What a server may report of itself (ParameterStatus) without the session having been got round.
-// An empty answer: all is well; else the sentence for the log.
-[[nodiscard]] std::string broken_pin(std::string_view name, std::string_view value);
+// May the server report this, when it reported `at_login` then, without the session having been got
+// round? An empty answer: all is well; else the sentence for the log.
+[[nodiscard]] std::string broken_pin(std::string_view name, std::string_view value,
+                                     const ServerParameters& at_login);
 
 // Takes apart the text form of a name[] ({public,"Mixed Case"}); false: it is not one.
 [[nodiscard]] bool parse_name_array(std::string_view text, std::vector<std::string>& names);

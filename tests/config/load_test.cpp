@@ -97,6 +97,8 @@ TEST_CASE("every value arrives where it belongs") {
     const Database& local = config.databases.at("local");
     CHECK(local.password.equals("s3cret"));
     CHECK(local.tls_mode == TlsMode::kDisable);
+    CHECK(shop.server_version == 0);
+    CHECK(local.server_version == 17);
 
     CHECK(config.auth.audience == "vitrine-test");
     CHECK(config.auth.max_token_lifetime == 400 * 24h);
@@ -120,7 +122,7 @@ TEST_CASE("every value arrives where it belongs") {
     REQUIRE(rules[0].columns.size() == 3);
     CHECK(rules[0].columns[0].matches("public", "customers", "email"));
     CHECK_FALSE(rules[0].columns[0].matches("public", "customers", "Email"));
-    CHECK(rules[0].columns[0].position.line == 29);
+    CHECK(rules[0].columns[0].position.line == 30);
     CHECK(rules[0].columns[1].matches("x", "y", "e_mail"));
     CHECK(rules[0].columns[2].text == "Mixed.\"Client Data\".\"E-Mail\"");
     CHECK(rules[0].columns[2].matches("mixed", "Client Data", "E-Mail"));

@@ -468,7 +468,7 @@ class Canary(unittest.TestCase):
         with self.proxy.login() as client:
             for sql, word in (("SELECT query_to_xml('SELECT 1', true, true, '')", "query_to_xml"),
                               ("SELECT * FROM customer_contacts", "customer_contacts"),
-                              ("SELECT * FROM pg_authid", "pg_authid"),
+                              ("SELECT * FROM pg_statistic", "pg_statistic"),
                               ("SELECT email_of(1)", "email_of")):
                 with self.subTest(sql):
                     error = error_of(client.simple(sql))

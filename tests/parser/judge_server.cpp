@@ -29,7 +29,8 @@ Connection connect() {
     const std::string settings =
         std::string(dsn) +
         " options='-c default_transaction_read_only=on -c statement_timeout=10s"
-        " -c client_min_messages=error -c vitrine.mask_key=0123456789abcdef0123456789abcdef'";
+        " -c client_min_messages=error -c vitrine.hidden="
+        " -c vitrine.mask_key=0123456789abcdef0123456789abcdef'";
     Connection connection(PQconnectdb(settings.c_str()), PQfinish);
     REQUIRE(PQstatus(connection.get()) == CONNECTION_OK);
     PQsetNoticeProcessor(
@@ -132,6 +133,8 @@ TEST_CASE("what is allowed and sent runs on the server as the client's text does
             const Answer through = run(connection.get(), text, row.path);
             CHECK(through.sqlstate != "25006");
             const bool masked = judgement.forwarded.has_value();
+            // What a user may not see of vitrine's own is there directly, and not through it.
+            const bool hidden = row.sql.find("vitrine") != std::string::npos;
             if (masked) {
                 // The mask `email` keeps what follows the first @, be it another canary.
                 CHECK(without(through.text, "****@CANARY").find("CANARY") == std::string::npos);
@@ -141,7 +144,7 @@ TEST_CASE("what is allowed and sent runs on the server as the client's text does
                 const bool plan = row.sql.starts_with("EXPLAIN");
                 const bool sample = row.sql.find("TABLESAMPLE") != std::string::npos;
                 // A cast that fails on the raw value may work on the mask.
-                if (direct.sqlstate.empty() && !kDiffer.contains(row.sql)) {
+                if (direct.sqlstate.empty() && !hidden && !kDiffer.contains(row.sql)) {
                     CHECK(through.sqlstate == "");
                     CHECK(through.columns == direct.columns);
                     if (!plan && !sample && row.sql.find("pg_") == std::string::npos) {

@@ -25,9 +25,10 @@ class SmallCatalog {
     SmallCatalog() {
         add(kDatabase, {"150020", "small", "pg_catalog, pg_temp", "UTF8"});
         add(kSchemas, {"public", "t"});
-        add(kTypes, {"25", "pg_catalog", "text", "b", "0", "0", "0", "text", std::nullopt, "-1"});
+        add(kTypes, {"25", "pg_catalog", "text", "b", "0", "0", "0", "S", "true", "text",
+                     std::nullopt, "-1"});
         add(kFunctions, {"20010", "public", "f", "f", "s", "false", "plpgsql", std::nullopt, "0",
-                         "false", "", "25", "false"});
+                         "false", "", "25", "false", std::nullopt, "false"});
         add(kRelations, {"20001", "public", "p", "r", "0", "false", std::nullopt});
         add(kRelations, {"20002", "public", "c", "r", "0", "true", std::nullopt});
         add(kRelations, {"20003", "public", "v", "v", "0", "false", std::nullopt});

@@ -63,7 +63,7 @@ ServerLoginOptions options() {
 }
 
 std::vector<std::string> good_state() {
-    return {"{pg_catalog,public}", "on", "on", "UTF8", "safe_encoding", "off", "origin"};
+    return {"{pg_catalog,public}", "on", "on", "UTF8", "safe_encoding", "off", "origin", "none"};
 }
 
 }  // namespace
@@ -178,6 +178,45 @@ TEST_CASE("a session that is not in the pinned state is not used", "[server_logi
     bytes = authentication(0) +
             message('S', std::string("default_transaction_read_only\0off\0", 34)) + ready();
     CHECK(reports.step(bytes) == Outcome::kFailed);
+}
+
+TEST_CASE("a server newer than the grammar is taken where its version is named", "[server_login]") {
+    CHECK(major_version("15.20 (Debian 15.20-0+deb12u1)") == 15);
+    CHECK(major_version("16.1") == 16);
+    CHECK(major_version("17beta1") == 17);
+    CHECK(major_version("18devel") == 18);
+    CHECK(major_version("9.6.24") == 9);
+    CHECK(major_version("") == 0);
+    CHECK(major_version("devel") == 0);
+    CHECK(major_version("-1") == 0);
+
+    const auto outcome = [](const std::string& version, int named) {
+        auto made = options();
+        made.named_version = named;
+        ServerLogin login(std::move(made));
+        std::string bytes =
+            authentication(0) +
+            message('S', "server_version" + std::string(1, '\0') + version + std::string(1, '\0')) +
+            ready() + data_row(good_state()) + message('C', std::string("SELECT 1\0", 9)) + ready();
+        return login.step(bytes);
+    };
+    CHECK(outcome("15.20", 0) == Outcome::kReady);
+    CHECK(outcome("14.1", 0) == Outcome::kReady);
+    CHECK(outcome("15.20", 16) == Outcome::kReady);
+    CHECK(outcome("16.1", 16) == Outcome::kReady);
+    CHECK(outcome("16.1", 0) == Outcome::kFailed);
+    CHECK(outcome("16.1", 17) == Outcome::kFailed);
+    CHECK(outcome("17beta1", 16) == Outcome::kFailed);
+    CHECK(outcome("newest", 16) == Outcome::kFailed);
+}
+
+TEST_CASE("a setting that does not hold is named", "[server_login]") {
+    auto state = good_state();
+    state.back() = "reporting";
+    ServerLogin login(options());
+    std::string bytes = authentication(0) + ready() + data_row(state);
+    REQUIRE(login.step(bytes) == Outcome::kFailed);
+    CHECK(login.error() == "in a session of the service role, role must be none, and is reporting");
 }
 
 TEST_CASE("the server's error is passed on as cause and SQLSTATE", "[server_login]") {
