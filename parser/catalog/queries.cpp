@@ -238,8 +238,9 @@ ORDER BY 1, 2, 3)"},
     // Relation, what is named, OIDs: what views' definitions and tables' row-security policies
     // name, the casts to json that to_json() of a row finds for its columns by itself, and the
     // functions of users (not of extensions) behind the operator classes of indexes and partition
-    // keys. "folded" is an expression that the planner looks at whenever the relation is read, and in
-    // which it computes what hangs on no column. The server's own views are left out: builtin_rules judges those by name.
+    // keys. "folded" is an expression that the planner looks at whenever the relation is read, and
+    // in which it computes what hangs on no column. The server's own views are left out:
+    // builtin_rules judges those by name.
     //
     // "selected" is an entry of a definition's range tables: the relation, and the columns read of
     // it as the bits of selectedCols; 7 stands for the whole row, and is taken where nothing is
@@ -296,7 +297,8 @@ FROM (SELECT indrelid, indexprs::pg_catalog.text FROM pg_catalog.pg_index
       UNION ALL SELECT stxrelid, pg_catalog.to_jsonb(s) ->> 'stxexprs'  -- unknown before 14
                 FROM pg_catalog.pg_statistic_ext s
      ) AS x (relation, tree)
-WHERE x.relation >= 16384 AND x.tree ~ ':(funcid|opno) (16[3-9]|1[7-9]|[2-9][0-9]|[0-9]{3})[0-9]{3}'
+WHERE x.relation >= 16384
+  AND x.tree ~ ':(funcid|opno) (16[3-9]|1[7-9]|[2-9][0-9]|[0-9]{3,})[0-9]{3}'
 UNION
 SELECT t.oid, 'constant settings', ''
 FROM (SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c

@@ -252,6 +252,16 @@ CREATE TABLE bird.defaulted (id integer DEFAULT bird.touched(1), what text DEFAU
 INSERT INTO bird.defaulted (id, what) VALUES (1, 'x'), (2, 'y');
 CREATE INDEX ON bird.defaulted (bird.lower(what));
 
+-- What the planner computes whenever the table is read, for it hangs on no column.
+CREATE TABLE bird.predicated (id integer, what text);
+CREATE INDEX ON bird.predicated (id) WHERE bird.fits('x'::text) IS NULL;
+CREATE TABLE bird.described (id integer, what text);
+CREATE STATISTICS bird.on_constants ON (id + coalesce(bird.touched(5), 1)), id
+    FROM bird.described;
+CREATE TABLE bird.constrained (id integer, what text, CHECK (bird.fits('x'::text)));
+CREATE TABLE bird.parted_by_constant (id integer, what text)
+    PARTITION BY RANGE ((id + bird.touched(5)));
+
 CREATE VIEW bird.by_function AS SELECT id, bird.touched(name) AS name FROM bird.items;
 CREATE VIEW bird.by_operator AS SELECT id OPERATOR(bird.@@@) 1 AS id FROM bird.items;
 CREATE VIEW bird.by_cast AS SELECT key::text AS key FROM bird.typed;
