@@ -255,6 +255,9 @@ void Query::visit(const Item& item) {
             } else {
                 for (const ListCell& entry : cells(function->functions)) {
                     const auto parts = cells(as<List>(entry.ptr_value));
+                    if (!parts.empty() && !is_a(parts[0].ptr_value, T_FuncCall)) {
+                        unnamed_items_ = true;  // CAST(…), COALESCE(…): FigureColname names it
+                    }
                     if (!parts.empty() && is_a(parts[0].ptr_value, T_FuncCall)) {
                         const auto names = cells(as<FuncCall>(parts[0].ptr_value)->funcname);
                         add_item(string_value(names[names.size() - 1].ptr_value), item);
@@ -273,6 +276,14 @@ void Query::visit(const Item& item) {
         case T_RangeTableFuncCol:
             // The walker leaves the type out.
             push(as<Node>(as<RangeTableFuncCol>(node)->typeName), item);
+            if (const auto* column = as<RangeTableFuncCol>(node);
+                column->typeName != nullptr && column->coldefexpr != nullptr &&
+                operand(column->coldefexpr) != Operand::kLiteral) {
+                const WrittenName name = written_name(column->typeName->names);
+                if (name.valid) {
+                    note_cast(name.object, column->location);
+                }
+            }
             push_children(item);
             return;
         case T_ColumnDef: {
@@ -552,7 +563,7 @@ void Query::grammar_type(Oid type, int location) {
 // Everything in the statement that has this name is a relation with that column.
 bool Query::surely_has_column(std::string_view item, std::string_view column) const {
     const auto named = names_.find(item);
-    return named != names_.end() && !named->second.others &&
+    return !unnamed_items_ && named != names_.end() && !named->second.others &&
            std::all_of(named->second.relations.begin(), named->second.relations.end(),
                        [&](const Relation* r) { return r->column(column) != nullptr; });
 }

@@ -224,6 +224,7 @@ class Query {
     std::set<Oid> types_seen_;
     std::span<const Oid> parameter_types_;
     std::string_view application_prefix_;
+    bool unnamed_items_ = false;                  // in FROM, under a name that is not known here
     bool rows_ = false;                           // ROW(…)
     std::vector<std::string_view> bare_columns_;  // names alone: of columns, or of whole rows
     bool parameters_ = false;                     // of which nobody said the type

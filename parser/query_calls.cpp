@@ -482,6 +482,9 @@ void Query::visit_column(const Node* node) {
                               column->location});
     }
     if (star) {
+        if (!qualifier.empty()) {
+            bare_columns_.push_back(qualifier);  // as an argument it is a row
+        }
         return;
     }
     const std::string_view name = string_value(last);
@@ -641,9 +644,9 @@ bool Query::present(Oid oid, const std::set<Oid>& types) const {
 std::set<Oid> Query::types_there() const {
     std::set<Oid> types = types_of_users_;
     types.insert(types_seen_.begin(), types_seen_.end());
-    // A literal that nothing gives a type, GROUPING(), a number, a condition.
+    // A literal that nothing gives a type, GROUPING(), a number, a condition, system columns.
     types.insert(constant_types_.begin(), constant_types_.end());
-    types.insert({25, 23, 20, 16});
+    types.insert({25, 23, 20, 16, 26, 27, 28, 29});
     for (const RangeItem& item : items_) {
         if (item.relation != nullptr) {
             types.insert(item.relation->row_type);
@@ -655,7 +658,7 @@ std::set<Oid> Query::types_there() const {
     types.insert(parameter_types_.begin(), parameter_types_.end());
     // ROW(…), and the name of a sub-select as a value.
     const bool rows =
-        rows_ || parameters_ ||
+        rows_ || parameters_ || unnamed_items_ ||
         std::any_of(bare_columns_.begin(), bare_columns_.end(), [&](std::string_view name) {
             const auto named = names_.find(name);
             return named != names_.end() && named->second.others;
@@ -664,6 +667,13 @@ std::set<Oid> Query::types_there() const {
         types.insert(kRecordType);
     }
     add_parts(types);
+    // Ranges are put together to multiranges.
+    for (const Type& type : policy_.catalog().types()) {
+        if (type.kind == 'm' && std::any_of(type.parts.begin(), type.parts.end(),
+                                            [&](Oid range) { return types.contains(range); })) {
+            types.insert(type.oid);
+        }
+    }
     return types;
 }
 
@@ -680,7 +690,7 @@ std::optional<std::vector<Oid>> Query::types_of(const Node* expression) const {
         }
         return types;
     }
-    if (!is_a(expression, T_ColumnRef)) {
+    if (!is_a(expression, T_ColumnRef) || unnamed_items_) {
         return std::nullopt;
     }
     const auto fields = cells(as<ColumnRef>(expression)->fields);
@@ -724,6 +734,10 @@ bool Query::becomes(Oid from, Oid to, unsigned depth) const {
         (from == kRecordType && target->kind == 'c')) {
         return true;
     }
+    if (std::find(target->implicit_sources.begin(), target->implicit_sources.end(), from) !=
+        target->implicit_sources.end()) {
+        return true;
+    }
     if (source->kind == 'd') {
         return becomes(source->base, to, depth + 1);
     }
@@ -733,9 +747,7 @@ bool Query::becomes(Oid from, Oid to, unsigned depth) const {
     if (source->element != 0 && target->element != 0) {
         return becomes(source->element, target->element, depth + 1);
     }
-    return std::find(target->implicit_sources.begin(), target->implicit_sources.end(), from) !=
-               target->implicit_sources.end() ||
-           (source->kind == 'c' && target->kind == 'c');
+    return source->kind == 'c' && target->kind == 'c';  // a child's row for its parent's
 }
 
 // What holds only where values of certain types are: judged when all is known that gives values.

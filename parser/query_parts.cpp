@@ -74,6 +74,14 @@ Operand operand(const Node* node) {
         return constant->isnull || nodeTag(&constant->val) == T_String ? Operand::kLiteral
                                                                        : Operand::kTyped;
     }
+    // A literal that is said to be of type unknown is as good as one of which nothing is said.
+    const List* names = is_a(node, T_TypeCast)   ? as<TypeCast>(node)->typeName->names
+                        : is_a(node, T_FuncCall) ? as<FuncCall>(node)->funcname
+                                                 : nullptr;
+    const auto parts = cells(names);
+    if (!parts.empty() && string_value(parts.back().ptr_value) == "unknown") {
+        return Operand::kEither;
+    }
     return is_a(node, T_ParamRef) || is_a(node, T_RowExpr) ? Operand::kEither : Operand::kTyped;
 }
 

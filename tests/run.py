@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Every test of vitrine, in stages; `./dev test` calls this once everything is installed.
 
-    tests/run.py [STAGE …]      stages: unit, tidy, integration, tour, sanitizers, fuzz
+    tests/run.py [STAGE …]      stages: unit, tidy, integration, oracle, tour, sanitizers, fuzz
 
 Prints which stage runs, what came of it and how long it took; the last line is the sum,
 `N passed, N failed`, with `, N skipped` behind it where something was. Exit 0 where something
@@ -25,7 +25,7 @@ sys.path.insert(0, str(REPOSITORY / "demo"))
 from throwaway import Authority, Folder, PostgresServer, SetupError  # noqa: E402
 
 CORES = os.cpu_count() or 2
-STAGES = ("unit", "tidy", "integration", "tour", "sanitizers", "fuzz")
+STAGES = ("unit", "tidy", "integration", "oracle", "tour", "sanitizers", "fuzz")
 
 # What a sanitizer finds ends the program with this, and nothing else does.
 SANITIZER_EXIT = 99
@@ -38,6 +38,10 @@ SANITIZER_ENVIRONMENT = {
 # Under the thread sanitizer, what runs in more than one thread.
 TSAN_UNIT = "^(audit|session):"
 TSAN_TARGETS = ("vitrine", "test_audit", "test_session", "dump_catalog")
+# Many statements that take the same ways through the program: the address sanitizer goes them with
+# the other modules.
+NOT_ON_ASAN = ("test_psql_commands", "test_pg_dump", "test_drivers", "test_extensions",
+               "test_metadata")
 TSAN_INTEGRATION = ("test_login", "test_cancel", "test_expiry", "test_pgbench", "test_operation",
                     "test_extended")
 
@@ -177,6 +181,13 @@ def integration(tally, preset="release", modules=()):
            ["/usr/bin/python3", "tests/integration/run.py", *modules], env)
 
 
+def oracle(tally):
+    if not build("release", "vitrine"):
+        tally.check("build release", False)
+        return
+    script(tally, "oracle", ["/usr/bin/python3", "tests/oracle/regression.py"])
+
+
 def tour(tally):
     if not build("release", "vitrine"):
         tally.check("build release", False)
@@ -197,7 +208,9 @@ def tour(tally):
 def sanitizers(tally):
     say("address and undefined behaviour")
     unit(tally, "asan")
-    integration(tally, "asan")
+    integration(tally, "asan", sorted(
+        m.stem for m in (REPOSITORY / "tests/integration").glob("test_*.py")
+        if m.stem not in NOT_ON_ASAN))
     say("threads")
     unit(tally, "tsan", TSAN_UNIT, TSAN_TARGETS)
     integration(tally, "tsan", TSAN_INTEGRATION)
@@ -301,7 +314,7 @@ def main():
     for stage in arguments.stages:
         if stage not in STAGES:
             parser.error(f"no such stage: {stage}; there are {', '.join(STAGES)}")
-    run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "tour": tour,
+    run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "oracle": oracle, "tour": tour,
                  "sanitizers": sanitizers,
                  "fuzz": lambda t: fuzz(t, arguments.fuzz_seconds, arguments.fuzz_target)}
 

@@ -484,7 +484,7 @@ bool SnapshotBuilder::State::add_definition(Fields fields) {
                 return false;
             }
             add_once(reader.calls_functions, found->second);
-        } else if (what.ends_with("type") || what.ends_with("types")) {
+        } else if (what.ends_with("type") || what.ends_with("types") || what.ends_with("typeid")) {
             add_once(reader.value_types, object);
         } else {
             add_once(reader.calls_functions, object);

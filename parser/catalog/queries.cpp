@@ -40,7 +40,8 @@ namespace {
 #define NAMED_IN(tree)                                                                          \
     "pg_catalog.regexp_matches(" tree "::pg_catalog.text, ':(relid|funcid|aggfnoid|winfnoid"    \
     "|tsmhandler|opno|opnos|eqop|sortop|resulttype|coltypes|funccoltypes|opresulttype|aggtype"    \
-    "|wintype|funcresulttype|vartype) (?:[(]o )?"           \
+    "|wintype|funcresulttype|vartype|consttype|minmaxtype|coalescetype|casetype|array_typeid"     \
+    "|element_typeid|row_typeid|startInRangeFunc|endInRangeFunc) (?:[(]o )?"           \
     "([0-9]+(?: [0-9]+)*)', 'g') AS m"
 
 constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
@@ -79,8 +80,8 @@ LEFT JOIN pg_catalog.pg_type i ON i.oid = d.typelem AND d.typlen = -1 AND d.typs
 WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY d.oid)"},
 
     // What types are made of besides base and element: composite types of their columns, ranges of
-    // their subtype, multiranges of their range, and types with subscripts (point, lseg) of what
-    // those give. pg_range.rngmultitypid is unknown to 12 and 13, so that the range is found by the
+    // their subtype, multiranges of their range, types with subscripts (point, oidvector) of what
+    // those give, and domains of what their CHECK has values of. pg_range.rngmultitypid is unknown to 12 and 13, so that the range is found by the
     // dependency on it.
     {"parts of types", R"(
 SELECT c.reltype, a.atttypid
@@ -90,7 +91,12 @@ WHERE c.relkind = 'c'
 UNION
 SELECT rngtypid, rngsubtype FROM pg_catalog.pg_range
 UNION
-SELECT oid, typelem FROM pg_catalog.pg_type WHERE typelem <> 0 AND typlen <> -1
+SELECT oid, typelem FROM pg_catalog.pg_type
+WHERE typelem <> 0 AND (typlen <> -1 OR typstorage = 'p')
+UNION
+SELECT k.contypid, pg_catalog.regexp_split_to_table(m[2], ' ')::pg_catalog.oid
+FROM pg_catalog.pg_constraint k, )" NAMED_IN("k.conbin") R"(
+WHERE k.contypid >= 16384 AND m[1] ~ 'type(s|id)?$'
 UNION
 SELECT d.objid, d.refobjid
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid AND t.typtype = 'm'
@@ -180,12 +186,15 @@ SELECT u.type, pg_catalog.format('%s', u.function) FROM (
     WHERE a.function >= 16384 AND (a.l = a.r OR s.type >= 16384)
 ) AS u (type, function) WHERE u.function >= 16384
 UNION
-SELECT k.contypid,
-       CASE m[1] WHEN 'funcid' THEN m[2]
-                 ELSE (SELECT pg_catalog.format('%s', o.oprcode::pg_catalog.oid)
-                       FROM pg_catalog.pg_operator o WHERE o.oid = m[2]::pg_catalog.oid) END
+SELECT k.contypid, m[2]
 FROM pg_catalog.pg_constraint k, )" NAMED_IN("k.conbin") R"(
-WHERE k.contypid >= 16384 AND m[1] IN ('funcid', 'opno')
+WHERE k.contypid >= 16384 AND m[1] = 'funcid'
+UNION
+SELECT k.contypid, pg_catalog.format('%s', o.oprcode::pg_catalog.oid)
+FROM pg_catalog.pg_constraint k, )" NAMED_IN("k.conbin") R"(,
+     LATERAL pg_catalog.regexp_split_to_table(m[2], ' ') AS named
+     JOIN pg_catalog.pg_operator o ON o.oid = named::pg_catalog.oid
+WHERE k.contypid >= 16384 AND m[1] IN ('opno', 'opnos', 'eqop', 'sortop')
 ORDER BY 1, 2)"},
 
     // Target, source, function: casts by a user's function that run only where they are written.

@@ -145,14 +145,23 @@ Calls::Needs Calls::needs(const Operator& candidate, const OperatorShape& shape,
             // Two literals are texts wherever an operator takes texts (func_select_candidate).
             return has_builtin(name.name, kTextType, kTextType);
         }
-        // A literal is first taken for what the other operand is (binary_oper_exact).
+        // Beside what is or becomes a text, a literal is a text; beside another type it is first
+        // taken for that type (binary_oper_exact).
         const Oid known = left_literal ? candidate.right : candidate.left;
         const Type* type = policy_.catalog().type(known);
+        if (known == kTextType) {
+            return has_builtin(name.name, kTextType, kTextType);
+        }
         return type != nullptr && has_builtin(name.name, known, known) &&
                std::all_of(type->implicit_sources.begin(), type->implicit_sources.end(),
                            [&](Oid source) { return has_builtin(name.name, source, source); });
     };
     if (!own_come_first()) {
+        // The other operand, if it has a type, must be able to become what is wanted of it.
+        if (left_literal != right_literal && candidate.left != 0) {
+            return std::vector<Need>{left_literal ? Need{candidate.right, 1}
+                                                  : Need{candidate.left, 0}};
+        }
         return std::vector<Need>{};
     }
     if (either.empty()) {
@@ -177,8 +186,14 @@ Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
     bool any_literal = false;
     for (std::size_t i = 0; i < shape.arguments_max && !types.empty(); ++i) {
         const std::size_t at = std::min(i, types.size() - 1);
-        const bool reachable = policy_.type_reachable(types[at]);
-        if (reachable && !is_special(types[at])) {
+        Oid wanted = types[at];
+        if (candidate.arguments_max == UINT16_MAX && at + 1 == types.size() && !shape.variadic) {
+            // VARIADIC, and the arguments are the array's elements.
+            const Type* array = policy_.catalog().type(wanted);
+            wanted = array != nullptr && array->element != 0 ? array->element : wanted;
+        }
+        const bool reachable = policy_.type_reachable(wanted);
+        if (reachable && !is_special(wanted)) {
             continue;
         }
         const Operand operand = i < shape.operands.size() ? shape.operands[i] : Operand::kEither;
@@ -186,12 +201,12 @@ Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
             if (!reachable) {
                 return std::nullopt;
             }
-            needed.push_back({types[at], i});
+            needed.push_back({wanted, i});
             continue;
         }
         any_literal = literal[at] = true;
         if (operand == Operand::kEither && reachable) {
-            either.push_back(types[at]);
+            either.push_back(wanted);
         }
     }
     if (!needed.empty() || !any_literal) {

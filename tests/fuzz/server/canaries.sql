@@ -260,7 +260,7 @@ CREATE STATISTICS bird.on_constants ON (id + coalesce(bird.touched(5), 1)), id
     FROM bird.described;
 CREATE TABLE bird.constrained (id integer, what text, CHECK (bird.fits('x'::text)));
 CREATE TABLE bird.parted_by_constant (id integer, what text)
-    PARTITION BY RANGE ((id + bird.touched(5)));
+    PARTITION BY RANGE ((id + coalesce(bird.touched(5), 1)));
 
 CREATE VIEW bird.by_function AS SELECT id, bird.touched(name) AS name FROM bird.items;
 CREATE VIEW bird.by_operator AS SELECT id OPERATOR(bird.@@@) 1 AS id FROM bird.items;
