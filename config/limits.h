@@ -71,6 +71,9 @@ inline constexpr int kHashMemMultiplierMax = 4;
 inline constexpr int kParallelWorkersMax = 8;
 // Requests that a session has under way at a disk, as one solid state disk takes them well.
 inline constexpr int kIoConcurrencyMax = 256;
+// Relations that are joined in the best order there is: PostgreSQL's default is 8. Measured on 15
+// without geqo, EXPLAIN of 12 takes 0.8 GB and 2 s, and each more three times as much.
+inline constexpr int kJoinCollapseMax = 10;
 
 // Delivering a CancelRequest.
 inline constexpr std::chrono::seconds kCancelMax{2};

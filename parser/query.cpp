@@ -281,7 +281,7 @@ void Query::visit(const Item& item) {
                 operand(column->coldefexpr) != Operand::kLiteral) {
                 const WrittenName name = written_name(column->typeName->names);
                 if (name.valid) {
-                    note_cast(name.object, column->location);
+                    note_cast(name.object, column->coldefexpr, column->location);
                 }
             }
             push_children(item);
@@ -304,8 +304,14 @@ void Query::visit(const Item& item) {
             if (join->join_using_alias != nullptr) {
                 add_item(join->join_using_alias->aliasname, item);
             }
-            if (join->usingClause != nullptr || join->isNatural) {
-                judge_operator({{}, "="}, kAnyOperands, -1);
+            constexpr OperatorShape kColumns{false, Operand::kTyped, Operand::kTyped};
+            for (const ListCell& column : cells(join->usingClause)) {
+                using_column_ = string_value(column.ptr_value);
+                judge_operator({{}, "="}, kColumns, -1);
+                using_column_ = {};
+            }
+            if (join->isNatural) {
+                judge_operator({{}, "="}, kColumns, -1);
             }
             push_children(item);
             return;
@@ -332,8 +338,14 @@ void Query::visit(const Item& item) {
             return;
         }
         case T_CaseExpr:
-            if (as<CaseExpr>(node)->arg != nullptr) {
-                judge_operator({{}, "="}, kAnyOperands, as<CaseExpr>(node)->location);
+            if (const auto* choice = as<CaseExpr>(node); choice->arg != nullptr) {
+                for (const ListCell& cell : cells(choice->args)) {
+                    const auto* when = as<CaseWhen>(cell.ptr_value);
+                    const auto* value = reinterpret_cast<const Node*>(when->expr);
+                    const auto* arg = reinterpret_cast<const Node*>(choice->arg);
+                    judge_operator({{}, "="}, {false, operand(arg), operand(value)},
+                                   choice->location, {arg, value});
+                }
             }
             push_children(item);
             return;
@@ -366,10 +378,12 @@ void Query::visit(const Item& item) {
             if (is_a(cast->arg, T_ParamRef) && cast->location < 0) {
                 refuse(parser_extension(cast->arg), as<ParamRef>(cast->arg)->location);
             }
-            if (operand(cast->arg) != Operand::kLiteral) {
+            // A parameter that nobody declared is of the type that it is cast to.
+            const bool undeclared = is_a(cast->arg, T_ParamRef) && !types_of(cast->arg);
+            if (operand(cast->arg) != Operand::kLiteral && !undeclared) {
                 const WrittenName name = written_name(cast->typeName->names);
                 if (name.valid) {
-                    note_cast(name.object, cast->location);
+                    note_cast(name.object, cast->arg, cast->location);
                 }
             }
             push_children(item);
@@ -503,8 +517,10 @@ void Query::add_item(std::string_view name, const Item& item) {
 
 void Query::finish() {
     // Conditions, and literals that nothing gave a type, are everywhere.
-    grammar_type(16, -1);
-    grammar_type(25, -1);
+    if (selects_ > 0) {
+        grammar_type(16, -1);
+        grammar_type(25, -1);
+    }
     collect_names();
     finish_qualified();
     finish_attributes();

@@ -157,12 +157,14 @@ class Query {
     void judge_operator(const ObjectName& name, const OperatorShape& shape, int location,
                         std::array<const Node*, 2> operands = {});
     // A cast that was written, of a value that is not a literal.
-    void note_cast(const ObjectName& name, int location);
+    void note_cast(const ObjectName& name, const Node* value, int location);
     void finish_casts();
     void finish_conditional();
     [[nodiscard]] std::set<Oid> types_there() const;
     // The types that an expression may have; nullopt: not known.
     [[nodiscard]] std::optional<std::vector<Oid>> types_of(const Node* expression) const;
+    [[nodiscard]] std::optional<std::vector<Oid>> types_of_column(std::string_view qualifier,
+                                                                  std::string_view column) const;
     // May a value of one type stand where the other is wanted, without a cast being written?
     [[nodiscard]] bool becomes(Oid from, Oid to, unsigned depth = 0) const;
     [[nodiscard]] bool is_void_parameter(const Node* node) const;
@@ -211,14 +213,17 @@ class Query {
     // Where users made casts: those that are written here, and all types that values may have.
     struct CastHere {
         const Type* target;
+        const Node* value;  // nullptr: not known
         int location;
     };
     struct LocatedConditional {
         Conditional conditional;
         std::array<const Node*, 2> operands;  // the first two; nullptr: not known
+        std::string_view using_column;        // of both, in JOIN … USING
         int location;
     };
     std::vector<LocatedConditional> conditional_;
+    std::string_view using_column_;
     std::set<Oid> types_of_users_;  // that were named, or that a function of theirs gives
     std::vector<CastHere> casts_;
     std::set<Oid> types_seen_;

@@ -91,7 +91,7 @@ void Query::judge_operator(const ObjectName& name, const OperatorShape& shape, i
         return;
     }
     for (Conditional& each : found) {
-        conditional_.push_back({std::move(each), operands, location});
+        conditional_.push_back({std::move(each), operands, using_column_, location});
     }
 }
 
@@ -129,15 +129,22 @@ void Query::visit_operator(const Node* node) {
             }
             OperatorShape shape = kAnyOperands;
             shape.prefix = expression->lexpr == nullptr;
-            if (expression->kind == AEXPR_OP) {
-                shape.left = operand(expression->lexpr);
-                shape.right = operand(expression->rexpr);
+            std::array<const Node*, 2> operands{};
+            shape.left = operand(expression->lexpr);
+            operands[0] = expression->lexpr;
+            if (expression->kind != AEXPR_OP_ANY && expression->kind != AEXPR_OP_ALL) {
+                if (is_a(expression->rexpr, T_List)) {  // IN (…)
+                    const auto list = cells(as<List>(expression->rexpr));
+                    const bool literals = std::all_of(list.begin(), list.end(), [](const auto& c) {
+                        return operand(syntax::node(c)) == Operand::kLiteral;
+                    });
+                    shape.right = literals ? Operand::kLiteral : Operand::kEither;
+                } else {
+                    shape.right = operand(expression->rexpr);
+                    operands[1] = expression->rexpr;
+                }
             }
-            judge_operator(name.object, shape, location,
-                           expression->kind == AEXPR_OP
-                               ? std::array{static_cast<const Node*>(expression->lexpr),
-                                            static_cast<const Node*>(expression->rexpr)}
-                               : std::array<const Node*, 2>{});
+            judge_operator(name.object, shape, location, operands);
             return;
         }
     }
@@ -208,12 +215,10 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
     shape.arguments_max =
         arguments.size() + (call->agg_within_group ? cells(call->agg_order).size() : 0);
     shape.variadic = call->func_variadic;
-    if (!call->agg_within_group) {
+    shape.named = std::any_of(arguments.begin(), arguments.end(),
+                              [](const Node* argument) { return is_a(argument, T_NamedArgExpr); });
+    if (!call->agg_within_group && !shape.named) {
         for (const Node* argument : arguments) {
-            if (is_a(argument, T_NamedArgExpr)) {
-                shape.operands.clear();  // in no known order
-                break;
-            }
             shape.operands.push_back(operand(argument));
         }
     }
@@ -237,11 +242,11 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
                         operands.begin());
         }
         for (Conditional& each : finding.conditional) {
-            conditional_.push_back({std::move(each), operands, call->location});
+            conditional_.push_back({std::move(each), operands, {}, call->location});
         }
     }
     if (shape.plain_single && operand(arguments[0]) != Operand::kLiteral) {
-        note_cast(name.object, call->location);
+        note_cast(name.object, arguments[0], call->location);
     }
     if (finding.by_argument != nullptr) {
         judge_setting_call(call, *finding.by_argument);
@@ -492,6 +497,11 @@ void Query::visit_column(const Node* node) {
         bare_columns_.push_back(name);
     }
     if (is_system_column(name)) {
+        grammar_type(name == "tableoid"                 ? 26
+                     : name == "ctid"                   ? 27
+                     : name == "xmin" || name == "xmax" ? 28
+                                                        : 29,
+                     column->location);
         system_columns_.push_back({qualifier, name, column->location});
     }
     if (qualifier_parts >= 1) {
@@ -529,7 +539,7 @@ void Query::finish_attributes() {
             continue;
         }
         if (!surely_has_column(attribute.qualifier, attribute.name)) {
-            note_cast({{}, attribute.name}, attribute.location);
+            note_cast({{}, attribute.name}, nullptr, attribute.location);
         }
         if (policy_.catalog().functions(attribute.name).empty() &&
             policy_.catalog().types(attribute.name).empty()) {
@@ -569,18 +579,18 @@ void Query::assign(const List* values) {
         }
         for (const Type& type : policy_.catalog().types()) {
             if (!type.written_casts.empty()) {
-                casts_.push_back({&type, -1});
+                casts_.push_back({&type, syntax::node(cell), -1});
             }
         }
     }
 }
 
-void Query::note_cast(const ObjectName& name, int location) {
+void Query::note_cast(const ObjectName& name, const Node* value, int location) {
     if (!policy_.refuses_written_casts()) {
         return;
     }
     for (const Type* target : calls_.types(name)) {
-        casts_.push_back({target, location});
+        casts_.push_back({target, value, location});
     }
 }
 
@@ -626,7 +636,9 @@ bool Query::present(Oid oid, const std::set<Oid>& types) const {
             return true;
         }
         // A row without a type becomes any composite type; what has an implicit cast becomes this.
+        const Relation* row = policy_.catalog().relation(type->relation);
         if ((type->kind == 'c' && types.contains(kRecordType)) || type->kind == 'p' ||
+            (row != nullptr && !row->children.empty()) ||  // a child's row is one of its parent's
             std::any_of(type->implicit_sources.begin(), type->implicit_sources.end(), there)) {
             return true;
         }
@@ -646,7 +658,10 @@ std::set<Oid> Query::types_there() const {
     types.insert(types_seen_.begin(), types_seen_.end());
     // A literal that nothing gives a type, GROUPING(), a number, a condition, system columns.
     types.insert(constant_types_.begin(), constant_types_.end());
-    types.insert({25, 23, 20, 16, 26, 27, 28, 29});
+    types.insert({25, 23, 20, 16});
+    if (!system_columns_.empty()) {
+        types.insert({26, 27, 28, 29});
+    }
     for (const RangeItem& item : items_) {
         if (item.relation != nullptr) {
             types.insert(item.relation->row_type);
@@ -690,6 +705,28 @@ std::optional<std::vector<Oid>> Query::types_of(const Node* expression) const {
         }
         return types;
     }
+    if (is_a(expression, T_ParamRef)) {
+        const int number = as<ParamRef>(expression)->number;
+        const auto at = static_cast<std::size_t>(number) - 1;
+        if (number < 1 || at >= parameter_types_.size() || parameter_types_[at] == 0) {
+            return std::nullopt;
+        }
+        return std::vector<Oid>{parameter_types_[at]};
+    }
+    if (is_a(expression, T_A_Const)) {
+        switch (nodeTag(&as<A_Const>(expression)->val)) {
+            case T_Integer:
+                return std::vector<Oid>{23};
+            case T_Float:  // or bigint, where it is an integer that long
+                return std::vector<Oid>{1700, 20};
+            case T_Boolean:
+                return std::vector<Oid>{16};
+            case T_BitString:
+                return std::vector<Oid>{1560};
+            default:
+                return std::nullopt;
+        }
+    }
     if (!is_a(expression, T_ColumnRef) || unnamed_items_) {
         return std::nullopt;
     }
@@ -698,22 +735,28 @@ std::optional<std::vector<Oid>> Query::types_of(const Node* expression) const {
         !is_a(fields[0].ptr_value, T_String)) {
         return std::nullopt;
     }
-    const std::string_view column = string_value(fields.back().ptr_value);
-    const bool qualified = fields.size() == 2;
-    // All that the name can mean, wherever in the statement it stands.
+    return types_of_column(fields.size() == 2 ? string_value(fields[0].ptr_value) : "",
+                           string_value(fields.back().ptr_value));
+}
+
+// All that the name of a column can mean, wherever in the statement it stands.
+std::optional<std::vector<Oid>> Query::types_of_column(std::string_view qualifier,
+                                                       std::string_view column) const {
     std::vector<Oid> types;
     for (const RangeItem& item : items_) {
-        if (qualified && item.name != string_value(fields[0].ptr_value)) {
+        if (!qualifier.empty() && item.name != qualifier) {
             continue;
         }
         if (item.relation == nullptr || item.renamed_columns) {
             return std::nullopt;
         }
-        if (!qualified && item.name == column) {
+        if (qualifier.empty() && item.name == column) {
             types.push_back(item.relation->row_type);
         }
         if (const Column* found = item.relation->column(column)) {
             types.push_back(found->type);
+        } else if (!qualifier.empty()) {
+            return std::nullopt;  // a function in the notation of an attribute
         }
     }
     // Not a column that is known: an attribute that is a function, or a system column.
@@ -761,7 +804,10 @@ void Query::finish_conditional() {
         const auto met = [&](const Need& need) {
             const Node* operand =
                 need.operand < each.operands.size() ? each.operands[need.operand] : nullptr;
-            if (const auto known = types_of(operand)) {
+            const auto known = each.using_column.empty() || unnamed_items_
+                                   ? types_of(operand)
+                                   : types_of_column({}, each.using_column);
+            if (known) {
                 return std::any_of(known->begin(), known->end(),
                                    [&](Oid type) { return becomes(type, need.type); });
             }
@@ -780,9 +826,20 @@ void Query::finish_casts() {
         return;
     }
     const CatalogSnapshot& catalog = policy_.catalog();
-    const std::set<Oid> types = types_there();
+    const std::set<Oid> all = types_there();
     for (const CastHere& cast : casts_) {
+        const auto known = types_of(cast.value);
+        std::set<Oid> types = all;
+        if (known) {
+            types = {known->begin(), known->end()};
+            add_parts(types);
+        }
         std::set<Oid> targets{cast.target->oid};
+        for (const Type& array : policy_.catalog().types()) {
+            if (array.element == cast.target->oid) {
+                targets.insert(array.oid);  // which name[] is written for
+            }
+        }
         add_parts(targets);
         for (const Oid oid : targets) {
             const Type* target = catalog.type(oid);
@@ -795,7 +852,7 @@ void Query::finish_casts() {
                     source != nullptr && source->element != 0 ? source->element : written.source;
                 const Function* function = catalog.function(written.function);
                 std::string why = "it is not in the catalog";
-                if ((!parameters_ && !types.contains(value)) ||
+                if (((known || !parameters_) && !types.contains(value)) ||
                     (function != nullptr && policy_.function_allowed(*function, &why))) {
                     continue;
                 }

@@ -78,7 +78,8 @@ Operand operand(const Node* node) {
     const List* names = is_a(node, T_TypeCast)   ? as<TypeCast>(node)->typeName->names
                         : is_a(node, T_FuncCall) ? as<FuncCall>(node)->funcname
                                                  : nullptr;
-    const auto parts = cells(names);
+    const auto parts =
+        is_a(node, T_A_Indirection) ? cells(as<A_Indirection>(node)->indirection) : cells(names);
     if (!parts.empty() && string_value(parts.back().ptr_value) == "unknown") {
         return Operand::kEither;
     }

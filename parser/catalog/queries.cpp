@@ -81,8 +81,8 @@ WHERE n.nspname !~ '^pg_(toast|temp_)' ORDER BY d.oid)"},
 
     // What types are made of besides base and element: composite types of their columns, ranges of
     // their subtype, multiranges of their range, types with subscripts (point, oidvector) of what
-    // those give, and domains of what their CHECK has values of. pg_range.rngmultitypid is unknown to 12 and 13, so that the range is found by the
-    // dependency on it.
+    // those give, and domains of what their CHECK has values of. pg_range.rngmultitypid is unknown
+    // to 12 and 13, and is asked for by a way that does not mind.
     {"parts of types", R"(
 SELECT c.reltype, a.atttypid
 FROM pg_catalog.pg_class c
@@ -98,10 +98,8 @@ SELECT k.contypid, pg_catalog.regexp_split_to_table(m[2], ' ')::pg_catalog.oid
 FROM pg_catalog.pg_constraint k, )" NAMED_IN("k.conbin") R"(
 WHERE k.contypid >= 16384 AND m[1] ~ 'type(s|id)?$'
 UNION
-SELECT d.objid, d.refobjid
-FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.objid AND t.typtype = 'm'
-WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
-  AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+SELECT (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::pg_catalog.oid, r.rngtypid
+FROM pg_catalog.pg_range r WHERE pg_catalog.to_jsonb(r) ->> 'rngmultitypid' IS NOT NULL
 ORDER BY 1, 2)"},
 
     {"enum labels", R"(
@@ -157,11 +155,13 @@ SELECT u.type, pg_catalog.format('%s', u.function) FROM (
     UNION
     SELECT castsource, castfunc FROM pg_catalog.pg_cast
     WHERE castcontext = 'i' AND (castsource >= 16384 OR casttarget < 16384)
-       OR castcontext = 'a' AND casttarget IN (16, 20, 21, 23, 25, 142, 700, 701)
+       OR castcontext = 'a' AND casttarget IN (16, 20, 23, 25, 142, 700, 701)
        OR castsource >= 16384 AND casttarget = 114
     UNION
-    SELECT casttarget, castfunc FROM pg_catalog.pg_cast
-    WHERE castcontext = 'i' AND castsource < 16384
+    SELECT c.casttarget, c.castfunc FROM pg_catalog.pg_cast c
+    JOIN pg_catalog.pg_type s ON s.oid = c.castsource
+    WHERE c.castcontext = 'i' AND c.castsource < 16384
+      AND (c.casttarget >= 16384 OR s.typelem <> 0 AND s.typlen = -1)  -- arrays are built unnamed
     UNION
     SELECT g.rngtypid, a.function
     FROM pg_catalog.pg_range g JOIN pg_catalog.pg_opclass k ON k.oid = g.rngsubopc

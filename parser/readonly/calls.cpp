@@ -107,13 +107,20 @@ bool Calls::is_special(Oid oid) const {
 Calls::Needs Calls::needs(const Operator& candidate, const OperatorShape& shape,
                           const ObjectName& name) const {
     std::vector<Need> needed;
+    std::vector<Need> beside;  // of operands that may have what is wanted in any statement
     std::vector<Oid> either;
     bool left_literal = false;
     bool right_literal = false;
     bool possible = true;
     const auto look = [&](Oid type, std::size_t at, Operand operand, bool& literal) {
         const bool reachable = policy_.type_reachable(type);
-        if (type == 0 || (reachable && !is_special(type))) {
+        if (type == 0) {
+            return;
+        }
+        if (reachable && !is_special(type)) {
+            if (operand == Operand::kTyped) {
+                beside.push_back({type, at});
+            }
             return;
         }
         if (operand == Operand::kTyped) {
@@ -131,7 +138,11 @@ Calls::Needs Calls::needs(const Operator& candidate, const OperatorShape& shape,
     if (!possible) {
         return std::nullopt;
     }
-    if (!needed.empty() || (!left_literal && !right_literal)) {
+    if (!left_literal && !right_literal && needed.empty()) {
+        return needed;
+    }
+    if (!needed.empty()) {
+        needed.insert(needed.end(), beside.begin(), beside.end());
         return needed;
     }
     const auto own_come_first = [&] {
@@ -157,18 +168,15 @@ Calls::Needs Calls::needs(const Operator& candidate, const OperatorShape& shape,
                            [&](Oid source) { return has_builtin(name.name, source, source); });
     };
     if (!own_come_first()) {
-        // The other operand, if it has a type, must be able to become what is wanted of it.
-        if (left_literal != right_literal && candidate.left != 0) {
-            return std::vector<Need>{left_literal ? Need{candidate.right, 1}
-                                                  : Need{candidate.left, 0}};
-        }
-        return std::vector<Need>{};
+        return beside;
     }
     if (either.empty()) {
         return std::nullopt;
     }
-    return either.front() == either.back() ? std::vector<Need>{{either.front()}}
-                                           : std::vector<Need>{};
+    if (either.front() == either.back()) {
+        beside.push_back({either.front()});
+    }
+    return beside;
 }
 
 // A type that competes with text for literals.
@@ -179,8 +187,12 @@ bool Calls::literal_may_become(Oid oid) const {
 
 Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
                           const ObjectName& name) const {
+    if (shape.named) {
+        return std::vector<Need>{};
+    }
     const auto& types = candidate.argument_type_oids;
     std::vector<Need> needed;
+    std::vector<Need> beside;  // of arguments that may have what is wanted in any statement
     std::vector<Oid> either;
     std::vector<bool> literal(types.size());
     bool any_literal = false;
@@ -193,10 +205,13 @@ Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
             wanted = array != nullptr && array->element != 0 ? array->element : wanted;
         }
         const bool reachable = policy_.type_reachable(wanted);
+        const Operand operand = i < shape.operands.size() ? shape.operands[i] : Operand::kEither;
         if (reachable && !is_special(wanted)) {
+            if (operand == Operand::kTyped) {
+                beside.push_back({wanted, i});
+            }
             continue;
         }
-        const Operand operand = i < shape.operands.size() ? shape.operands[i] : Operand::kEither;
         if (operand == Operand::kTyped) {
             if (!reachable) {
                 return std::nullopt;
@@ -209,7 +224,11 @@ Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
             either.push_back(wanted);
         }
     }
-    if (!needed.empty() || !any_literal) {
+    if (!any_literal && needed.empty()) {
+        return needed;
+    }
+    if (!needed.empty()) {
+        needed.insert(needed.end(), beside.begin(), beside.end());
         return needed;
     }
     const auto all = policy_.catalog().functions(name.name);
@@ -231,14 +250,17 @@ Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
     if ((name.qualified() && name.schema != "pg_catalog") || shape.variadic ||
         path_.place("pg_catalog") == SearchPath::kUnreachable ||
         std::none_of(all.begin(), all.end(), comes_first)) {
-        return std::vector<Need>{};
+        return beside;
     }
     if (either.empty()) {
         return std::nullopt;
     }
     const bool alike =
         std::all_of(either.begin(), either.end(), [&](Oid type) { return type == either.front(); });
-    return alike ? std::vector<Need>{{either.front()}} : std::vector<Need>{};
+    if (alike) {
+        beside.push_back({either.front()});
+    }
+    return beside;
 }
 
 std::optional<Objection> Calls::result(const Function& function) const {
@@ -288,9 +310,10 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
         if (!accepts(*candidate, shape)) {
             continue;
         }
-        const bool hidden = std::any_of(all.begin(), all.end(), [&](const Function* other) {
-            return other != candidate && place(*other) < at && hides(*other, *candidate);
-        });
+        const bool hidden =
+            !shape.named && std::any_of(all.begin(), all.end(), [&](const Function* other) {
+                return other != candidate && place(*other) < at && hides(*other, *candidate);
+            });
         if (hidden) {
             continue;
         }
@@ -590,7 +613,7 @@ std::optional<Objection> Calls::sampling_method(const ObjectName& name) const {
 }
 
 std::optional<Objection> Calls::attribute(std::string_view name) const {
-    const CallShape one{1, 1, true, false, {Operand::kTyped}};
+    const CallShape one{1, 1, true, false, false, {Operand::kTyped}};
     for (const Function* candidate : policy_.catalog().functions(name)) {
         if (path_.place(candidate->schema) == SearchPath::kUnreachable ||
             !accepts(*candidate, one) || !needs(*candidate, one, {{}, name})) {

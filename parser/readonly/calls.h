@@ -39,6 +39,9 @@ struct CallShape {
     bool plain_single = false;
     // VARIADIC was written: an array stands for any number of arguments.
     bool variadic = false;
+    // Some argument has its name before it: only functions with such parameters fit, whatever else
+    // would hide them (MatchNamedCall), and the order is not known.
+    bool named = false;
     // What is known of the arguments' types, in their order; those behind the end: kEither.
     std::vector<Operand> operands;
 };

@@ -30,10 +30,10 @@ constexpr Group kGroups[] = {
      "enable_parallel_append enable_parallel_hash enable_partition_pruning "
      "enable_partitionwise_aggregate enable_partitionwise_join "
      "enable_presorted_aggregate enable_self_join_elimination enable_seqscan enable_sort "
-     "enable_tidscan from_collapse_limit geqo geqo_effort geqo_generations "
+     "enable_tidscan geqo geqo_effort geqo_generations "
      "geqo_pool_size geqo_seed geqo_selection_bias geqo_threshold jit jit_above_cost "
      "jit_expressions jit_inline_above_cost jit_optimize_above_cost jit_tuple_deforming "
-     "join_collapse_limit min_parallel_index_scan_size min_parallel_table_scan_size "
+     "min_parallel_index_scan_size min_parallel_table_scan_size "
      "parallel_leader_participation parallel_setup_cost parallel_tuple_cost "
      "plan_cache_mode random_page_cost recursive_worktable_factor seq_page_cost "
      "synchronize_seqscans"},
@@ -84,6 +84,9 @@ constexpr Group kGroups[] = {
      "max_parallel_workers max_parallel_workers_per_gather"},
     {SettingCheck::kRequests, "one session must not take the server's disks",
      "effective_io_concurrency maintenance_io_concurrency"},
+
+    {SettingCheck::kJoins, "planning takes memory that trebles with every relation",
+     "from_collapse_limit join_collapse_limit"},
 
     {SettingCheck::kNever, "the session's role is the one that vitrine reads with",
      "is_superuser session_authorization"},
@@ -254,6 +257,8 @@ std::string values_in_words(SettingCheck check) {
             return "at most " + std::to_string(limits::kParallelWorkersMax);
         case SettingCheck::kRequests:
             return "at most " + std::to_string(limits::kIoConcurrencyMax);
+        case SettingCheck::kJoins:
+            return "at most " + std::to_string(limits::kJoinCollapseMax);
         case SettingCheck::kAny:
         case SettingCheck::kTimeout:
         case SettingCheck::kNever:
@@ -282,6 +287,7 @@ SettingVerdict verdict_of(SettingCheck check) {
         case SettingCheck::kMultiplier:
         case SettingCheck::kWorkers:
         case SettingCheck::kRequests:
+        case SettingCheck::kJoins:
             break;
     }
     return SettingVerdict::kLimited;

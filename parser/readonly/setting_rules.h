@@ -26,6 +26,7 @@ enum class SettingCheck : std::uint8_t {
     kMultiplier,  // up to limits::kHashMemMultiplierMax
     kWorkers,     // up to limits::kParallelWorkersMax
     kRequests,    // up to limits::kIoConcurrencyMax
+    kJoins,       // up to limits::kJoinCollapseMax
     kNever,
 };
 

@@ -239,6 +239,8 @@ bool takes(SettingCheck check, std::span<const std::string> values) {
             return within(plain_number(value, true), limits::kParallelWorkersMax);
         case SettingCheck::kRequests:
             return within(plain_number(value, true), limits::kIoConcurrencyMax);
+        case SettingCheck::kJoins:
+            return within(plain_number(value, true), limits::kJoinCollapseMax);
         case SettingCheck::kTimeout:
             // As long as the policy has none of its own, any; this is where it is held against
             // that.
@@ -307,6 +309,7 @@ std::optional<SettingObjection> judge_set(std::string_view name,
         case SettingCheck::kMultiplier:
         case SettingCheck::kWorkers:
         case SettingCheck::kRequests:
+        case SettingCheck::kJoins:
         case SettingCheck::kAny:
         case SettingCheck::kTimeout:
             break;
