@@ -1,0 +1,211 @@
+// What the judge costs, and what of it is the parse. bench/README.md has the method.
+//
+//     bench_judge [--benchmark_…]    times, by Google Benchmark
+//     bench_judge --rounds N         each case N times under measured_rounds(), once after one
+//     round
+//                                    to warm up: for callgrind to count instructions in
+//
+// VITRINE_BENCH_CATALOG names what bench_catalog wrote of a database with bench/schema.sql in it.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/patterns.h"
+#include "parser/judge.h"
+#include "parser/syntax/parse_tree.h"
+#include "tests/parser/fixture_catalog.h"
+
+namespace vitrine::parser {
+namespace {
+
+struct Case {
+    std::string name;
+    std::string sql;
+    SessionContext session;
+};
+
+SessionContext session(Protocol protocol) {
+    SessionContext context;
+    context.search_path = {"pg_catalog", "public", "shop"};
+    context.protocol = protocol;
+    return context;
+}
+
+std::string long_list() {
+    std::string sql = "SELECT count(*) FROM pgbench_accounts WHERE aid IN (1";
+    for (int number = 100000; sql.size() < 100'000; number += 7) {
+        sql += ", " + std::to_string(number);
+    }
+    return sql + ")";
+}
+
+const std::vector<Case>& cases() {
+    static const std::vector<Case> kCases{
+        {"pgbench", "SELECT abalance FROM pgbench_accounts WHERE aid = 123456;",
+         session(Protocol::kSimple)},
+        {"pgbench_extended", "SELECT abalance FROM pgbench_accounts WHERE aid = $1;",
+         session(Protocol::kExtended)},
+        {"report", R"(SELECT co.name AS country,
+       date_trunc('month', o.placed_at)::date AS month,
+       count(DISTINCT o.id) AS orders,
+       sum(l.price * l.quantity * (1 - l.discount)) AS revenue,
+       avg(o.total)::numeric(12, 2) AS basket,
+       sum(CASE WHEN l.shipped_on > o.placed_at::date + 14 THEN 1 ELSE 0 END) AS late,
+       round(100.0 * sum(CASE WHEN o.status = 'returned' THEN 1 ELSE 0 END) / count(*), 1) AS share
+FROM shop.orders o
+JOIN shop.order_lines l ON l.order_id = o.id
+JOIN shop.stores s ON s.id = o.store_id
+JOIN shop.countries co ON co.id = s.country_id
+JOIN shop.regions r ON r.id = co.region_id
+WHERE r.name = 'EUROPE' AND o.placed_at >= date '2025-01-01'
+  AND o.placed_at < date '2025-01-01' + interval '1 year' AND o.status <> 'cancelled'
+GROUP BY co.name, date_trunc('month', o.placed_at)::date
+HAVING sum(l.price * l.quantity) > 1000
+ORDER BY revenue DESC, month)",
+         session(Protocol::kSimple)},
+        {"masked", R"(SELECT p.name, p.email, c.number, t.body
+FROM shop.people p
+JOIN shop.cards c ON c.person_id = p.id
+LEFT JOIN shop.tickets t ON t.person_id = p.id AND t.opened_at > now() - interval '30 days'
+WHERE p.born_on < date '1990-01-01'
+ORDER BY p.name LIMIT 50)",
+         session(Protocol::kSimple)},
+        {"catalog", R"(SELECT n.nspname AS "Schema", c.relname AS "Name",
+       CASE c.relkind WHEN 'r' THEN 'table' WHEN 'v' THEN 'view' WHEN 'p' THEN 'partitioned' END,
+       pg_catalog.pg_get_userbyid(c.relowner) AS "Owner",
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS "Type",
+       (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+        WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) AS "Default"
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname OPERATOR(pg_catalog.~) '^(orders)$' COLLATE pg_catalog.default
+  AND a.attnum > 0 AND NOT a.attisdropped AND pg_catalog.pg_table_is_visible(c.oid)
+ORDER BY 1, 2, a.attnum)",
+         session(Protocol::kSimple)},
+        {"list_100kB", long_list(), session(Protocol::kSimple)},
+    };
+    return kCases;
+}
+
+config::MaskRule rule(const std::vector<std::string_view>& columns, config::Mask mask) {
+    config::MaskRule made;
+    made.name = "bench";
+    made.mask = std::move(mask);
+    for (const std::string_view text : columns) {
+        config::ColumnPattern pattern;
+        pattern.text = text;
+        const config::PatternParts parts = config::parse_pattern(text, 3, "schema.table.column");
+        for (std::size_t i = 0; i < pattern.parts.size(); ++i) {
+            pattern.parts[i] = parts.parts.at(i);
+        }
+        made.columns.push_back(std::move(pattern));
+    }
+    return made;
+}
+
+std::shared_ptr<const Policy> load_policy() {
+    const char* path = std::getenv("VITRINE_BENCH_CATALOG");
+    std::ifstream file(path == nullptr ? "" : path);
+    if (!file) {
+        std::cerr << "VITRINE_BENCH_CATALOG must name what bench_catalog wrote\n";
+        std::exit(2);
+    }
+    config::Mask email;
+    email.kind = config::MaskKind::kEmail;
+    config::Mask last_four;
+    last_four.kind = config::MaskKind::kPartial;
+    last_four.keep_end = 4;
+    config::Mask removed;
+    removed.kind = config::MaskKind::kConstant;
+    removed.constant = "[removed]";
+    config::MaskingRules rules;
+    rules.rules = {
+        rule({"shop.people.email", "shop.customers.email"}, email),
+        rule({"shop.people.phone", "shop.customers.phone", "shop.cards.number"}, last_four),
+        rule({"shop.cards.holder", "shop.tickets.body"}, removed),
+    };
+    return compile_policy(test::read_catalog(file), rules, {}, {});
+}
+
+const Policy& policy() {
+    static const std::shared_ptr<const Policy> kPolicy = load_policy();
+    return *kPolicy;
+}
+
+// What judge() cannot do without.
+void parse(const Case& measured) {
+    const syntax::ParseTree tree(measured.sql);
+    benchmark::DoNotOptimize(tree.statements());
+}
+
+void judge_whole(const Case& measured) {
+    const Judgement judgement = judge(measured.sql, policy(), measured.session);
+    benchmark::DoNotOptimize(judgement.statements.data());
+}
+
+using Measured = void (*)(const Case&);
+
+void time_rounds(benchmark::State& state, Measured run, const Case& measured) {
+    for (auto _ : state) {
+        run(measured);
+    }
+}
+
+// A refused statement would be measured at something else.
+bool all_are_allowed() {
+    for (const Case& measured : cases()) {
+        const Judgement judgement = judge(measured.sql, policy(), measured.session);
+        if (!judgement.allowed()) {
+            const Refusal& refusal = *judgement.statements[judgement.first_refused()].refusal;
+            std::cerr << measured.name << " is refused: " << refusal.message << '\n';
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+}  // namespace vitrine::parser
+
+// A name that callgrind can be told, and a call that stays one.
+extern "C" [[gnu::noinline]] void measured_rounds(vitrine::parser::Measured run,
+                                                  const vitrine::parser::Case& measured,
+                                                  std::size_t rounds);
+void measured_rounds(vitrine::parser::Measured run, const vitrine::parser::Case& measured,
+                     std::size_t rounds) {
+    for (std::size_t round = 0; round < rounds; ++round) {
+        run(measured);
+    }
+}
+
+int main(int argc, char** argv) {
+    using namespace vitrine::parser;
+    if (!all_are_allowed()) {
+        return 1;
+    }
+    if (argc == 3 && std::string_view(argv[1]) == "--rounds") {
+        for (const Case& measured : cases()) {
+            for (const Measured run : {&parse, &judge_whole}) {
+                run(measured);
+                measured_rounds(run, measured, std::stoul(argv[2]));
+            }
+        }
+        return 0;
+    }
+    for (const Case& measured : cases()) {
+        benchmark::RegisterBenchmark(("parse/" + measured.name).c_str(), time_rounds, &parse,
+                                     measured);
+        benchmark::RegisterBenchmark(("judge/" + measured.name).c_str(), time_rounds, &judge_whole,
+                                     measured);
+    }
+    benchmark::Initialize(&argc, argv);
+    benchmark::RunSpecifiedBenchmarks();
+    return 0;
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+"""The benchmarks; `./dev bench` calls this once everything is built into build/bench.
+
+    bench/run.py judge [--repetitions N] [--rounds N] [--keep-catalog FILE]
+
+judge: what parsing costs, what judging costs, and the difference, on bench/schema.sql. Times are
+CPU time, medians over repetitions that are interleaved at random; instructions are counted by
+callgrind where valgrind is there, and do not depend on what else the machine does.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROGRAMS = REPOSITORY / "build/bench/bench"
+sys.path.insert(0, str(REPOSITORY / "demo"))
+
+from throwaway import Authority, Folder, PostgresServer  # noqa: E402
+
+
+def write_catalog(path):
+    """The catalog of bench/schema.sql, as bench_judge takes it."""
+    folder = Folder("vitrine-bench")
+    try:
+        server = PostgresServer(folder.path, Authority(folder.path, "database", "bench database"))
+        try:
+            server.start()
+            server.sql("CREATE DATABASE bench")
+            server.load(REPOSITORY / "bench/schema.sql", "bench")
+            with open(path, "w") as f:
+                subprocess.run([PROGRAMS / "bench_catalog", server.conninfo("bench")], stdout=f,
+                               check=True)
+        finally:
+            server.stop()
+    finally:
+        folder.remove()
+
+
+def names_of_cases(env):
+    done = subprocess.run([PROGRAMS / "bench_judge", "--benchmark_list_tests"], env=env, text=True,
+                          stdout=subprocess.PIPE, check=True)
+    return list(dict.fromkeys(line.split("/")[1] for line in done.stdout.splitlines()))
+
+
+def times(env, repetitions):
+    """Nanoseconds by name, the median of each."""
+    done = subprocess.run(
+        [PROGRAMS / "bench_judge", "--benchmark_format=json",
+         f"--benchmark_repetitions={repetitions}", "--benchmark_min_time=0.05",
+         "--benchmark_enable_random_interleaving=true"],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    samples = {}
+    for run in json.loads(done.stdout)["benchmarks"]:
+        if run["run_type"] == "iteration":
+            samples.setdefault(run["run_name"], []).append(run["cpu_time"])
+    return {name: statistics.median(runs) for name, runs in samples.items()}
+
+
+def instructions(env, folder, rounds, names):
+    """Instructions by name; empty where there is no valgrind."""
+    if not shutil.which("valgrind"):
+        return {}
+    subprocess.run(
+        ["valgrind", "--tool=callgrind", "--collect-atstart=no",
+         "--toggle-collect=measured_rounds", "--dump-after=measured_rounds",
+         f"--callgrind-out-file={folder}/callgrind.out", PROGRAMS / "bench_judge", "--rounds",
+         str(rounds)],
+        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    counted = {}
+    for number, name in enumerate(names, 1):
+        text = (folder / f"callgrind.out.{number}").read_text()
+        counted[name] = int(re.search(r"^totals: (\d+)", text, re.M)[1]) // rounds
+    return counted
+
+
+def judge(arguments):
+    folder = Folder("vitrine-bench")
+    try:
+        catalog = Path(arguments.keep_catalog or folder.path / "catalog.tsv").resolve()
+        if not catalog.exists():
+            write_catalog(catalog)
+        env = os.environ | {"VITRINE_BENCH_CATALOG": str(catalog)}
+        names = names_of_cases(env)
+        ns = times(env, arguments.repetitions)
+        order = [f"{kind}/{name}" for name in names for kind in ("parse", "judge")]
+        counts = instructions(env, folder.path, arguments.rounds, order)
+    finally:
+        folder.remove()
+    print(f"{'':18}{'parse':>12}{'judge':>12}{'beyond':>12}{'of parse':>10}"
+          f"{'instr. parse':>15}{'beyond':>12}{'of parse':>10}")
+    for name in names:
+        parse, whole = ns[f"parse/{name}"], ns[f"judge/{name}"]
+        line = (f"{name:18}{parse / 1000:9.2f} µs{whole / 1000:9.2f} µs"
+                f"{(whole - parse) / 1000:9.2f} µs{100 * (whole - parse) / parse:8.1f} %")
+        if counts:
+            parse, whole = counts[f"parse/{name}"], counts[f"judge/{name}"]
+            line += f"{parse:15,}{whole - parse:12,}{100 * (whole - parse) / parse:8.1f} %"
+        print(line)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=["judge"], nargs="?", default="judge")
+    parser.add_argument("--repetitions", type=int, default=21, help="for the times (default 21)")
+    parser.add_argument("--rounds", type=int, default=100, help="for callgrind (default 100)")
+    parser.add_argument("--keep-catalog", metavar="FILE",
+                        help="the catalog's rows are kept there, and taken from there if it exists")
+    judge(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
