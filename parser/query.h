@@ -157,6 +157,7 @@ class Query {
     void judge_operator(const ObjectName& name, const OperatorShape& shape, int location,
                         std::array<const Node*, 2> operands = {});
     // A cast that was written, of a value that is not a literal.
+    void note_bare_column(std::string_view name);
     void note_cast(const ObjectName& name, const Node* value, int location);
     void finish_casts();
     void finish_conditional();
@@ -229,10 +230,12 @@ class Query {
     std::set<Oid> types_seen_;
     std::span<const Oid> parameter_types_;
     std::string_view application_prefix_;
-    bool unnamed_items_ = false;                  // in FROM, under a name that is not known here
-    bool rows_ = false;                           // ROW(…)
-    std::vector<std::string_view> bare_columns_;  // names alone: of columns, or of whole rows
-    bool parameters_ = false;                     // of which nobody said the type
+    bool unnamed_items_ = false;  // in FROM, under a name that is not known here
+    bool rows_ = false;           // ROW(…)
+    // Names alone, of columns or of whole rows; where there are more, rows_ stands for the rest.
+    std::array<std::string_view, 32> bare_columns_;
+    std::size_t bare_columns_count_ = 0;
+    bool parameters_ = false;  // of which nobody said the type
     std::vector<Attribute> system_columns_;
     std::vector<ColumnCall> column_calls_;
     std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()

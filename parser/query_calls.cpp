@@ -488,13 +488,13 @@ void Query::visit_column(const Node* node) {
     }
     if (star) {
         if (!qualifier.empty()) {
-            bare_columns_.push_back(qualifier);  // as an argument it is a row
+            note_bare_column(qualifier);  // as an argument it is a row
         }
         return;
     }
     const std::string_view name = string_value(last);
     if (qualifier_parts == 0) {
-        bare_columns_.push_back(name);
+        note_bare_column(name);
     }
     if (is_system_column(name)) {
         grammar_type(name == "tableoid"                 ? 26
@@ -583,6 +583,14 @@ void Query::assign(const List* values) {
             }
         }
     }
+}
+
+void Query::note_bare_column(std::string_view name) {
+    if (bare_columns_count_ == bare_columns_.size()) {
+        rows_ = true;
+        return;
+    }
+    bare_columns_[bare_columns_count_++] = name;
 }
 
 void Query::note_cast(const ObjectName& name, const Node* value, int location) {
@@ -674,10 +682,11 @@ std::set<Oid> Query::types_there() const {
     // ROW(…), and the name of a sub-select as a value.
     const bool rows =
         rows_ || parameters_ || unnamed_items_ ||
-        std::any_of(bare_columns_.begin(), bare_columns_.end(), [&](std::string_view name) {
-            const auto named = names_.find(name);
-            return named != names_.end() && named->second.others;
-        });
+        std::any_of(bare_columns_.begin(), bare_columns_.begin() + bare_columns_count_,
+                    [&](std::string_view name) {
+                        const auto named = names_.find(name);
+                        return named != names_.end() && named->second.others;
+                    });
     if (rows) {
         types.insert(kRecordType);
     }

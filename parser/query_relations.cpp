@@ -109,15 +109,17 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
     if (closed(policy, reference->location)) {
         return;
     }
-    for (const Column& column : relation->columns) {
-        if (auto objection = calls_.type(column.type)) {
-            refuse(std::move(*objection), reference->location);
+    if (!policy_.has_plain_columns(relation->oid)) {
+        for (const Column& column : relation->columns) {
+            if (auto objection = calls_.type(column.type)) {
+                refuse(std::move(*objection), reference->location);
+            }
         }
-    }
-    // Used as a whole row, it runs what values of its row type run.
-    if (relation->row_type != 0) {
-        if (auto objection = calls_.type(relation->row_type)) {
-            refuse(std::move(*objection), reference->location);
+        // Used as a whole row, it runs what values of its row type run.
+        if (relation->row_type != 0) {
+            if (auto objection = calls_.type(relation->row_type)) {
+                refuse(std::move(*objection), reference->location);
+            }
         }
     }
     added.rewritten = is_rewritten(policy);

@@ -55,6 +55,10 @@ void CatalogSnapshot::State::index() {
     index_names(relations, relations_by_name);
     index_names(functions, functions_by_name);
     index_names(operators, operators_by_name);
+    for (auto& [name, all] : operators_by_name) {
+        std::stable_partition(all.begin(), all.end(),
+                              [](const Operator* each) { return !each->builtin; });
+    }
     index_names(types, types_by_name);
     index_oids(relations, relations_by_oid);
     index_oids(functions, functions_by_oid);

@@ -164,7 +164,7 @@ class CatalogSnapshot {
     [[nodiscard]] const Relation* relation(std::string_view schema, std::string_view name) const;
     [[nodiscard]] const Relation* relation(Oid oid) const;
     [[nodiscard]] std::span<const Relation> relations() const;
-    // All functions / operators / types of that name in any schema.
+    // All functions / operators / types of that name in any schema; operators of users first.
     [[nodiscard]] std::span<const Function* const> functions(std::string_view name) const;
     [[nodiscard]] const Function* function(Oid oid) const;
     [[nodiscard]] std::span<const Function> functions() const;

@@ -538,6 +538,7 @@ struct Policy::State {
     std::size_t masked_columns = 0;
     std::unordered_set<Oid> refused_types;
     std::unordered_set<Oid> unreachable_types;
+    std::unordered_set<Oid> plain_relations;
     bool refuses_builtin_types = false;
     bool refuses_written_casts = false;
 
@@ -593,6 +594,16 @@ void Policy::State::judge_types() {
         if (!judge_type(type, nullptr)) {
             refused_types.insert(type.oid);
             refuses_builtin_types = refuses_builtin_types || type.oid < kFirstNormalObjectId;
+        }
+    }
+    const auto plain = [&](Oid type) {
+        return type == 0 || (catalog->type(type) != nullptr && !refused_types.contains(type));
+    };
+    for (const Relation& relation : catalog->relations()) {
+        if (plain(relation.row_type) &&
+            std::all_of(relation.columns.begin(), relation.columns.end(),
+                        [&](const Column& column) { return plain(column.type); })) {
+            plain_relations.insert(relation.oid);
         }
     }
     for (const Type& type : catalog->types()) {
@@ -668,6 +679,10 @@ bool Policy::refuses_written_casts() const {
 
 bool Policy::refuses_builtin_types() const {
     return state_->refuses_builtin_types;
+}
+
+bool Policy::has_plain_columns(Oid oid) const {
+    return state_->plain_relations.contains(oid);
 }
 
 bool Policy::type_refused(Oid oid) const {

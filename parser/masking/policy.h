@@ -70,6 +70,8 @@ class Policy {
     // The same of all functions a value of this type may run.
     [[nodiscard]] bool type_allowed(const Type& type, std::string* why = nullptr) const;
     [[nodiscard]] bool type_refused(Oid type) const;
+    // All of the relation's columns, and its rows, are of types that are allowed.
+    [[nodiscard]] bool has_plain_columns(Oid relation) const;
     // Can there be a value of this type, as an argument, in a statement in which no type is
     // refused? Not that of a literal or a parameter, which may become any type.
     [[nodiscard]] bool type_reachable(Oid type) const;

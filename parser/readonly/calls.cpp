@@ -264,6 +264,12 @@ Calls::Needs Calls::needs(const Function& candidate, const CallShape& shape,
 }
 
 std::optional<Objection> Calls::result(const Function& function) const {
+    if (of_users_ != nullptr && function.result_type == kRecordType) {
+        of_users_->insert(kRecordType);
+    }
+    if (function.builtin && seen_ == nullptr && !policy_.refuses_builtin_types()) {
+        return std::nullopt;
+    }
     if (auto objection = type(function.result_type)) {
         return objection;
     }
@@ -272,9 +278,6 @@ std::optional<Objection> Calls::result(const Function& function) const {
         if (auto objection = use_of_type(argument)) {
             return objection;
         }
-    }
-    if (of_users_ != nullptr && function.result_type == kRecordType) {
-        of_users_->insert(kRecordType);
     }
     for (const Oid column : function.result_columns) {
         if (auto objection = type(column)) {
@@ -317,7 +320,9 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
         if (hidden) {
             continue;
         }
-        const Needs needed = needs(*candidate, shape, name);
+        // Nothing of PostgreSQL's own is in question by its types, unless one of those is refused.
+        const bool own = candidate->builtin && !policy_.refuses_builtin_types();
+        const Needs needed = own ? Needs{std::vector<Need>{}} : needs(*candidate, shape, name);
         if (!needed) {
             impossible = candidate;
             continue;
@@ -418,8 +423,10 @@ std::optional<Objection> Calls::operator_symbol(const ObjectName& name, const Op
         seen_ != nullptr || policy_.refuses_builtin_types() || catalog.server_version() < 140000;
     bool found = false;
     for (const Operator* candidate : all) {
-        if ((candidate->left == 0) != shape.prefix ||
-            (candidate->builtin && found && !every_builtin)) {
+        if (candidate->builtin && found && !every_builtin) {
+            break;  // and so is all that comes (CatalogSnapshot::operators)
+        }
+        if ((candidate->left == 0) != shape.prefix) {
             continue;
         }
         const std::size_t at = place(*candidate);

@@ -95,9 +95,10 @@ std::string ParseTree::without_comments(const std::string& sql) {
 
 ParseTree::ParseTree(const std::string& sql) {
     vitrine_parse(sql.c_str(), &parse_);
-    const bool comments =
-        sql.find("--") != std::string::npos || sql.find("/*") != std::string::npos;
-    if (parse_.failed != 0 && comments && std::string_view(parse_.sqlstate) == "42601") {
+    const auto has_comments = [&] {
+        return sql.find("--") != std::string::npos || sql.find("/*") != std::string::npos;
+    };
+    if (parse_.failed != 0 && std::string_view(parse_.sqlstate) == "42601" && has_comments()) {
         blanked_ = without_comments(sql);
         vitrine_parse_free(&parse_);
         vitrine_parse(blanked_.c_str(), &parse_);
