@@ -117,6 +117,7 @@ class Query {
         std::string_view name;
         int location;
         bool parenthesised = false;  // `(x).f`, not `x.f`
+        Operand of = Operand::kTyped;
     };
     // `f(x)` where no function f is known: the column f of x, or nothing.
     struct ColumnCall {

@@ -523,19 +523,23 @@ void Query::visit_indirection(const Node* node, const Item& item) {
             qualifier = string_value(fields[0].ptr_value);
         }
     }
+    Operand of = operand(reinterpret_cast<const Node*>(indirection->arg));
     for (const ListCell& step : cells(indirection->indirection)) {
         if (is_a(step.ptr_value, T_String)) {
-            attributes_.push_back({qualifier, string_value(step.ptr_value), location, true});
+            attributes_.push_back({qualifier, string_value(step.ptr_value), location, true, of});
         }
         qualifier = {};
+        of = Operand::kTyped;
     }
 }
 
 // `x.f` calls a function f where x has no such column.
 void Query::finish_attributes() {
-    std::set<std::tuple<std::string_view, std::string_view, bool>> seen;
+    std::set<std::tuple<std::string_view, std::string_view, bool, Operand>> seen;
     for (const Attribute& attribute : attributes_) {
-        if (!seen.insert({attribute.qualifier, attribute.name, attribute.parenthesised}).second) {
+        if (!seen.insert(
+                     {attribute.qualifier, attribute.name, attribute.parenthesised, attribute.of})
+                 .second) {
             continue;
         }
         if (!surely_has_column(attribute.qualifier, attribute.name)) {
@@ -560,7 +564,7 @@ void Query::finish_attributes() {
             }
             continue;
         }
-        auto objection = calls_.attribute(attribute.name);
+        auto objection = calls_.attribute(attribute.name, attribute.of);
         // `(c).f`: c is a column of that name before it is a relation.
         if (objection && (attribute.qualifier.empty() || attribute.parenthesised ||
                           !surely_has_column(attribute.qualifier, attribute.name))) {

@@ -619,15 +619,21 @@ std::optional<Objection> Calls::sampling_method(const ObjectName& name) const {
                      !found && !another};
 }
 
-std::optional<Objection> Calls::attribute(std::string_view name) const {
-    const CallShape one{1, 1, true, false, false, {Operand::kTyped}};
+std::optional<Objection> Calls::attribute(std::string_view name, Operand of) const {
+    const CallShape one{1, 1, true, false, false, {of}};
     for (const Function* candidate : policy_.catalog().functions(name)) {
         if (path_.place(candidate->schema) == SearchPath::kUnreachable ||
             !accepts(*candidate, one) || !needs(*candidate, one, {{}, name})) {
             continue;
         }
         std::string why = "it depends on its arguments";
-        if (!policy_.function_allowed(*candidate, &why)) {
+        bool refused = !policy_.function_allowed(*candidate, &why);
+        if (!refused && looks_names_up(*candidate, policy_.catalog().server_version()) &&
+            policy_.catalog().has_impostors()) {
+            refused = true;
+            why = kLooksNamesUp;
+        }
+        if (refused) {
             Objection objection = function_refused(*candidate, std::move(why), true);
             objection.detail = "\"" + std::string(name) +
                                "\" is not known to be a column here, and would call a function: " +

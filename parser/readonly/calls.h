@@ -89,7 +89,7 @@ class Calls {
     [[nodiscard]] std::optional<Objection> sampling_method(const ObjectName& name) const;
     // `x.f` and `(x).f` call f(x) where x has no column f. Is there such a function that may not
     // be called?
-    [[nodiscard]] std::optional<Objection> attribute(std::string_view name) const;
+    [[nodiscard]] std::optional<Objection> attribute(std::string_view name, Operand of) const;
 
     // The types that a name may stand for.
     [[nodiscard]] std::vector<const Type*> types(const ObjectName& name) const;

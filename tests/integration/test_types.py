@@ -16,6 +16,7 @@ SELECT of_mood(pg_catalog.unknown 'ok')
 SELECT of_mood(unknown('ok'))
 SELECT of_mood($$ok$$ COLLATE "C")
 SELECT of_mood(('ok').unknown)
+SELECT ('ok').of_mood
 SELECT reverse(s => 'X')
 SELECT reverse(s := 'X')
 SELECT abs(x => 1)
