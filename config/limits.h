@@ -29,6 +29,12 @@ inline constexpr std::size_t kBackendControlBytesMax = 4 * 1024 * 1024;
 // Nesting of a parse tree. Real statements stay below 100; the walk recurses.
 inline constexpr unsigned kNestingMax = 2000;
 
+// Names in one statement whose meaning hangs on types, each kept with its objection until all is
+// known: some 400 bytes each. Beyond, they are taken for what they could mean at worst.
+inline constexpr std::size_t kConditionalMax = 20000;
+// Casts that are looked at one by one, each against all types, where users made casts.
+inline constexpr std::size_t kCastsApartMax = 256;
+
 // Statements in one simple query.
 inline constexpr std::size_t kStatementsPerQueryMax = 10000;
 

@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -159,6 +161,9 @@ class Query {
                         std::array<const Node*, 2> operands = {});
     // A cast that was written, of a value that is not a literal.
     void note_bare_column(std::string_view name);
+    void add_conditional(Conditional conditional, std::array<const Node*, 2> operands,
+                         int location);
+    void note_cast(const Type* target, const Node* value, int location);
     void note_cast(const ObjectName& name, const Node* value, int location);
     void finish_casts();
     void finish_conditional();
@@ -218,6 +223,14 @@ class Query {
         const Node* value;  // nullptr: not known
         int location;
     };
+    struct OperatorFinding {
+        std::optional<Objection> objection;
+        std::vector<Conditional> conditional;
+    };
+    std::map<std::tuple<std::string_view, std::string_view, bool, Operand, Operand>,
+             OperatorFinding>
+        operators_;
+    std::size_t operators_judged_ = 0;
     struct LocatedConditional {
         Conditional conditional;
         std::array<const Node*, 2> operands;  // the first two; nullptr: not known
@@ -228,6 +241,7 @@ class Query {
     std::string_view using_column_;
     std::set<Oid> types_of_users_;  // that were named, or that a function of theirs gives
     std::vector<CastHere> casts_;
+    std::set<const Type*> casts_of_any_;  // those of a value that is not known
     std::set<Oid> types_seen_;
     std::span<const Oid> parameter_types_;
     std::string_view application_prefix_;

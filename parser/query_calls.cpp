@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "config/limits.h"
 #include "parser/masking/mask_expression.h"
 #include "parser/masking/rewrite.h"
 #include "parser/query_parts.h"
@@ -85,13 +86,34 @@ bool is_null_constant(const Node* node) {
 
 void Query::judge_operator(const ObjectName& name, const OperatorShape& shape, int location,
                            std::array<const Node*, 2> operands) {
-    std::vector<Conditional> found;
-    if (auto objection = calls_.operator_symbol(name, shape, found)) {
-        refuse(std::move(*objection), location);
+    // What a symbol may mean is the same all over the statement; a few are found out faster than
+    // they are looked up.
+    constexpr std::size_t kFew = 16;
+    if (operators_judged_ < kFew) {
+        ++operators_judged_;
+        std::vector<Conditional> found;
+        if (auto objection = calls_.operator_symbol(name, shape, found)) {
+            refuse(std::move(*objection), location);
+            return;
+        }
+        for (Conditional& each : found) {
+            add_conditional(std::move(each), operands, location);
+        }
         return;
     }
-    for (Conditional& each : found) {
-        conditional_.push_back({std::move(each), operands, using_column_, location});
+    const auto key = std::tuple(name.schema, name.name, shape.prefix, shape.left, shape.right);
+    auto known = operators_.find(key);
+    if (known == operators_.end()) {
+        OperatorFinding finding;
+        finding.objection = calls_.operator_symbol(name, shape, finding.conditional);
+        known = operators_.emplace(key, std::move(finding)).first;
+    }
+    if (known->second.objection) {
+        refuse(*known->second.objection, location);
+        return;
+    }
+    for (const Conditional& each : known->second.conditional) {
+        add_conditional(each, operands, location);
     }
 }
 
@@ -242,7 +264,7 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
                         operands.begin());
         }
         for (Conditional& each : finding.conditional) {
-            conditional_.push_back({std::move(each), operands, {}, call->location});
+            add_conditional(std::move(each), operands, call->location);
         }
     }
     if (shape.plain_single && operand(arguments[0]) != Operand::kLiteral) {
@@ -583,10 +605,19 @@ void Query::assign(const List* values) {
         }
         for (const Type& type : policy_.catalog().types()) {
             if (!type.written_casts.empty()) {
-                casts_.push_back({&type, syntax::node(cell), -1});
+                note_cast(&type, syntax::node(cell), -1);
             }
         }
     }
+}
+
+void Query::add_conditional(Conditional conditional, std::array<const Node*, 2> operands,
+                            int location) {
+    if (conditional_.size() >= limits::kConditionalMax) {
+        refuse(std::move(conditional.objection), location);
+        return;
+    }
+    conditional_.push_back({std::move(conditional), operands, using_column_, location});
 }
 
 void Query::note_bare_column(std::string_view name) {
@@ -602,7 +633,7 @@ void Query::note_cast(const ObjectName& name, const Node* value, int location) {
         return;
     }
     for (const Type* target : calls_.types(name)) {
-        casts_.push_back({target, value, location});
+        note_cast(target, value, location);
     }
 }
 
@@ -829,6 +860,16 @@ void Query::finish_conditional() {
         if (std::all_of(needs.begin(), needs.end(), met)) {
             refuse(std::move(each.conditional.objection), each.location);
         }
+    }
+}
+
+// Beyond some, casts to one type are one.
+void Query::note_cast(const Type* target, const Node* value, int location) {
+    if (casts_.size() >= limits::kCastsApartMax) {
+        value = nullptr;
+    }
+    if (value != nullptr || casts_of_any_.insert(target).second) {
+        casts_.push_back({target, value, location});
     }
 }
 

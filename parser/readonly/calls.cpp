@@ -338,8 +338,11 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
             return true;
         };
         if (looks_names_up(*candidate, catalog.server_version()) && catalog.has_impostors()) {
-            if (object(
-                    function_refused(*candidate, std::string(kLooksNamesUp), name.qualified()))) {
+            Objection objection =
+                function_refused(*candidate, std::string(kLooksNamesUp), name.qualified());
+            objection.hint =
+                "Cast the argument to a built-in type, so that PostgreSQL's own function is meant.";
+            if (object(std::move(objection))) {
                 return finding;
             }
             continue;
