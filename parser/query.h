@@ -169,7 +169,10 @@ class Query {
     void finish_conditional();
     [[nodiscard]] std::set<Oid> types_there() const;
     // The types that an expression may have; nullopt: not known.
-    [[nodiscard]] std::optional<std::vector<Oid>> types_of(const Node* expression) const;
+    [[nodiscard]] std::optional<std::vector<Oid>> types_of(const Node* expression,
+                                                           unsigned depth = 0) const;
+    [[nodiscard]] std::optional<std::vector<Oid>> types_of_operation(const Node* operation,
+                                                                     unsigned depth) const;
     [[nodiscard]] std::optional<std::vector<Oid>> types_of_column(std::string_view qualifier,
                                                                   std::string_view column) const;
     // May a value of one type stand where the other is wanted, without a cast being written?

@@ -736,7 +736,51 @@ std::set<Oid> Query::types_there() const {
     return types;
 }
 
-std::optional<std::vector<Oid>> Query::types_of(const Node* expression) const {
+// What operators of that symbol give for such operands.
+std::optional<std::vector<Oid>> Query::types_of_operation(const Node* node, unsigned depth) const {
+    const auto* operation = as<A_Expr>(node);
+    const WrittenName name = written_name(operation->name);
+    const auto side = [&](const Node* expression) {
+        return operand(expression) == Operand::kLiteral ? std::optional(std::vector<Oid>{})
+                                                        : types_of(expression, depth);
+    };
+    const auto left = side(operation->lexpr);
+    const auto right = side(operation->rexpr);
+    if (!name.valid || !right || (operation->lexpr != nullptr && !left)) {
+        return std::nullopt;
+    }
+    // No type at all: a literal, which becomes any.
+    const CatalogSnapshot& catalog = policy_.catalog();
+    const auto fits = [&](const std::vector<Oid>& types, Oid wanted) {
+        const Type* target = catalog.type(wanted);
+        const bool range = target != nullptr && target->kind == 'p' &&
+                           target->name.find("range") != std::string::npos;
+        return types.empty() || std::any_of(types.begin(), types.end(), [&](Oid type) {
+                   const Type* source = catalog.type(type);
+                   // anyrange, anymultirange and their compatible kin take nothing else.
+                   return range ? source == nullptr || source->kind == 'r' || source->kind == 'm' ||
+                                      source->kind == 'd'
+                                : becomes(type, wanted);
+               });
+    };
+    std::vector<Oid> results;
+    for (const Operator* candidate : catalog.operators(name.object.name)) {
+        if ((candidate->left == 0) != (operation->lexpr == nullptr) ||
+            !fits(*right, candidate->right) ||
+            (candidate->left != 0 && !fits(*left, candidate->left))) {
+            continue;
+        }
+        const Type* result = catalog.type(candidate->result);
+        if (result == nullptr || result->kind == 'p') {
+            return std::nullopt;
+        }
+        results.push_back(candidate->result);
+    }
+    return results.empty() ? std::nullopt : std::optional(std::move(results));
+}
+
+std::optional<std::vector<Oid>> Query::types_of(const Node* expression, unsigned depth) const {
+    constexpr unsigned kDepth = 8;  // of operations in one another
     if (is_a(expression, T_TypeCast)) {
         const TypeName* target = as<TypeCast>(expression)->typeName;
         const WrittenName name = written_name(target->names);
@@ -748,6 +792,9 @@ std::optional<std::vector<Oid>> Query::types_of(const Node* expression) const {
             types.push_back(type->oid);
         }
         return types;
+    }
+    if (is_a(expression, T_A_Expr) && as<A_Expr>(expression)->kind == AEXPR_OP && depth < kDepth) {
+        return types_of_operation(expression, depth + 1);
     }
     if (is_a(expression, T_ParamRef)) {
         const int number = as<ParamRef>(expression)->number;
