@@ -187,7 +187,7 @@ void Query::visit(const Item& item) {
             push_children(item);
             return;
         case T_ParamRef:
-            parameters_ = true;
+            note_parameter(node);
             return;
 
         case T_SQLValueFunction:

@@ -177,6 +177,9 @@ class Query {
                                                                   std::string_view column) const;
     // May a value of one type stand where the other is wanted, without a cast being written?
     [[nodiscard]] bool becomes(Oid from, Oid to, unsigned depth = 0) const;
+    void note_parameter(const Node* parameter);
+    // The type that was declared for a parameter; 0: none.
+    [[nodiscard]] Oid declared_type(const Node* parameter) const;
     [[nodiscard]] bool is_void_parameter(const Node* node) const;
     void add_parts(std::set<Oid>& types) const;
     [[nodiscard]] bool present(Oid type, const std::set<Oid>& types) const;
@@ -253,7 +256,9 @@ class Query {
     // Names alone, of columns or of whole rows; where there are more, rows_ stands for the rest.
     std::array<std::string_view, 32> bare_columns_;
     std::size_t bare_columns_count_ = 0;
-    bool parameters_ = false;  // of which nobody said the type
+    // Undeclared parameters that were met, by their number; and whether one was met again.
+    std::uint64_t parameters_ = 0;
+    bool parameter_again_ = false;
     std::vector<Attribute> system_columns_;
     std::vector<ColumnCall> column_calls_;
     std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()

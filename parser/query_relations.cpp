@@ -130,9 +130,8 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
 }
 
 void Query::name_relation(const RangeVar* relation) {
-    const Relation* found = resolve(relation);
     // Locked, not read: what its definition or a row-security policy calls does not run.
-    (void)found;
+    (void)resolve(relation);
 }
 
 bool Query::edit(std::size_t begin, std::size_t end, std::string text, int location) {

@@ -1,5 +1,7 @@
 // Functions, operators and types by name: everything that a name may stand for under the
-// session's search_path is judged, and all of it must be allowed.
+// session's search_path is judged, and all of it must be allowed. Left out is what the server
+// cannot choose for want of an operand of the right type (Calls::needs); what hangs on whether such
+// a value is in the statement comes back as Conditional, for the one who sees all of it to decide.
 #pragma once
 
 #include <cstddef>

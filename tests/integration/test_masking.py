@@ -464,6 +464,31 @@ class Canary(unittest.TestCase):
         self.assertIn("forwarded", record)
         self.assertEqual(record["verdict"], "allow")
 
+    def test_the_key_by_a_name_that_is_computed(self):
+        """current_setting() of what only the server knows: a parameter, a prepared statement, a
+        cursor, a COPY; in any case, and in a failed transaction's successor."""
+        with self.proxy.login() as client:
+            for name in ("vitrine.mask_key", "VITRINE.Mask_Key", "vitrine.hidden"):
+                with self.subTest(name):
+                    self.assertEqual(rows_of(client.extended("SELECT current_setting($1)", [name])),
+                                     [[b""]])
+                    self.assertEqual(
+                        rows_of(client.extended("SELECT current_setting($1, true)", [name])), [[b""]])
+                    client.simple("PREPARE named (text) AS SELECT pg_catalog.current_setting($1)")
+                    self.assertEqual(rows_of(client.simple(f"EXECUTE named ('{name}')")), [[b""]])
+                    client.simple("DEALLOCATE named")
+                    client.simple("BEGIN; SELECT 1 / 0")
+                    client.simple("ROLLBACK; BEGIN; DECLARE c CURSOR FOR SELECT current_setting(x) "
+                                  f"FROM (VALUES ('{name}')) v (x)")
+                    self.assertEqual(rows_of(client.simple("FETCH c")), [[b""]])
+                    client.simple("ROLLBACK")
+                    copied = client.simple("COPY (SELECT current_setting(x) FROM (VALUES "
+                                           f"('{name}')) v (x)) TO STDOUT")
+                    self.assertEqual([m.payload for m in copied if m.name == "CopyData"], [b"\n"])
+            self.assertEqual(rows_of(client.extended("SELECT current_setting($1)", ["work_mem"])),
+                             rows_of(client.simple("SHOW work_mem")))
+            self.assertNotIn(self.env.mask_key.encode(), bytes(client.received))
+
     def test_a_refusal_names_the_construct(self):
         with self.proxy.login() as client:
             for sql, word in (("SELECT query_to_xml('SELECT 1', true, true, '')", "query_to_xml"),

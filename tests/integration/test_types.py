@@ -145,6 +145,21 @@ COPY plain TO STDOUT
 """.strip().split("\n")
 
 
+# The same with a parameter: its value and the type that Parse declares for it (0: none).
+MEANS_IT_WITH_A_PARAMETER = [
+    ("SELECT of_mood($1)", "ok", 0),
+    ("SELECT of_mood($1)", "ok", 705),
+    ("SELECT of_variadic($1)", "ok", 0),
+    ("SELECT of_default(b => $1, a => 1)", "ok", 0),
+    ("SELECT of_mood($1::unknown)", "ok", 0),
+    # What one place makes of it, it is in the other.
+    ("SELECT vouched($1), of_mood(coalesce($1, $1))", "ok", 0),
+    ("SELECT vouched($1), of_mood(coalesce($1, $1))", "ok", 705),
+    ("SELECT akeys($1), of_hstore(CASE WHEN true THEN $1 END)", "a=>1", 0),
+    ("SELECT array[$1]::own.hue[]", "1", 26),
+]
+
+
 class Types(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -160,7 +175,8 @@ class Types(unittest.TestCase):
         start, end = text.index(f"  {DATABASE}:\n"), text.index("\nauth:")
         text = text[:start] + text[start:end].replace(f"  {DATABASE}:", f"  {NAME}:") + text[end:]
         before, after = text.index("  rules:"), text.index("\naudit:")
-        cls.proxy.config.write_text(text[:before] + "  rules: []\n" + text[after:])
+        cls.proxy.config.write_text(text[:before] + "  rules: []\n" + text[after:]
+                                    + "functions:\n  allow: [own.vouched]\n")
         cls.proxy.start()
         cls.client = cls.proxy.login(database=NAME)
         cls.addClassCleanup(cls.client.close)
@@ -179,6 +195,34 @@ class Types(unittest.TestCase):
                 with self.subTest(sql, extended=extended):
                     error = error_of(self.ask(self.client, sql, extended))
                     self.assertEqual(error.sqlstate, "42501", error)
+
+    def test_parameters(self):
+        for sql, value, type_ in MEANS_IT_WITH_A_PARAMETER:
+            with self.subTest(sql, type=type_):
+                self.assertEqual(error_of(self.direct.extended(sql, [value], types=[type_])).sqlstate,
+                                 "VT001", "this runs nothing of a user's")
+                error = error_of(self.client.extended(sql, [value], types=[type_]))
+                self.assertEqual(error.sqlstate, "42501", error)
+        for sql, value, type_ in (("SELECT vouched($1), upper($2)", "ok", 0),
+                                  ("SELECT upper($1)", "ok", 25)):
+            with self.subTest(sql):
+                values = [value] * sql.count("$")
+                self.assertEqual(rows_of(self.client.extended(sql, values, types=[type_])),
+                                 rows_of(self.direct.extended(sql, values, types=[type_])))
+
+    def test_at_every_depth_and_in_every_wrapping(self):
+        """Where a statement stands does not change what its names mean."""
+        for call in ("of_mood('ok'::unknown)", "reverse(s => 'X')", "of_variadic(mood)",
+                     "(SELECT of_pair(z.*) FROM (SELECT 1 AS a, 'x'::text AS b) z)"):
+            read = f"SELECT {call} FROM own.things"
+            for sql in (f"WITH x AS ({read}) TABLE x", f"SELECT ({read})", f"EXPLAIN ANALYZE {read}",
+                        f"SELECT * FROM own.plain p, LATERAL ({read}) l", f"COPY ({read}) TO STDOUT",
+                        f"SELECT 1 ORDER BY ({read})", f"VALUES (({read}))", f"{read} UNION ALL {read}",
+                        f"PREPARE named AS {read}", f"BEGIN; DECLARE c CURSOR FOR {read}",
+                        f"SELECT count(*) FILTER (WHERE ({read}) IS NULL) FROM own.plain"):
+                with self.subTest(sql):
+                    self.assertEqual(error_of(self.client.simple(sql)).sqlstate, "42501")
+                    self.client.simple("ROLLBACK")
 
     def test_what_means_something_else_goes_through(self):
         for sql in MEANS_SOMETHING_ELSE:

@@ -51,6 +51,7 @@ CALL make('public.lower', 'own.mood', 'text');
 CALL make('public.reverse', 's text', 'text');
 CALL make('public.abs', 'x integer', 'integer');
 CALL make('public.left', 'a own.mood, b integer', 'text');
+CREATE FUNCTION own.vouched(own.mood) RETURNS integer LANGUAGE sql AS 'SELECT 1';
 CALL make('own.total_of', 'integer, own.mood', 'integer');
 CREATE AGGREGATE public.total (own.mood) (SFUNC = own.total_of, STYPE = integer);
 
