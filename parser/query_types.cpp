@@ -239,7 +239,7 @@ std::optional<std::vector<Oid>> Query::types_of_operation(const Node* node, unsi
 }
 
 std::optional<std::vector<Oid>> Query::types_of(const Node* expression, unsigned depth) const {
-    constexpr unsigned kDepth = 8;  // of operations in one another
+    constexpr unsigned kDepth = 3;  // of operations in one another: each doubles what is looked at
     if (is_a(expression, T_TypeCast)) {
         const TypeName* target = as<TypeCast>(expression)->typeName;
         const WrittenName name = written_name(target->names);
