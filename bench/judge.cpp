@@ -1,14 +1,20 @@
 // What the judge costs, and what of it is the parse. bench/README.md has the method.
 //
 //     bench_judge [--benchmark_…]    times, by Google Benchmark
-//     bench_judge --rounds N         each case N times under measured_rounds(), once after one
-//     round
-//                                    to warm up: for callgrind to count instructions in
+//     bench_judge --pairs N          each case N times: a block of parses and one of judgements,
+//                                    one after the other, so that both meet the same machine.
+//                                    Prints name, medians in ns of the parse, of the judge and of
+//                                    the difference, and the median of difference/parse
+//     bench_judge --rounds N [CASE]  each case, or this one, N times under measured_rounds(), after
+//                                    one round to warm up: for callgrind to count instructions in
 //
 // VITRINE_BENCH_CATALOG names what bench_catalog wrote of a database with bench/schema.sql in it.
 
 #include <benchmark/benchmark.h>
 
+#include <time.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -139,6 +145,8 @@ const Policy& policy() {
     return *kPolicy;
 }
 
+using Measured = void (*)(const Case&);
+
 // What judge() cannot do without.
 void parse(const Case& measured) {
     const syntax::ParseTree tree(measured.sql);
@@ -150,12 +158,47 @@ void judge_whole(const Case& measured) {
     benchmark::DoNotOptimize(judgement.statements.data());
 }
 
-using Measured = void (*)(const Case&);
-
 void time_rounds(benchmark::State& state, Measured run, const Case& measured) {
     for (auto _ : state) {
         run(measured);
     }
+}
+
+double cpu_nanoseconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
+double median(std::vector<double> values) {
+    const auto middle = values.begin() + static_cast<long>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
+void time_pairs(const Case& measured, std::size_t pairs) {
+    const auto block = [&](Measured run, std::size_t rounds) {
+        const double begin = cpu_nanoseconds();
+        for (std::size_t round = 0; round < rounds; ++round) {
+            run(measured);
+        }
+        return (cpu_nanoseconds() - begin) / static_cast<double>(rounds);
+    };
+    // A millisecond or so.
+    const double once = std::max(block(judge_whole, 3), 1.0);
+    const auto rounds = static_cast<std::size_t>(std::max(1e6 / once, 1.0));
+    std::vector<double> parses;
+    std::vector<double> judgements;
+    std::vector<double> beyond;
+    std::vector<double> ratios;
+    for (std::size_t pair = 0; pair < pairs; ++pair) {
+        parses.push_back(block(parse, rounds));
+        judgements.push_back(block(judge_whole, rounds));
+        beyond.push_back(judgements.back() - parses.back());
+        ratios.push_back(beyond.back() / parses.back());
+    }
+    std::cout << measured.name << '\t' << median(parses) << '\t' << median(judgements) << '\t'
+              << median(beyond) << '\t' << median(ratios) << '\n';
 }
 
 // A refused statement would be measured at something else.
@@ -190,8 +233,17 @@ int main(int argc, char** argv) {
     if (!all_are_allowed()) {
         return 1;
     }
-    if (argc == 3 && std::string_view(argv[1]) == "--rounds") {
+    if (argc == 3 && std::string_view(argv[1]) == "--pairs") {
         for (const Case& measured : cases()) {
+            time_pairs(measured, std::stoul(argv[2]));
+        }
+        return 0;
+    }
+    if ((argc == 3 || argc == 4) && std::string_view(argv[1]) == "--rounds") {
+        for (const Case& measured : cases()) {
+            if (argc == 4 && measured.name != argv[3]) {
+                continue;
+            }
             for (const Measured run : {&parse, &judge_whole}) {
                 run(measured);
                 measured_rounds(run, measured, std::stoul(argv[2]));

@@ -1,19 +1,18 @@
 #!/usr/bin/python3
 """The benchmarks; `./dev bench` calls this once everything is built into build/bench.
 
-    bench/run.py judge [--repetitions N] [--rounds N] [--keep-catalog FILE]
+    bench/run.py judge [--pairs N] [--rounds N] [--keep-catalog FILE]
 
 judge: what parsing costs, what judging costs, and the difference, on bench/schema.sql. Times are
-CPU time, medians over repetitions that are interleaved at random; instructions are counted by
-callgrind where valgrind is there, and do not depend on what else the machine does.
+CPU time: a block of parses and one of judgements, one after the other, and medians over all such
+pairs; instructions are counted by callgrind where valgrind is there, and do not depend on what else
+the machine does.
 """
 
 import argparse
-import json
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -49,18 +48,12 @@ def names_of_cases(env):
     return list(dict.fromkeys(line.split("/")[1] for line in done.stdout.splitlines()))
 
 
-def times(env, repetitions):
-    """Nanoseconds by name, the median of each."""
-    done = subprocess.run(
-        [PROGRAMS / "bench_judge", "--benchmark_format=json",
-         f"--benchmark_repetitions={repetitions}", "--benchmark_min_time=0.05",
-         "--benchmark_enable_random_interleaving=true"],
-        env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    samples = {}
-    for run in json.loads(done.stdout)["benchmarks"]:
-        if run["run_type"] == "iteration":
-            samples.setdefault(run["run_name"], []).append(run["cpu_time"])
-    return {name: statistics.median(runs) for name, runs in samples.items()}
+def times(env, pairs):
+    """By name: nanoseconds of the parse, the judge, the difference, and that by the parse."""
+    done = subprocess.run([PROGRAMS / "bench_judge", "--pairs", str(pairs)], env=env, text=True,
+                          stdout=subprocess.PIPE, check=True)
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    return {name: [float(value) for value in values] for name, *values in rows}
 
 
 def instructions(env, folder, rounds, names):
@@ -88,7 +81,7 @@ def judge(arguments):
             write_catalog(catalog)
         env = os.environ | {"VITRINE_BENCH_CATALOG": str(catalog)}
         names = names_of_cases(env)
-        ns = times(env, arguments.repetitions)
+        ns = times(env, arguments.pairs)
         order = [f"{kind}/{name}" for name in names for kind in ("parse", "judge")]
         counts = instructions(env, folder.path, arguments.rounds, order)
     finally:
@@ -96,9 +89,9 @@ def judge(arguments):
     print(f"{'':18}{'parse':>12}{'judge':>12}{'beyond':>12}{'of parse':>10}"
           f"{'instr. parse':>15}{'beyond':>12}{'of parse':>10}")
     for name in names:
-        parse, whole = ns[f"parse/{name}"], ns[f"judge/{name}"]
+        parse, whole, beyond, ratio = ns[name]
         line = (f"{name:18}{parse / 1000:9.2f} µs{whole / 1000:9.2f} µs"
-                f"{(whole - parse) / 1000:9.2f} µs{100 * (whole - parse) / parse:8.1f} %")
+                f"{beyond / 1000:9.2f} µs{100 * ratio:8.1f} %")
         if counts:
             parse, whole = counts[f"parse/{name}"], counts[f"judge/{name}"]
             line += f"{parse:15,}{whole - parse:12,}{100 * (whole - parse) / parse:8.1f} %"
@@ -108,7 +101,7 @@ def judge(arguments):
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=["judge"], nargs="?", default="judge")
-    parser.add_argument("--repetitions", type=int, default=21, help="for the times (default 21)")
+    parser.add_argument("--pairs", type=int, default=1000, help="for the times (default 1000)")
     parser.add_argument("--rounds", type=int, default=100, help="for callgrind (default 100)")
     parser.add_argument("--keep-catalog", metavar="FILE",
                         help="the catalog's rows are kept there, and taken from there if it exists")

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <map>
 #include <new>
 
 #include "config/limits.h"
 #include "parser/masking/resolve.h"
+#include "parser/plain.h"
 #include "parser/query.h"
 #include "parser/readonly/settings.h"
 #include "parser/readonly/statements.h"
@@ -27,6 +29,7 @@ using syntax::cells;
 using syntax::is_a;
 using syntax::string_value;
 
+constexpr std::string_view kRuleStatement = "statement: ";
 constexpr std::string_view kReadOnlyDetail = "Every session through vitrine is read-only.";
 
 // Below this a text cannot nest deep enough to matter, whatever it holds: two bytes a level.
@@ -103,11 +106,13 @@ class TextJudge {
           session_(session),
           path_{session.search_path, session.search_path_known} {}
 
-    Judgement judge();
+    // Fills one that is empty.
+    void judge(Judgement& out);
 
   private:
-    Judgement whole(Objection objection, std::size_t position) const;
-    StatementJudgement statement(const RawStmt* raw);
+    void whole(Judgement& out, Objection objection, std::size_t position) const;
+    void statement(const RawStmt* raw, StatementJudgement& out);
+    void look_into(const Node* node, StatementJudgement& out);
     void finish(Judgement& out);
 
     // One statement at a time: `query_` looks into it, `out_` is what is said of it.
@@ -144,8 +149,7 @@ class TextJudge {
     bool stale_ = false;
 };
 
-Judgement TextJudge::whole(Objection objection, std::size_t position) const {
-    Judgement out;
+void TextJudge::whole(Judgement& out, Objection objection, std::size_t position) const {
     StatementJudgement all;
     all.begin = 0;
     all.size = sql_.size();
@@ -153,23 +157,25 @@ Judgement TextJudge::whole(Objection objection, std::size_t position) const {
     all.refusal = std::move(refused.refusal);
     all.rule = std::move(refused.rule);
     out.statements.push_back(std::move(all));
-    return out;
 }
 
-Judgement TextJudge::judge() {
+void TextJudge::judge(Judgement& out) {
     if (sql_.size() > limits::kStatementBytesMax) {
-        return whole({"54000", "statement is too long",
+        return whole(out,
+                     {"54000", "statement is too long",
                       "It has " + std::to_string(sql_.size()) + " bytes, and the limit is " +
                           std::to_string(limits::kStatementBytesMax) + ".",
                       "Split the statement.", "limit: statement size", false},
                      0);
     }
     if (const auto invalid = syntax::find_invalid_byte(sql_)) {
-        return whole({"22021", invalid->message, "", "", "encoding", false}, invalid->position);
+        return whole(out, {"22021", invalid->message, "", "", "encoding", false},
+                     invalid->position);
     }
     if (sql_.size() > kUnscannedBytesMax) {
         if (const auto place = syntax::find_too_complex(sql_, limits::kNestingMax)) {
-            return whole({"54001", "stack depth limit exceeded",
+            return whole(out,
+                         {"54001", "stack depth limit exceeded",
                           "The statement nests deeper than " + std::to_string(limits::kNestingMax) +
                               " levels, or has as many operators without anything between.",
                           "Split the statement, or write the list of values as an array.",
@@ -180,33 +186,37 @@ Judgement TextJudge::judge() {
     const syntax::ParseTree tree(sql_);
     if (tree.error()) {
         const syntax::SyntaxError& error = *tree.error();
-        return whole({error.sqlstate, error.message, error.detail, error.hint, "syntax", false},
+        return whole(out,
+                     {error.sqlstate, error.message, error.detail, error.hint, "syntax", false},
                      error.position);
     }
     const auto statements = cells(tree.statements());
     if (statements.size() > limits::kStatementsPerQueryMax) {
-        return whole({"54000", "too many statements in one query",
+        return whole(out,
+                     {"54000", "too many statements in one query",
                       "It has " + std::to_string(statements.size()) + ", and the limit is " +
                           std::to_string(limits::kStatementsPerQueryMax) + ".",
                       "Send them in several queries.", "limit: statements", false},
                      0);
     }
     if (session_.protocol == Protocol::kExtended && statements.size() > 1) {
-        return whole({"42601", "cannot insert multiple commands into a prepared statement", "", "",
+        return whole(out,
+                     {"42601", "cannot insert multiple commands into a prepared statement", "", "",
                       "syntax", false},
                      0);
     }
-    Judgement out;
+    out.statements.reserve(statements.size());
+    bool refused = false;
     for (const ListCell& cell : statements) {
-        const bool first_refusal = out.allowed();
         stale_ = false;
-        out.statements.push_back(statement(as<RawStmt>(cell.ptr_value)));
-        if (first_refusal && out.statements.back().refusal) {
+        StatementJudgement& judged = out.statements.emplace_back();
+        statement(as<RawStmt>(cell.ptr_value), judged);
+        if (!refused && judged.refusal) {
+            refused = true;
             out.catalog_may_be_stale = stale_;
         }
     }
     finish(out);
-    return out;
 }
 
 void TextJudge::finish(Judgement& out) {
@@ -216,6 +226,9 @@ void TextJudge::finish(Judgement& out) {
         end = first == 0 ? 0 : out.statements[first - 1].begin + out.statements[first - 1].size;
     }
     out.forwarded_size = end;
+    if (edits_.count() == 0) {
+        return;
+    }
     auto rendered = edits_.render(sql_, 0, end);
     const bool edited = std::any_of(rendered.pieces.begin(), rendered.pieces.end(),
                                     [](const PositionMap::Piece& p) { return p.replaced; });
@@ -225,8 +238,7 @@ void TextJudge::finish(Judgement& out) {
     }
 }
 
-StatementJudgement TextJudge::statement(const RawStmt* raw) {
-    StatementJudgement out;
+void TextJudge::statement(const RawStmt* raw, StatementJudgement& out) {
     out.begin = raw->stmt_location < 0 ? 0 : static_cast<std::size_t>(raw->stmt_location);
     std::size_t end =
         raw->stmt_len > 0 ? out.begin + static_cast<std::size_t>(raw->stmt_len) : sql_.size();
@@ -237,7 +249,28 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
         --end;
     }
     out.size = end - out.begin;
+    if (is_plain(raw->stmt, policy_, path_, session_.parameter_types)) {
+        const StatementKind& select = *statement_kind(T_SelectStmt);
+        out.command_tag = select.command;
+        out.rule = kRuleStatement;
+        out.rule += select.command;
+#ifndef NDEBUG
+        StatementJudgement looked_into;
+        looked_into.begin = out.begin;
+        looked_into.size = out.size;
+        look_into(raw->stmt, looked_into);
+        assert(!looked_into.refusal && !looked_into.forwarded && looked_into.masked.empty() &&
+               looked_into.effect == out.effect && looked_into.name == out.name &&
+               looked_into.rule == out.rule && looked_into.command_tag == out.command_tag &&
+               path_.known);
+#endif
+        return;
+    }
+    look_into(raw->stmt, out);
+}
 
+void TextJudge::look_into(const Node* node, StatementJudgement& out) {
+    const std::size_t end = out.begin + out.size;
     Query query(sql_, out.begin, end, policy_, path_, edits_);
     query_ = &query;
     out_ = &out;
@@ -253,7 +286,7 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
             }
         }
     }
-    kind(raw->stmt);
+    kind(node);
     query.finish();
     query_ = nullptr;
     out_ = nullptr;
@@ -263,7 +296,7 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
         out.rule = query.refusal()->rule;
         out.effect = Effect::kNone;
         stale_ = query.refusal()->stale;
-        return out;
+        return;
     }
     out.masked.assign(query.masked().begin(), query.masked().end());
     if (query.sets_search_path()) {
@@ -276,7 +309,6 @@ StatementJudgement TextJudge::statement(const RawStmt* raw) {
     if (edits_.count() != edits_before) {
         out.forwarded = edits_.render(sql_, out.begin, end).text;
     }
-    return out;
 }
 
 std::size_t TextJudge::token(std::size_t index) {
@@ -303,7 +335,8 @@ void TextJudge::kind(const Node* node) {
         return;
     }
     out_->command_tag = kind->command;
-    out_->rule = "statement: " + std::string(kind->command);
+    out_->rule = kRuleStatement;
+    out_->rule += kind->command;
     switch (nodeTag(node)) {
         case T_SelectStmt:
             query_->walk(node);
@@ -851,7 +884,9 @@ std::size_t PositionMap::to_client(std::size_t forwarded_offset) const {
 
 Judgement judge(std::string_view sql, const Policy& policy, const SessionContext& session) {
     const std::string text(sql);
-    return TextJudge(text, policy, session).judge();
+    Judgement judgement;
+    TextJudge(text, policy, session).judge(judgement);
+    return judgement;
 }
 
 std::size_t character_position(std::string_view utf8, std::size_t byte_offset) {

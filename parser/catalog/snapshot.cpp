@@ -109,6 +109,10 @@ const Relation* CatalogSnapshot::relation(Oid oid) const {
     return find_oid(state_->relations_by_oid, oid);
 }
 
+std::span<const Relation* const> CatalogSnapshot::relations(std::string_view name) const {
+    return find_all(state_->relations_by_name, name);
+}
+
 std::span<const Relation> CatalogSnapshot::relations() const {
     return state_->relations;
 }
@@ -123,6 +127,10 @@ const Function* CatalogSnapshot::function(Oid oid) const {
 
 std::span<const Operator* const> CatalogSnapshot::operators(std::string_view name) const {
     return find_all(state_->operators_by_name, name);
+}
+
+std::span<const Operator> CatalogSnapshot::operators() const {
+    return state_->operators;
 }
 
 std::span<const Type* const> CatalogSnapshot::types(std::string_view name) const {

@@ -163,12 +163,15 @@ class CatalogSnapshot {
     [[nodiscard]] bool has_impostors() const;
     [[nodiscard]] const Relation* relation(std::string_view schema, std::string_view name) const;
     [[nodiscard]] const Relation* relation(Oid oid) const;
+    [[nodiscard]] std::span<const Relation* const> relations(std::string_view name) const;
     [[nodiscard]] std::span<const Relation> relations() const;
-    // All functions / operators / types of that name in any schema; operators of users first.
+    // All relations / functions / operators / types of that name in any schema; operators of users
+    // first.
     [[nodiscard]] std::span<const Function* const> functions(std::string_view name) const;
     [[nodiscard]] const Function* function(Oid oid) const;
     [[nodiscard]] std::span<const Function> functions() const;
     [[nodiscard]] std::span<const Operator* const> operators(std::string_view name) const;
+    [[nodiscard]] std::span<const Operator> operators() const;
     [[nodiscard]] std::span<const Type* const> types(std::string_view name) const;
     [[nodiscard]] const Type* type(Oid oid) const;
     [[nodiscard]] std::span<const Type> types() const;

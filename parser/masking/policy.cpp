@@ -541,6 +541,7 @@ struct Policy::State {
     std::unordered_set<Oid> plain_relations;
     bool refuses_builtin_types = false;
     bool refuses_written_casts = false;
+    std::optional<PlainNames> plain_names;
 
     [[nodiscard]] bool judge_type(const Type& type, std::string* why) const;
     [[nodiscard]] bool reachable(const Type& type) const;
@@ -681,6 +682,10 @@ bool Policy::refuses_builtin_types() const {
     return state_->refuses_builtin_types;
 }
 
+const PlainNames& Policy::plain_names() const {
+    return *state_->plain_names;
+}
+
 bool Policy::has_plain_columns(Oid oid) const {
     return state_->plain_relations.contains(oid);
 }
@@ -714,6 +719,7 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
             state.masked_columns += relation.masked.size();
         }
     }
+    state.plain_names.emplace(*policy);
     return policy;
 }
 

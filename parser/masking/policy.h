@@ -16,6 +16,7 @@
 #include "config/rules.h"
 #include "parser/catalog/snapshot.h"
 #include "parser/readonly/functions.h"
+#include "parser/readonly/plain_names.h"
 
 namespace vitrine::parser {
 
@@ -79,6 +80,7 @@ class Policy {
     [[nodiscard]] bool refuses_written_casts() const;
     // Is a type of PostgreSQL's own refused, because users gave it a cast or an operator class?
     [[nodiscard]] bool refuses_builtin_types() const;
+    [[nodiscard]] const PlainNames& plain_names() const;
 
   private:
     friend std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapshot>,

@@ -76,14 +76,14 @@ constexpr std::string_view kLooksNamesUp =
     "its body looks names up in the search_path, and the database has functions or operators of "
     "users with the names of built-in ones";
 
-// Its body is text that is parsed when the function runs, in the session's search_path.
-// PostgreSQL's own have been parsed by initdb, from 14 on.
-bool looks_names_up(const Function& function, int server_version) {
-    const bool compiled = function.language == "c" || function.language == "internal";
-    return !compiled && (function.builtin ? server_version < 140000 : !function.extension.empty());
-}
-
 }  // namespace
+
+// PostgreSQL's own bodies have been parsed by initdb, from 14 on.
+bool may_look_names_up(const Function& function, const CatalogSnapshot& catalog) {
+    const bool compiled = function.language == "c" || function.language == "internal";
+    return !compiled && catalog.has_impostors() &&
+           (function.builtin ? catalog.server_version() < 140000 : !function.extension.empty());
+}
 
 bool Calls::has_builtin(std::string_view symbol, Oid left, Oid right) const {
     const auto all = policy_.catalog().operators(symbol);
@@ -337,7 +337,7 @@ Calls::FunctionFinding Calls::function(const ObjectName& name, const CallShape& 
             finding.objection = std::move(objection);
             return true;
         };
-        if (looks_names_up(*candidate, catalog.server_version()) && catalog.has_impostors()) {
+        if (may_look_names_up(*candidate, catalog)) {
             Objection objection =
                 function_refused(*candidate, std::string(kLooksNamesUp), name.qualified());
             objection.hint =
@@ -479,8 +479,7 @@ std::optional<Objection> Calls::operator_symbol(const ObjectName& name, const Op
         std::string why = "its function is not known";
         bool refused = function == nullptr ||
                        (!candidate->builtin && !policy_.function_allowed(*function, &why));
-        if (!refused && looks_names_up(*function, catalog.server_version()) &&
-            catalog.has_impostors()) {
+        if (!refused && may_look_names_up(*function, catalog)) {
             refused = true;
             why = kLooksNamesUp;
         }
@@ -631,8 +630,7 @@ std::optional<Objection> Calls::attribute(std::string_view name, Operand of) con
         }
         std::string why = "it depends on its arguments";
         bool refused = !policy_.function_allowed(*candidate, &why);
-        if (!refused && looks_names_up(*candidate, policy_.catalog().server_version()) &&
-            policy_.catalog().has_impostors()) {
+        if (!refused && may_look_names_up(*candidate, policy_.catalog())) {
             refused = true;
             why = kLooksNamesUp;
         }

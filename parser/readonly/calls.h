@@ -28,6 +28,10 @@ struct Objection {
     bool stale = false;
 };
 
+// Is the function's body text that is parsed when it runs, in the session's search_path, and would
+// something of a user's be found there in place of PostgreSQL's own?
+[[nodiscard]] bool may_look_names_up(const Function& function, const CatalogSnapshot& catalog);
+
 enum class Operand : std::uint8_t {
     kTyped,    // has a type of its own
     kLiteral,  // a string or NULL: its type follows from what it is an operand of

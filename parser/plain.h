@@ -1,0 +1,28 @@
+// Plain statements: queries whose names are all plain (readonly/plain_names.h) and that have
+// nothing else in them that the judge would look at. Most of what people send is so, and nothing
+// need be said of it but that it is forwarded as it stands.
+//
+// Not a second verdict: a statement is plain only where Query could have no objection, no edit, no
+// masked column and no effect; what is not certain is not plain, and is looked into. Builds with
+// assertions hold each plain statement to what Query says of it (judge.cpp).
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "parser/masking/policy.h"
+#include "parser/masking/resolve.h"
+
+struct Node;
+
+namespace vitrine::parser {
+
+// `parameters`: the types that a Parse message declares, as SessionContext has them. Takes time
+// and memory linear in the statement, of which it looks at the first few hundred names at most.
+[[nodiscard]] bool is_plain(const Node* statement, const Policy& policy, const SearchPath& path,
+                            std::span<const Oid> parameters);
+// The same of a text; false where it is not one statement. For tests.
+[[nodiscard]] bool is_plain(const std::string& sql, const Policy& policy, const SearchPath& path,
+                            std::span<const Oid> parameters);
+
+}  // namespace vitrine::parser

@@ -1,0 +1,164 @@
+// Which names are plain: whatever they mean, wherever they stand and whatever stands beside them,
+// the judge has no objection and puts nothing in their place. Found out once for a policy, so that
+// an ordinary statement is not asked about each of its names anew (parser/plain.h).
+//
+// A name that some object of a user's shares is plain only if that object is allowed too, or its
+// schema is not in question. Holds for PostgreSQL 14 and later, and where no type of PostgreSQL's
+// own is refused; elsewhere no name is plain.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parser/catalog/snapshot.h"
+
+namespace vitrine::parser {
+
+class Policy;
+
+// A name as it is compared: its size, and its first and last bytes. Those are all of it where it
+// has no more than sixteen, as most names.
+struct NameKey {
+    static constexpr std::size_t kWholeMax = 16;
+
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    const char* text = nullptr;
+    std::size_t size = 0;
+
+    explicit NameKey(const char* name) : text(name), size(std::strlen(name)) {
+        if (size >= 8) {
+            first = bytes<std::uint64_t>(0);
+            last = bytes<std::uint64_t>(size - 8);
+        } else if (size >= 4) {
+            first = bytes<std::uint32_t>(0);
+            last = bytes<std::uint32_t>(size - 4);
+        } else if (size > 0) {
+            first = bytes<std::uint8_t>(0) | std::uint64_t{bytes<std::uint8_t>(size / 2)} << 8;
+            last = bytes<std::uint8_t>(size - 1);
+        }
+    }
+    [[nodiscard]] bool operator==(const NameKey& other) const {
+        return first == other.first && last == other.last && size == other.size &&
+               (size <= kWholeMax || std::memcmp(text, other.text, size) == 0);
+    }
+    // Long names that have their ends in common are found one after the other: only the catalog's
+    // names are put in, and those are not a stranger's.
+    [[nodiscard]] std::size_t hash() const {
+        const std::uint64_t product =
+            (first ^ 0xa0761d6478bd642fU ^ size) * 0x9e3779b97f4a7c15U ^ last;
+        const std::uint64_t again = product * 0xe7037ed1a0b428dbU;
+        return again ^ (again >> 32);
+    }
+
+  private:
+    template <typename Word>
+    [[nodiscard]] Word bytes(std::size_t at) const {
+        Word word;
+        std::memcpy(&word, text + at, sizeof word);
+        return word;
+    }
+};
+
+// One of the relations of a name.
+struct PlainRelation {
+    const Relation* relation = nullptr;
+    // It is read as it stands, and all types of its columns and rows are allowed.
+    bool open = false;
+    std::uint32_t columns_begin = 0;
+    std::uint32_t columns_count = 0;
+};
+
+// All that has one name. On a cache line of its own, since that is what a look costs.
+struct alignas(64) PlainName {
+    NameKey key{""};
+    // Bit n: it can be called with n arguments, as one of PostgreSQL's own; the last bit: that
+    // many or more.
+    std::uint32_t arguments = 0;
+    bool binary_operator : 1 = false;  // one of PostgreSQL's own
+    bool prefix_operator : 1 = false;
+    bool type : 1 = false;       // at least one has the name
+    bool own_type : 1 = false;   // and one is PostgreSQL's own
+    bool attribute : 1 = false;  // `x.name` may call or cast
+    // All of this holds where none of these schemas can be meant: each has something of the name
+    // that is not plain.
+    std::uint32_t except_begin = 0;
+    std::uint32_t except_count = 0;
+    std::uint32_t relations_begin = 0;
+    std::uint32_t relations_count = 0;
+};
+static_assert(sizeof(PlainName) == 64);
+
+class PlainNames {
+  public:
+    static constexpr unsigned kArgumentsMax = 31;
+
+    // Asks `policy` about everything in its catalog; keeps pointers into that.
+    explicit PlainNames(const Policy& policy);
+
+    // Are there plain names at all?
+    [[nodiscard]] bool any() const { return !names_.empty(); }
+    // nullptr: nothing in the catalog has the name, but for columns.
+    [[nodiscard]] const PlainName* find(const char* name) const {
+        const NameKey key(name);
+        for (std::size_t at = key.hash() & mask_;; at = (at + 1) & mask_) {
+            const PlainName& found = names_[at];
+            if (found.key == key) {
+                return &found;
+            }
+            if (found.key.size == 0) {
+                return nullptr;
+            }
+        }
+    }
+    // The same of a name of one character, as most operators have; not '\0'.
+    [[nodiscard]] const PlainName* find_short(char name) const {
+        const auto at = static_cast<unsigned char>(name);
+        return at < short_.size() ? short_[at] : nullptr;
+    }
+    [[nodiscard]] std::span<const PlainRelation> relations(const PlainName& name) const {
+        return std::span(relations_).subspan(name.relations_begin, name.relations_count);
+    }
+    [[nodiscard]] std::span<const std::string_view> except(const PlainName& name) const {
+        return std::span(except_).subspan(name.except_begin, name.except_count);
+    }
+    [[nodiscard]] bool has_column(const PlainRelation& relation, const NameKey& column) const {
+        const std::size_t end = std::size_t{relation.columns_begin} + relation.columns_count;
+        for (std::size_t at = relation.columns_begin; at < end; ++at) {
+            const void* found = std::memchr(&column_tags_[at], tag(column), end - at);
+            if (found == nullptr) {
+                return false;
+            }
+            at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) -
+                                          column_tags_.data());
+            if (columns_[at] == column) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+  private:
+    static std::uint8_t tag(const NameKey& column) {
+        return static_cast<std::uint8_t>(column.first ^ column.last >> 8 ^ column.size << 3);
+    }
+    class Asked;
+    PlainName judged(const CatalogSnapshot& catalog, const Asked& asked, const std::string& text);
+    void insert(const PlainName& name);
+
+    std::vector<PlainName> names_;  // by their hashes, with gaps
+    std::array<const PlainName*, 128> short_{};
+    std::vector<std::string_view> except_;
+    std::vector<PlainRelation> relations_;
+    std::vector<NameKey> columns_;           // of each relation, one after the other
+    std::vector<std::uint8_t> column_tags_;  // one byte of each
+    std::size_t mask_ = 0;
+};
+
+}  // namespace vitrine::parser
