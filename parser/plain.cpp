@@ -431,25 +431,24 @@ bool Walk::column(const ColumnRef* column) {
     if (fields.empty() || fields.size() > 3) {
         return false;
     }
-    for (const ListCell& field : fields.first(fields.size() - 1)) {
-        if (!is_a(field.ptr_value, T_String)) {
-            return false;
-        }
-    }
-    const void* last = fields.back().ptr_value;
-    if (is_a(last, T_A_Star)) {
-        return true;
-    }
-    if (!is_a(last, T_String)) {
+    const char* name = text_of(fields.back());
+    if (name == nullptr && !is_a(fields.back().ptr_value, T_A_Star)) {
         return false;
     }
     if (fields.size() == 1) {
         return true;
     }
+    const char* qualifier = text_of(fields[fields.size() - 2]);
+    if (qualifier == nullptr || (fields.size() == 3 && text_of(fields[0]) == nullptr)) {
+        return false;
+    }
+    if (name == nullptr) {
+        return true;
+    }
     if (attributes_count_ == kAttributesMax) {
         return false;
     }
-    attributes_[attributes_count_++] = {text_of(fields[fields.size() - 2]), text_of(fields.back())};
+    attributes_[attributes_count_++] = {qualifier, name};
     return true;
 }
 
