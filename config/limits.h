@@ -35,6 +35,10 @@ inline constexpr std::size_t kConditionalMax = 20000;
 // Casts that are looked at one by one, each against all types, where users made casts.
 inline constexpr std::size_t kCastsApartMax = 256;
 
+// A view's definition with the masks in it, which stands in a statement for each reference to it:
+// views over views that each read the one below twice grow fast.
+inline constexpr std::size_t kViewBytesMax = 256 * 1024;
+
 // Statements in one simple query.
 inline constexpr std::size_t kStatementsPerQueryMax = 10000;
 

@@ -99,6 +99,7 @@ class Walk {
     }
     bool from(const Node* item, Place place);
     bool relation(const RangeVar* reference, Place place);
+    const PlainRelation* in_schema(const PlainName& name, std::string_view schema) const;
     bool call(const FuncCall* call, Place place);
     bool column(const ColumnRef* column);
     bool type(const TypeName* type) const;
@@ -143,8 +144,8 @@ class Walk {
 
 bool Walk::may_mean_another(const PlainName& name) const {
     const auto except = names_.except(name);
-    return std::any_of(except.begin(), except.end(), [&](std::string_view schema) {
-        return path_.place(schema) != SearchPath::kUnreachable;
+    return std::any_of(path_.schemas.begin(), path_.schemas.end(), [&](std::string_view schema) {
+        return std::binary_search(except.begin(), except.end(), schema);
     });
 }
 
@@ -372,6 +373,15 @@ bool Walk::select(const SelectStmt* select, const VisibleCte* ctes, unsigned dep
            node(reinterpret_cast<const Node*>(select->rarg), place);
 }
 
+const PlainRelation* Walk::in_schema(const PlainName& name, std::string_view schema) const {
+    const auto all = names_.relations(name);
+    const auto found = std::lower_bound(all.begin(), all.end(), schema,
+                                        [](const PlainRelation& each, std::string_view wanted) {
+                                            return each.relation->schema < wanted;
+                                        });
+    return found == all.end() || found->relation->schema != schema ? nullptr : &*found;
+}
+
 bool Walk::relation(const RangeVar* reference, Place place) {
     if (reference->catalogname != nullptr) {
         return false;
@@ -388,15 +398,12 @@ bool Walk::relation(const RangeVar* reference, Place place) {
         return false;
     }
     const PlainRelation* found = nullptr;
-    std::size_t found_place = SearchPath::kUnreachable;
-    for (const PlainRelation& candidate : names_.relations(*meant)) {
-        const std::string& schema = candidate.relation->schema;
-        const std::size_t at = reference->schemaname == nullptr
-                                   ? path_.place(schema)
-                                   : (schema == reference->schemaname ? 0 : path_.kUnreachable);
-        if (at < found_place) {
-            found = &candidate;
-            found_place = at;
+    if (reference->schemaname != nullptr) {
+        found = in_schema(*meant, reference->schemaname);
+    } else {
+        for (auto schema = path_.schemas.begin(); found == nullptr && schema != path_.schemas.end();
+             ++schema) {
+            found = in_schema(*meant, *schema);
         }
     }
     return found != nullptr && found->open && add_item(name, renamed ? nullptr : found);

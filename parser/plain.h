@@ -18,7 +18,7 @@ struct Node;
 namespace vitrine::parser {
 
 // `parameters`: the types that a Parse message declares, as SessionContext has them. Takes time
-// and memory linear in the statement, of which it looks at the first few hundred names at most.
+// linear in the statement, for each name a look at the path.
 [[nodiscard]] bool is_plain(const Node* statement, const Policy& policy, const SearchPath& path,
                             std::span<const Oid> parameters);
 // The same of a text; false where it is not one statement. For tests.

@@ -68,6 +68,10 @@ class Query {
     // What stands before an application_name that set_config() sets.
     void prefix_application_name(std::string_view prefix) { application_prefix_ = prefix; }
 
+    // Relations get their schema written before them, so that the text means the same under any
+    // path.
+    void qualify_relations() { qualify_relations_ = true; }
+
     // Looks into a query or an expression; nullptr is nothing.
     void walk(const Node* node);
     // The values of EXECUTE become what the statement declares (EvaluateParams).
@@ -190,6 +194,7 @@ class Query {
                  const RangeTableSample* sample);
     void note_masked(const RelationPolicy& policy);
     bool closed(const RelationPolicy* policy, int location);
+    bool definition_fails(const RelationPolicy* policy, int location);
     std::size_t at(int location) const;
     // False after an objection: the text would grow beyond all bounds.
     bool edit(std::size_t begin, std::size_t end, std::string text, int location);
@@ -266,6 +271,7 @@ class Query {
 
     std::optional<Refused> refusal_;
     std::set<std::string> masked_;
+    bool qualify_relations_ = false;
     bool search_path_forbidden_ = false;
     bool sets_search_path_ = false;
 };

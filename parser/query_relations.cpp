@@ -88,6 +88,29 @@ bool Query::closed(const RelationPolicy* policy, int location) {
     return true;
 }
 
+// A view's definition stands where the view stood, and its names are looked up in the path.
+bool Query::definition_fails(const RelationPolicy* policy, int location) {
+    if (policy == nullptr || policy->definition.empty()) {
+        return false;
+    }
+    const auto there = std::find_if(
+        policy->except.begin(), policy->except.end(),
+        [&](const std::string& schema) { return path_.place(schema) != SearchPath::kUnreachable; });
+    if (there == policy->except.end() && path_.place("pg_catalog") != SearchPath::kUnreachable) {
+        return false;
+    }
+    const std::string schema = there == policy->except.end() ? std::string() : *there;
+    refuse(not_supported("the view " + policy->relation->name + " with schema " + schema +
+                             " in the search_path",
+                         "The view reads masked columns, so that its definition stands in its "
+                         "place; schema " +
+                             schema + " has functions or operators of names that it uses.",
+                         "Take the schema out of the search_path, and write it before its names.",
+                         "masking: view"),
+           location);
+    return true;
+}
+
 void Query::reference(const RangeVar* reference, const Item& item, const RangeTableSample* sample) {
     RangeItem added;
     added.aliased = reference->alias != nullptr;
@@ -106,7 +129,7 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
     }
     added.relation = relation;
     const RelationPolicy* policy = policy_.relation(relation->oid);
-    if (closed(policy, reference->location)) {
+    if (closed(policy, reference->location) || definition_fails(policy, reference->location)) {
         return;
     }
     if (!policy_.has_plain_columns(relation->oid)) {
@@ -126,6 +149,9 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
     items_.push_back(added);
     if (added.rewritten) {
         rewrite(reference, *policy, sample);
+    } else if (qualify_relations_ && reference->schemaname == nullptr) {
+        const std::size_t begin = at(reference->location);
+        edits_.replace(begin, begin, quoted_identifier(relation->schema) + ".", begin);
     }
 }
 
@@ -157,10 +183,17 @@ void Query::note_masked(const RelationPolicy& policy) {
     for (const MaskedColumn& masked : policy.masked) {
         masked_.insert(column_title(*policy.relation, *masked.column));
     }
+    masked_.insert(policy.masked_within.begin(), policy.masked_within.end());
 }
 
 void Query::rewrite(const RangeVar* reference, const RelationPolicy& policy,
                     const RangeTableSample* sample) {
+    if (sample != nullptr && policy.relation->kind == 'v') {
+        refuse({"42809", "TABLESAMPLE clause can only be applied to tables and materialized views",
+                "", "", "tablesample", false},
+               reference->location);
+        return;
+    }
     note_masked(policy);
     const syntax::Tokens& all = tokens();
     const auto lost = [&] {

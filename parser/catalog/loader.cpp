@@ -237,6 +237,7 @@ struct SnapshotBuilder::State {
     bool add_inheritance(Fields fields);
     bool add_generated(Fields fields);
     bool add_definition(Fields fields);
+    static void add_view_text(Relation& view, std::string_view what, const std::string& text);
     bool add_folded(Relation& relation, const std::vector<Oid>& functions,
                     const std::vector<Oid>& operators);
     void resolve_columns();
@@ -432,6 +433,23 @@ bool SnapshotBuilder::State::add_folded(Relation& relation, const std::vector<Oi
     return true;
 }
 
+// What cannot be read of an option is taken for the one that shows less.
+void SnapshotBuilder::State::add_view_text(Relation& view, std::string_view what,
+                                           const std::string& text) {
+    if (what == "definition") {
+        view.definition = text;
+        return;
+    }
+    const std::size_t equals = std::min(text.find('='), text.size());
+    const std::string_view name = std::string_view(text).substr(0, equals);
+    const std::string_view value = std::string_view(text).substr(std::min(equals + 1, text.size()));
+    if (name == "security_barrier") {
+        view.security_barrier = value != "false" && value != "off" && value != "no" && value != "0";
+    } else if (name == "security_invoker") {
+        view.security_invoker = value == "true" || value == "on" || value == "yes" || value == "1";
+    }
+}
+
 bool SnapshotBuilder::State::add_definition(Fields fields) {
     const Oid oid = fields.number<Oid>();
     const std::string what = fields.text();
@@ -442,6 +460,14 @@ bool SnapshotBuilder::State::add_definition(Fields fields) {
             return fields.ok();
         }
         return add_folded(snapshot->relations[at->second], folded.functions, folded.operators);
+    }
+    if (what == "definition" || what == "option") {
+        // NULL: the view went while its definition was asked for.
+        const std::string text = fields.text_or_empty();
+        if (fields.ok() && at != relation_at.end()) {
+            add_view_text(snapshot->relations[at->second], what, text);
+        }
+        return fields.ok();
     }
     const std::vector<Oid> named = fields.numbers<Oid>();
     if (!fields.ok() || at == relation_at.end()) {
@@ -497,7 +523,7 @@ bool SnapshotBuilder::State::add(std::size_t query,
                                  std::span<const std::optional<std::string_view>> row) {
     switch (static_cast<QueryIndex>(query)) {
         case kSettings:
-            return row.size() == 3;
+            return row.size() == 6;
         case kDatabase:
             return add_database({row, 4});
         case kSchemas: {

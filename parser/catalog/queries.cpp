@@ -48,7 +48,10 @@ constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
     {"settings", R"(
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
        pg_catalog.set_config('quote_all_identifiers', 'off', true),
-       pg_catalog.set_config('client_encoding', 'UTF8', true))"},
+       pg_catalog.set_config('client_encoding', 'UTF8', true),
+       pg_catalog.set_config('DateStyle', 'ISO', true),
+       pg_catalog.set_config('IntervalStyle', 'postgres', true),
+       pg_catalog.set_config('extra_float_digits', '1', true))"},
 
     {"database", R"(
 SELECT pg_catalog.current_setting('server_version_num'),
@@ -251,6 +254,9 @@ ORDER BY 1, 2, 3)"},
     // in which it computes what hangs on no column. The server's own views are left out:
     // builtin_rules judges those by name.
     //
+    // "definition" is a view as SQL, with all names qualified that are not in pg_catalog, and its
+    // constants spelled so that they mean the same whatever a session has set.
+    //
     // "selected" is an entry of a definition's range tables: the relation, and the columns read of
     // it as the bits of selectedCols; 7 stands for the whole row, and is taken where nothing is
     // found. "constant settings": every current_setting() in the definition names its setting as a
@@ -279,6 +285,12 @@ WHERE m[1] = 'relid'
 UNION
 SELECT ev_class, 'locks rows', '' FROM pg_catalog.pg_rewrite
 WHERE ev_type = '1' AND ev_class >= 16384 AND ev_action::pg_catalog.text ~ ':rowMarks [(][{]'
+UNION
+SELECT oid, 'definition', pg_catalog.pg_get_viewdef(oid) FROM pg_catalog.pg_class
+WHERE relkind = 'v' AND oid >= 16384
+UNION
+SELECT c.oid, 'option', o FROM pg_catalog.pg_class c, pg_catalog.unnest(c.reloptions) AS o
+WHERE c.relkind = 'v' AND c.oid >= 16384
 UNION
 SELECT f.ftrelid, 'runs a program', '' FROM pg_catalog.pg_foreign_table f
 WHERE EXISTS (SELECT FROM pg_catalog.unnest(f.ftoptions) AS o WHERE o LIKE 'program=%')

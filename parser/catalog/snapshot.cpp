@@ -53,6 +53,10 @@ const Column* Relation::column(std::string_view wanted) const {
 
 void CatalogSnapshot::State::index() {
     index_names(relations, relations_by_name);
+    for (auto& [name, all] : relations_by_name) {
+        std::sort(all.begin(), all.end(),
+                  [](const Relation* a, const Relation* b) { return a->schema < b->schema; });
+    }
     index_names(functions, functions_by_name);
     index_names(operators, operators_by_name);
     for (auto& [name, all] : operators_by_name) {
@@ -97,12 +101,12 @@ bool CatalogSnapshot::has_schema(std::string_view name) const {
 }
 
 const Relation* CatalogSnapshot::relation(std::string_view schema, std::string_view name) const {
-    for (const Relation* candidate : find_all(state_->relations_by_name, name)) {
-        if (candidate->schema == schema) {
-            return candidate;
-        }
-    }
-    return nullptr;
+    const auto all = find_all(state_->relations_by_name, name);
+    const auto found = std::lower_bound(all.begin(), all.end(), schema,
+                                        [](const Relation* relation, std::string_view wanted) {
+                                            return relation->schema < wanted;
+                                        });
+    return found == all.end() || (*found)->schema != schema ? nullptr : *found;
 }
 
 const Relation* CatalogSnapshot::relation(Oid oid) const {

@@ -67,6 +67,11 @@ struct Relation {
     bool row_security = false;
     std::vector<Oid> value_types;   // of the values in the definition
     std::vector<Oid> policy_reads;  // tables: what their row-security policies read
+    // Views: the definition as SQL that means the same in any session whose path has pg_catalog
+    // and nothing of a name that it uses besides; empty where the server gave none.
+    std::string definition;
+    bool security_barrier = false;
+    bool security_invoker = false;
     // Views: FOR UPDATE or another locking clause in the definition.
     bool locks_rows = false;
     // Foreign tables of file_fdw: reading one runs a program on the server.
@@ -165,8 +170,8 @@ class CatalogSnapshot {
     [[nodiscard]] const Relation* relation(Oid oid) const;
     [[nodiscard]] std::span<const Relation* const> relations(std::string_view name) const;
     [[nodiscard]] std::span<const Relation> relations() const;
-    // All relations / functions / operators / types of that name in any schema; operators of users
-    // first.
+    // All relations / functions / operators / types of that name in any schema; relations by their
+    // schemas' names, operators of users first.
     [[nodiscard]] std::span<const Function* const> functions(std::string_view name) const;
     [[nodiscard]] const Function* function(Oid oid) const;
     [[nodiscard]] std::span<const Function> functions() const;

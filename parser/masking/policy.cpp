@@ -4,7 +4,8 @@
 //   2. generated columns over masked ones, and parents that would show a child's masked column as
 //      it is, until nothing changes;
 //   3. the masks as SQL; a mask that cannot stand for its column closes the relation;
-//   4. views and materialized views, by what their definitions read and call.
+//   4. views and materialized views, by what their definitions read and call: a view over what is
+//      masked is replaced by its definition, in which that has been replaced.
 //
 // What is closed stays closed: no pass opens anything again.
 
@@ -19,6 +20,7 @@
 
 #include "parser/masking/builtin_rules.h"
 #include "parser/masking/mask_expression.h"
+#include "parser/masking/view_definition.h"
 
 namespace vitrine::parser {
 
@@ -66,6 +68,7 @@ bool reads_column(const Relation& view, Oid relation, std::int16_t number) {
 struct Chosen {
     config::Mask mask;
     std::string rule;
+    bool by_star = false;  // the rule does not name the relation itself
 };
 
 // While compiling: what is known of one relation of the users'.
@@ -76,6 +79,10 @@ struct Draft {
     std::optional<Closed> closed;
     // Views: has the definition been looked through?
     enum class Visit : std::uint8_t { kNot, kRunning, kDone } visit = Visit::kNot;
+    // Views: something of what the definition reads is masked.
+    bool reads_masked = false;
+    // Row-security policies of the service role apply to it, or to what it reads.
+    bool row_security = false;
 };
 
 constexpr std::string_view kHintAskDba =
@@ -83,12 +90,13 @@ constexpr std::string_view kHintAskDba =
 
 class Compiler {
   public:
+    // `result` is what `policy` itself looks relations up in: a view's definition is judged by what
+    // is there of the relations that it reads.
     Compiler(const CatalogSnapshot& catalog, const Policy& policy,
-             std::vector<std::string>* warnings)
-        : catalog_(catalog), policy_(policy), warnings_(warnings) {}
+             std::unordered_map<Oid, RelationPolicy>& result, std::vector<std::string>* warnings)
+        : catalog_(catalog), policy_(policy), warnings_(warnings), result_(result) {}
 
-    std::unordered_map<Oid, RelationPolicy> compile(const config::MaskingRules& rules,
-                                                    const std::vector<std::string>& groups);
+    void compile(const config::MaskingRules& rules, const std::vector<std::string>& groups);
 
   private:
     void warn(std::string sentence) {
@@ -118,14 +126,18 @@ class Compiler {
     void make_expressions(Draft& draft);
     void close_parents();
     void look_through(Draft& draft);
+    void put_in_place(Draft& view);
+    void publish(Draft& draft);
     void close_by_policies(Draft& table);
-    std::optional<Closed> what_closes(const Draft& reader, Oid relation);
+    // And whether the reader, a view, must be replaced by its definition.
+    std::optional<Closed> what_closes(Draft& reader, Oid relation);
 
     const CatalogSnapshot& catalog_;
     const Policy& policy_;
     std::vector<std::string>* warnings_;
     std::map<Oid, Draft> drafts_;
-    std::unordered_map<Oid, RelationPolicy> result_;
+    std::unordered_map<Oid, RelationPolicy>& result_;
+    bool tables_are_done_ = false;
 };
 
 std::vector<Draft*> Compiler::descendants(const Relation& relation) {
@@ -146,24 +158,15 @@ std::vector<Draft*> Compiler::descendants(const Relation& relation) {
     return found;
 }
 
-// A column of a view is not masked: the view is closed.
 void Compiler::mask(Draft& draft, std::string_view name, const Chosen& chosen) {
-    const Column* column = draft.relation->column(name);
-    if (column == nullptr) {
-        return;
+    if (const Column* column = draft.relation->column(name)) {
+        draft.masks[column->number] = chosen;
     }
-    if (draft.relation->kind == 'v') {
-        close(draft, chosen.rule,
-              "Rules on views are not supported yet: " + chosen.rule + " names column " +
-                  column->name + " of the view " + qualified(*draft.relation) + ".");
-        return;
-    }
-    draft.masks[column->number] = chosen;
 }
 
 bool Compiler::apply_pattern(const config::MaskRule& rule, const config::ColumnPattern& pattern) {
     bool matched = false;
-    const Chosen chosen{rule.mask, rule.name};
+    const Chosen chosen{rule.mask, rule.name, has_star(pattern.parts[1])};
     for (auto& [oid, draft] : drafts_) {
         const Relation& relation = *draft.relation;
         if (!pattern.parts[0].matches(relation.schema) ||
@@ -175,14 +178,7 @@ bool Compiler::apply_pattern(const config::MaskRule& rule, const config::ColumnP
                 continue;
             }
             matched = true;
-            if (!has_star(pattern.parts[1])) {
-                draft.named = true;
-                if (relation.kind == 'v') {
-                    warn(pattern.text +
-                         " names a view; rules on views are not supported yet, and " +
-                         qualified(relation) + " is closed");
-                }
-            }
+            draft.named = draft.named || !has_star(pattern.parts[1]);
             mask(draft, column.name, chosen);
             for (Draft* child : descendants(relation)) {
                 mask(*child, column.name, chosen);
@@ -374,8 +370,9 @@ void Compiler::close_parents() {
     }
 }
 
-std::optional<Closed> Compiler::what_closes(const Draft& reader, Oid oid) {
+std::optional<Closed> Compiler::what_closes(Draft& reader, Oid oid) {
     const std::string name = qualified(*reader.relation);
+    const bool view = reader.relation->kind == 'v';
     if (Draft* read = draft(oid)) {
         if (read->relation->kind == 'v' || read->relation->kind == 'm') {
             look_through(*read);
@@ -388,13 +385,26 @@ std::optional<Closed> Compiler::what_closes(const Draft& reader, Oid oid) {
                               ", which is closed: " + read->closed->reason,
                           read->closed->hint};
         }
+        reader.row_security =
+            reader.row_security || read->row_security || read->relation->row_security;
+        reader.reads_masked = reader.reads_masked || read->reads_masked;
         for (const auto& [number, chosen] : read->masks) {
-            if (reads_column(*reader.relation, oid, number)) {
+            if (!reads_column(*reader.relation, oid, number)) {
+                continue;
+            }
+            if (!view) {
                 return Closed{chosen.rule,
-                              "Views over masked columns are not supported yet: " + name +
-                                  " reads " + column_name(*read->relation, number) + ".",
+                              name + " holds what it read of " +
+                                  column_name(*read->relation, number) + ", which is masked.",
                               "Read " + qualified(*read->relation) + " itself."};
             }
+            reader.reads_masked = true;
+        }
+        if (!view && read->reads_masked) {
+            return Closed{"masking: view",
+                          name + " holds what it read of " + qualified(*read->relation) +
+                              ", which is over masked columns.",
+                          "Read " + qualified(*read->relation) + " itself."};
         }
         return std::nullopt;
     }
@@ -410,6 +420,10 @@ std::optional<Closed> Compiler::what_closes(const Draft& reader, Oid oid) {
                          [&](const MaskedColumn& masked) {
                              return reads_column(*reader.relation, oid, masked.column->number);
                          })) {
+            return std::nullopt;
+        }
+        if (view && !policy.closed) {
+            reader.reads_masked = true;
             return std::nullopt;
         }
         return Closed{
@@ -443,12 +457,57 @@ void Compiler::look_through(Draft& view) {
     }
     if (!materialized) {
         close_by_functions(view);
+        if (tables_are_done_) {
+            put_in_place(view);
+        }
     }
+    publish(view);
     view.visit = Draft::Visit::kDone;
 }
 
-std::unordered_map<Oid, RelationPolicy> Compiler::compile(const config::MaskingRules& rules,
-                                                          const std::vector<std::string>& groups) {
+// The view's own rules, and its definition where it must stand for it.
+void Compiler::put_in_place(Draft& view) {
+    const std::string name = qualified(*view.relation);
+    std::optional<ViewDefinition> definition;
+    if (view.reads_masked && !view.closed) {
+        std::string why;
+        if (view.row_security && !view.relation->security_invoker) {
+            why = "row-security policies apply to its owner, and would not to its definition";
+        } else {
+            definition = view_definition(*view.relation, policy_, why);
+        }
+        if (!definition) {
+            close(view, "masking: view",
+                  name + " is over masked columns and could not be replaced by its definition: " +
+                      why + ".",
+                  "Read from its tables.");
+            return;
+        }
+        // A rule with a star has masked this column where it comes from.
+        std::erase_if(view.masks, [&](const auto& mask) {
+            return mask.second.by_star && definition->carried.contains(mask.first);
+        });
+    }
+    if (!view.masks.empty()) {
+        make_expressions(view);
+    }
+    if (definition && !view.closed) {
+        RelationPolicy& policy = result_[view.relation->oid];
+        policy.relation = view.relation;
+        policy.definition = std::move(definition->sql);
+        policy.masked_within = std::move(definition->masked);
+        policy.except = std::move(definition->except);
+    }
+}
+
+void Compiler::publish(Draft& draft) {
+    if (draft.closed) {
+        result_[draft.relation->oid].relation = draft.relation;
+        result_[draft.relation->oid].closed = draft.closed;
+    }
+}
+
+void Compiler::compile(const config::MaskingRules& rules, const std::vector<std::string>& groups) {
     for (const Relation& relation : catalog_.relations()) {
         if (!is_system_relation(relation)) {
             drafts_[relation.oid].relation = &relation;
@@ -473,7 +532,7 @@ std::unordered_map<Oid, RelationPolicy> Compiler::compile(const config::MaskingR
         }
     }
     for (auto& [oid, draft] : drafts_) {
-        if (!draft.masks.empty()) {
+        if (!draft.masks.empty() && draft.relation->kind != 'v') {
             make_expressions(draft);
         }
         if (draft.relation->kind != 'v' && draft.relation->kind != 'm') {
@@ -485,21 +544,20 @@ std::unordered_map<Oid, RelationPolicy> Compiler::compile(const config::MaskingR
         close_by_policies(draft);
     }
     close_parents();
+    // Views, once more: what they read may be closed now, and nothing of it changes any more.
     for (auto& [oid, draft] : drafts_) {
-        draft.visit = Draft::Visit::kNot;  // views, once more: what they read may be closed now
+        draft.visit = Draft::Visit::kNot;
+        publish(draft);
     }
+    tables_are_done_ = true;
     for (auto& [oid, draft] : drafts_) {
         if (draft.relation->kind == 'v' || draft.relation->kind == 'm') {
             look_through(draft);
         }
     }
     for (auto& [oid, draft] : drafts_) {
-        if (draft.closed) {
-            result_[oid].relation = draft.relation;
-            result_[oid].closed = std::move(draft.closed);
-        }
+        publish(draft);
     }
-    return std::move(result_);
 }
 
 }  // namespace
@@ -712,7 +770,7 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
     if (warnings != nullptr) {
         warn_of_functions(*state.catalog, functions, *warnings);
     }
-    state.relations = Compiler(*state.catalog, *policy, warnings).compile(masking, groups);
+    Compiler(*state.catalog, *policy, state.relations, warnings).compile(masking, groups);
     for (const auto& [oid, relation] : state.relations) {
         // A partition's columns are its parent's.
         if (!is_system_relation(*relation.relation) && relation.relation->parents.empty()) {
@@ -729,6 +787,7 @@ bool same_rules(const Policy& before, const Policy& now) {
             return a == b;
         }
         return a->closed.has_value() == b->closed.has_value() && a->filter == b->filter &&
+               a->definition == b->definition &&
                std::equal(a->masked.begin(), a->masked.end(), b->masked.begin(), b->masked.end(),
                           [](const MaskedColumn& x, const MaskedColumn& y) {
                               return x.column->number == y.column->number &&

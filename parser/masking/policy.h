@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,6 +44,14 @@ struct RelationPolicy {
     std::string filter;
     std::string filter_rule;
     std::optional<Closed> closed;
+    // Views over what is masked: the definition, with the masked forms in it, as SQL that stands
+    // for the view; empty: the view is read itself.
+    std::string definition;
+    // What the definition reads that is masked: "public.customers.email".
+    std::set<std::string> masked_within;
+    // Where one of these schemas is on the path, a name in the definition might mean something that
+    // is refused there.
+    std::set<std::string> except;
 };
 
 class Policy {

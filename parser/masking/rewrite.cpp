@@ -9,7 +9,8 @@ namespace vitrine::parser {
 using syntax::quoted_identifier;
 
 bool is_rewritten(const RelationPolicy* policy) {
-    return policy != nullptr && (!policy->masked.empty() || !policy->filter.empty());
+    return policy != nullptr &&
+           (!policy->masked.empty() || !policy->filter.empty() || !policy->definition.empty());
 }
 
 std::string masked_select(const RelationPolicy& policy, bool only) {
@@ -28,6 +29,12 @@ std::string masked_select(const RelationPolicy& policy, bool only) {
             sql += " AS ";
         }
         sql += quoted_identifier(column.name);
+    }
+    if (!policy.definition.empty()) {
+        sql += " FROM (" + policy.definition + ") AS " + quoted_identifier(policy.relation->name);
+        // What a user writes beside a security barrier sees no row that does not pass it: the
+        // planner puts no condition into what has an OFFSET.
+        return policy.relation->security_barrier ? sql + " OFFSET 0" : sql;
     }
     sql += only ? " FROM ONLY " : " FROM ";
     sql += quoted_identifier(policy.relation->schema);

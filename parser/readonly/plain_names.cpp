@@ -13,58 +13,47 @@
 
 namespace vitrine::parser {
 
-// What the judge asks of names (Calls::function, operator_symbol, type, attribute), without the
-// operands that would leave some of their meanings out.
-class PlainNames::Asked {
-  public:
-    explicit Asked(const Policy& policy) : policy_(policy), catalog_(policy.catalog()) {
-        if (policy.refuses_written_casts()) {
-            find_cast_targets();
-        }
+PlainObjects::PlainObjects(const Policy& policy) : policy_(policy), catalog_(policy.catalog()) {
+    if (policy.refuses_written_casts()) {
+        find_cast_targets();
     }
+}
 
-    // A cast to it may be written, and the name of a value of it.
-    [[nodiscard]] bool target(const Type& type) const {
-        return !policy_.type_refused(type.oid) && !cast_targets_.contains(type.oid);
-    }
+bool PlainObjects::target(const Type& type) const {
+    return !policy_.type_refused(type.oid) && !cast_targets_.contains(type.oid);
+}
 
-    [[nodiscard]] bool type(Oid oid) const {
-        return catalog_.type(oid) != nullptr && !policy_.type_refused(oid);
-    }
-    [[nodiscard]] bool types(const std::vector<Oid>& all) const {
-        return std::all_of(all.begin(), all.end(), [&](Oid each) { return type(each); });
-    }
-    [[nodiscard]] bool function(const Function& function) const {
-        return policy_.function_allowed(function) && !may_look_names_up(function, catalog_) &&
-               (function.builtin ||
-                (type(function.result_type) && types(function.argument_type_oids) &&
-                 types(function.result_columns)));
-    }
-    [[nodiscard]] bool operator_symbol(const Operator& symbol) const {
-        if (symbol.builtin) {
-            return true;
-        }
-        const Function* called = catalog_.function(symbol.function);
-        return called != nullptr && function(*called) && type(symbol.result) &&
-               (symbol.left == 0 || type(symbol.left)) && (symbol.right == 0 || type(symbol.right));
-    }
-    [[nodiscard]] bool relation(const Relation& relation) const {
-        const RelationPolicy* rules = policy_.relation(relation.oid);
-        return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) &&
-               policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema);
-    }
+bool PlainObjects::value(Oid type) const {
+    return catalog_.type(type) != nullptr && !policy_.type_refused(type);
+}
 
-  private:
-    void find_cast_targets();
+bool PlainObjects::values(const std::vector<Oid>& types) const {
+    return std::all_of(types.begin(), types.end(), [&](Oid each) { return value(each); });
+}
 
-    const Policy& policy_;
-    const CatalogSnapshot& catalog_;
-    // Types to which a written cast may run a refused function, whatever its value
-    // (Query::finish_casts).
-    std::unordered_set<Oid> cast_targets_;
-};
+bool PlainObjects::function(const Function& function) const {
+    return policy_.function_allowed(function) && !may_look_names_up(function, catalog_) &&
+           (function.builtin ||
+            (value(function.result_type) && values(function.argument_type_oids) &&
+             values(function.result_columns)));
+}
 
-void PlainNames::Asked::find_cast_targets() {
+bool PlainObjects::operator_symbol(const Operator& symbol) const {
+    if (symbol.builtin) {
+        return true;
+    }
+    const Function* called = catalog_.function(symbol.function);
+    return called != nullptr && function(*called) && value(symbol.result) &&
+           (symbol.left == 0 || value(symbol.left)) && (symbol.right == 0 || value(symbol.right));
+}
+
+bool PlainObjects::relation(const Relation& relation) const {
+    const RelationPolicy* rules = policy_.relation(relation.oid);
+    return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) &&
+           policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema);
+}
+
+void PlainObjects::find_cast_targets() {
     std::unordered_set<Oid> with_parts;  // they themselves, and what is made of them
     for (const Type& type : catalog_.types()) {
         for (const WrittenCast& cast : type.written_casts) {
@@ -121,7 +110,7 @@ PlainNames::PlainNames(const Policy& policy) {
     if (policy.refuses_builtin_types() || catalog.server_version() < 140000) {
         return;
     }
-    const Asked asked(policy);
+    const PlainObjects plain(policy);
     std::map<std::string_view, const std::string*> texts;
     const auto add = [&](const std::string& text) { texts.emplace(text, &text); };
     for (const Function& function : catalog.functions()) {
@@ -140,15 +129,16 @@ PlainNames::PlainNames(const Policy& policy) {
     names_.resize(std::bit_ceil(2 * texts.size() + 1));
     mask_ = names_.size() - 1;
     for (const auto& [view, text] : texts) {
-        insert(judged(catalog, asked, *text));
+        insert(judged(catalog, plain, *text));
     }
+    tags_.push_back(0);
     for (std::size_t c = 1; c < short_.size(); ++c) {
         const char text[] = {static_cast<char>(c), '\0'};
         short_[c] = find(text);
     }
 }
 
-PlainName PlainNames::judged(const CatalogSnapshot& catalog, const Asked& asked,
+PlainName PlainNames::judged(const CatalogSnapshot& catalog, const PlainObjects& plain,
                              const std::string& text) {
     PlainName name;
     name.key = NameKey(text.c_str());
@@ -157,16 +147,16 @@ PlainName PlainNames::judged(const CatalogSnapshot& catalog, const Asked& asked,
     const auto operators = catalog.operators(text);
     const auto types = catalog.types(text);
     std::set<std::string_view> except;
-    const auto look = [&](const auto& all, const auto& plain) {
+    const auto look = [&](const auto& all, const auto& is_plain) {
         for (const auto* each : all) {
-            if (!plain(*each)) {
+            if (!is_plain(*each)) {
                 except.insert(each->schema);
             }
         }
     };
-    look(functions, [&](const Function& each) { return asked.function(each); });
-    look(operators, [&](const Operator& each) { return asked.operator_symbol(each); });
-    look(types, [&](const Type& each) { return asked.target(each); });
+    look(functions, [&](const Function& each) { return plain.function(each); });
+    look(operators, [&](const Operator& each) { return plain.operator_symbol(each); });
+    look(types, [&](const Type& each) { return plain.target(each); });
     const auto counts = [&](const auto& each) { return !except.contains(each.schema); };
     for (const Function* function : functions) {
         if (function->builtin && counts(*function)) {
@@ -191,12 +181,10 @@ PlainName PlainNames::judged(const CatalogSnapshot& catalog, const Asked& asked,
     except_.insert(except_.end(), except.begin(), except.end());
     name.relations_begin = static_cast<std::uint32_t>(relations_.size());
     for (const Relation* relation : catalog.relations(text)) {
-        relations_.push_back({relation, asked.relation(*relation),
-                              static_cast<std::uint32_t>(columns_.size()),
-                              static_cast<std::uint32_t>(relation->columns.size())});
+        relations_.push_back(
+            {relation, plain.relation(*relation), static_cast<std::uint32_t>(tags_.size())});
         for (const Column& column : relation->columns) {
-            columns_.emplace_back(column.name.c_str());
-            column_tags_.push_back(tag(columns_.back()));
+            tags_.push_back(tag(NameKey(column.name.c_str())));
         }
         ++name.relations_count;
     }

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "parser/catalog/snapshot.h"
@@ -21,6 +22,31 @@
 namespace vitrine::parser {
 
 class Policy;
+
+// Which single objects are plain: what the judge asks of each (Calls::function, operator_symbol,
+// type, attribute), without the operands that would leave some meanings of a name out.
+class PlainObjects {
+  public:
+    explicit PlainObjects(const Policy& policy);
+
+    // A cast to it may be written, and the name of a value of it.
+    [[nodiscard]] bool target(const Type& type) const;
+    [[nodiscard]] bool function(const Function& function) const;
+    [[nodiscard]] bool operator_symbol(const Operator& symbol) const;
+    // It is read as it stands.
+    [[nodiscard]] bool relation(const Relation& relation) const;
+
+  private:
+    [[nodiscard]] bool value(Oid type) const;
+    [[nodiscard]] bool values(const std::vector<Oid>& types) const;
+    void find_cast_targets();
+
+    const Policy& policy_;
+    const CatalogSnapshot& catalog_;
+    // Types to which a written cast may run a refused function, whatever its value
+    // (Query::finish_casts).
+    std::unordered_set<Oid> cast_targets_;
+};
 
 // A name as it is compared: its size, and its first and last bytes. Those are all of it where it
 // has no more than sixteen, as most names.
@@ -48,16 +74,19 @@ struct NameKey {
         return first == other.first && last == other.last && size == other.size &&
                (size <= kWholeMax || std::memcmp(text, other.text, size) == 0);
     }
-    // Long names that have their ends in common are found one after the other: only the catalog's
-    // names are put in, and those are not a stranger's.
     [[nodiscard]] std::size_t hash() const {
-        const std::uint64_t product =
-            (first ^ 0xa0761d6478bd642fU ^ size) * 0x9e3779b97f4a7c15U ^ last;
-        const std::uint64_t again = product * 0xe7037ed1a0b428dbU;
-        return again ^ (again >> 32);
+        std::uint64_t state = first ^ 0xa0761d6478bd642fU ^ size;
+        for (std::size_t at = 8; at + 8 < size; at += 8) {  // what lies between
+            state = mixed(state) ^ bytes<std::uint64_t>(at);
+        }
+        return mixed(mixed(state) ^ last);
     }
 
   private:
+    static std::uint64_t mixed(std::uint64_t state) {
+        const std::uint64_t product = state * 0x9e3779b97f4a7c15U;
+        return product ^ (product >> 32);
+    }
     template <typename Word>
     [[nodiscard]] Word bytes(std::size_t at) const {
         Word word;
@@ -71,8 +100,7 @@ struct PlainRelation {
     const Relation* relation = nullptr;
     // It is read as it stands, and all types of its columns and rows are allowed.
     bool open = false;
-    std::uint32_t columns_begin = 0;
-    std::uint32_t columns_count = 0;
+    std::uint32_t tags_begin = 0;
 };
 
 // All that has one name. On a cache line of its own, since that is what a look costs.
@@ -101,10 +129,13 @@ class PlainNames {
 
     // Asks `policy` about everything in its catalog; keeps pointers into that.
     explicit PlainNames(const Policy& policy);
+    PlainNames(const PlainNames&) = delete;
+    PlainNames& operator=(const PlainNames&) = delete;
 
     // Are there plain names at all?
     [[nodiscard]] bool any() const { return !names_.empty(); }
-    // nullptr: nothing in the catalog has the name, but for columns.
+    // nullptr: nothing in the catalog has the name, but for columns. Nothing of the empty name is
+    // plain.
     [[nodiscard]] const PlainName* find(const char* name) const {
         const NameKey key(name);
         for (std::size_t at = key.hash() & mask_;; at = (at + 1) & mask_) {
@@ -122,22 +153,24 @@ class PlainNames {
         const auto at = static_cast<unsigned char>(name);
         return at < short_.size() ? short_[at] : nullptr;
     }
+    // By their schemas' names.
     [[nodiscard]] std::span<const PlainRelation> relations(const PlainName& name) const {
         return std::span(relations_).subspan(name.relations_begin, name.relations_count);
     }
+    // Sorted.
     [[nodiscard]] std::span<const std::string_view> except(const PlainName& name) const {
         return std::span(except_).subspan(name.except_begin, name.except_count);
     }
     [[nodiscard]] bool has_column(const PlainRelation& relation, const NameKey& column) const {
-        const std::size_t end = std::size_t{relation.columns_begin} + relation.columns_count;
-        for (std::size_t at = relation.columns_begin; at < end; ++at) {
-            const void* found = std::memchr(&column_tags_[at], tag(column), end - at);
+        const auto& columns = relation.relation->columns;
+        const std::uint8_t* tags = &tags_[relation.tags_begin];
+        for (std::size_t at = 0; at < columns.size(); ++at) {
+            const void* found = std::memchr(tags + at, tag(column), columns.size() - at);
             if (found == nullptr) {
                 return false;
             }
-            at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) -
-                                          column_tags_.data());
-            if (columns_[at] == column) {
+            at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - tags);
+            if (columns[at].name == std::string_view(column.text, column.size)) {
                 return true;
             }
         }
@@ -148,16 +181,15 @@ class PlainNames {
     static std::uint8_t tag(const NameKey& column) {
         return static_cast<std::uint8_t>(column.first ^ column.last >> 8 ^ column.size << 3);
     }
-    class Asked;
-    PlainName judged(const CatalogSnapshot& catalog, const Asked& asked, const std::string& text);
+    PlainName judged(const CatalogSnapshot& catalog, const PlainObjects& plain,
+                     const std::string& text);
     void insert(const PlainName& name);
 
     std::vector<PlainName> names_;  // by their hashes, with gaps
     std::array<const PlainName*, 128> short_{};
     std::vector<std::string_view> except_;
     std::vector<PlainRelation> relations_;
-    std::vector<NameKey> columns_;           // of each relation, one after the other
-    std::vector<std::uint8_t> column_tags_;  // one byte of each
+    std::vector<std::uint8_t> tags_;  // of each relation's columns, and one more
     std::size_t mask_ = 0;
 };
 

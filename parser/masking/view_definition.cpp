@@ -1,0 +1,222 @@
+#include "parser/masking/view_definition.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "config/limits.h"
+#include "parser/masking/resolve.h"
+#include "parser/query.h"
+#include "parser/syntax/parse_tree.h"
+#include "parser/syntax/text_edit.h"
+#include "parser/syntax/utf8.h"
+
+#include "parser/syntax/nodes.h"
+
+namespace vitrine::parser {
+
+using syntax::as;
+using syntax::cells;
+using syntax::is_a;
+using syntax::string_value;
+
+namespace {
+
+constexpr std::string_view kCatalogSchema = "pg_catalog";
+
+// Called where nothing is written: IN, BETWEEN, DISTINCT, CASE x WHEN, USING, ORDER BY.
+constexpr std::array<std::string_view, 6> kUnwritten{"=", "<", ">", "<=", ">=", "<>"};
+
+bool is_symbol(std::string_view token) {
+    return token.find_first_not_of("~!@#^&|`?+-*/%<>=") == std::string_view::npos;
+}
+
+// An identifier as it is compared.
+std::string identifier(std::string_view token) {
+    if (token.size() < 2 || token.front() != '"') {
+        return syntax::ascii_lower(token);
+    }
+    std::string name;
+    for (std::size_t i = 1; i + 1 < token.size(); ++i) {
+        name += token[i];
+        i += token[i] == '"' ? 1 : 0;
+    }
+    return name;
+}
+
+// Schemas with something of a name that the text has without a schema, and that is not plainly
+// allowed. More names are taken for functions' and types' than are.
+class Namesakes {
+  public:
+    explicit Namesakes(const Policy& policy) : catalog_(policy.catalog()), plain_(policy) {}
+
+    std::set<std::string> find(const std::string& sql) {
+        for (const std::string_view symbol : kUnwritten) {
+            add_operators(symbol);
+        }
+        const syntax::Tokens tokens(sql);
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            const std::string_view text = tokens.text(i);
+            if (is_symbol(text)) {
+                add_operators(text == "!=" ? "<>" : text);
+                continue;
+            }
+            if ((i > 0 && tokens.is(i - 1, '.')) || tokens.is(i + 1, '.')) {
+                continue;
+            }
+            const std::string name = identifier(text);
+            for (const Type* type : catalog_.types(name)) {
+                add(type->schema, plain_.target(*type));
+            }
+            if (tokens.is(i + 1, '(')) {
+                for (const Function* function : catalog_.functions(name)) {
+                    add(function->schema, plain_.function(*function));
+                }
+            }
+        }
+        return std::move(found_);
+    }
+
+  private:
+    void add(const std::string& schema, bool plain) {
+        if (!plain && schema != kCatalogSchema) {
+            found_.insert(schema);
+        }
+    }
+    void add_operators(std::string_view symbol) {
+        for (const Operator* each : catalog_.operators(symbol)) {
+            add(each->schema, plain_.operator_symbol(*each));
+        }
+    }
+
+    const CatalogSnapshot& catalog_;
+    PlainObjects plain_;
+    std::set<std::string> found_;
+};
+
+void collect_relations(const Node* item, std::vector<const RangeVar*>& relations) {
+    if (is_a(item, T_JoinExpr)) {
+        collect_relations(as<JoinExpr>(item)->larg, relations);
+        collect_relations(as<JoinExpr>(item)->rarg, relations);
+    } else if (is_a(item, T_RangeVar)) {
+        relations.push_back(as<RangeVar>(item));
+    }
+}
+
+bool is_called(const RangeVar* relation, std::string_view name) {
+    return relation->alias != nullptr ? relation->alias->aliasname == name
+                                      : relation->relname == name;
+}
+
+// Is it `c.email`, of a relation of this name in FROM, and that column masked?
+bool is_masked_column(const Node* value, const std::vector<const RangeVar*>& relations,
+                      const Policy& policy) {
+    if (!is_a(value, T_ColumnRef)) {
+        return false;
+    }
+    const auto fields = cells(as<ColumnRef>(value)->fields);
+    if (fields.empty() || fields.size() > 2) {
+        return false;
+    }
+    const std::string_view qualifier =
+        fields.size() == 2 ? string_value(fields[0].ptr_value) : std::string_view{};
+    for (const RangeVar* each : relations) {
+        const bool renamed = each->alias != nullptr && each->alias->colnames != nullptr;
+        if (renamed || each->schemaname == nullptr ||
+            (qualifier.empty() ? relations.size() != 1 : !is_called(each, qualifier))) {
+            continue;
+        }
+        const Relation* relation = policy.catalog().relation(each->schemaname, each->relname);
+        const RelationPolicy* rules =
+            relation == nullptr ? nullptr : policy.relation(relation->oid);
+        const std::string_view column = string_value(fields.back().ptr_value);
+        return rules != nullptr && std::any_of(rules->masked.begin(), rules->masked.end(),
+                                               [&](const MaskedColumn& masked) {
+                                                   return masked.column->name == column;
+                                               });
+    }
+    return false;
+}
+
+std::set<std::int16_t> carried_columns(const SelectStmt* select, const Relation& view,
+                                       const Policy& policy) {
+    std::set<std::int16_t> carried;
+    const auto targets = cells(select->targetList);
+    if (select->op != SETOP_NONE || targets.size() != view.columns.size()) {
+        return carried;
+    }
+    std::vector<const RangeVar*> relations;
+    for (const ListCell& item : cells(select->fromClause)) {
+        collect_relations(syntax::node(item), relations);
+    }
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        if (is_masked_column(as<ResTarget>(targets[i].ptr_value)->val, relations, policy)) {
+            carried.insert(view.columns[i].number);
+        }
+    }
+    return carried;
+}
+
+}  // namespace
+
+std::optional<ViewDefinition> view_definition(const Relation& view, const Policy& policy,
+                                              std::string& why) {
+    const std::string& sql = view.definition;
+    if (policy.refuses_builtin_types() || policy.catalog().server_version() < 140000) {
+        why =
+            "users gave a type of PostgreSQL's own a cast or an operator class, or the server is "
+            "older than 14";
+        return std::nullopt;
+    }
+    if (sql.empty() || sql.size() > limits::kViewBytesMax) {
+        why = sql.empty() ? "the server did not give its definition"
+                          : "its definition has more than " +
+                                std::to_string(limits::kViewBytesMax) + " bytes";
+        return std::nullopt;
+    }
+    const syntax::ParseTree tree(sql);
+    const auto statements = cells(tree.statements());
+    if (tree.error() || statements.size() != 1 ||
+        !is_a(as<RawStmt>(statements[0].ptr_value)->stmt, T_SelectStmt)) {
+        why = "its definition could not be read";
+        return std::nullopt;
+    }
+    const auto* raw = as<RawStmt>(statements[0].ptr_value);
+    const std::size_t end = raw->stmt_len > 0
+                                ? static_cast<std::size_t>(raw->stmt_location + raw->stmt_len)
+                                : sql.size();
+    const std::vector<std::string> schemas{std::string(kCatalogSchema)};
+    const SearchPath path{schemas, true};
+    syntax::TextEdits edits;
+    Query query(sql, 0, end, policy, path, edits);
+    query.qualify_relations();
+    query.forbid_search_path();
+    query.walk(raw->stmt);
+    query.finish();
+    if (const auto& refused = query.refusal()) {
+        why = refused->refusal.message;
+        if (!refused->refusal.detail.empty()) {
+            why += ": " + refused->refusal.detail;
+        }
+        return std::nullopt;
+    }
+    ViewDefinition definition;
+    definition.sql = edits.render(sql, 0, end).text;
+    if (definition.sql.size() > limits::kViewBytesMax) {
+        why = "with the masks in it, its definition has more than " +
+              std::to_string(limits::kViewBytesMax) + " bytes";
+        return std::nullopt;
+    }
+    definition.masked = query.masked();
+    definition.except = Namesakes(policy).find(sql);
+    for (const Oid read : view.reads_relations) {
+        if (const RelationPolicy* inner = policy.relation(read)) {
+            definition.except.insert(inner->except.begin(), inner->except.end());
+        }
+    }
+    definition.carried = carried_columns(as<SelectStmt>(raw->stmt), view, policy);
+    return definition;
+}
+
+}  // namespace vitrine::parser

@@ -1,0 +1,29 @@
+// Views over what is masked. The server runs a view on the tables as they are, so that such a view
+// is replaced by its own definition, in which each masked relation has been replaced in turn: what
+// comes out is what the view would be on the masked copy, predicates and aggregates included
+// (MASKING.md C.5).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "parser/masking/policy.h"
+
+namespace vitrine::parser {
+
+struct ViewDefinition {
+    std::string sql;
+    std::set<std::string> masked;  // "public.customers.email"
+    std::set<std::string> except;  // RelationPolicy::except
+    // Columns of the view that are a masked column of a relation and nothing else.
+    std::set<std::int16_t> carried;
+};
+
+// `policy` must know all that the view reads. nullopt with a sentence in `why` where the judge has
+// an objection to the definition, or it is too long.
+[[nodiscard]] std::optional<ViewDefinition> view_definition(const Relation& view,
+                                                            const Policy& policy, std::string& why);
+
+}  // namespace vitrine::parser
