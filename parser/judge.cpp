@@ -882,10 +882,9 @@ std::size_t PositionMap::to_client(std::size_t forwarded_offset) const {
                           : piece.client_begin + (forwarded_offset - piece.forwarded_begin);
 }
 
-Judgement judge(std::string_view sql, const Policy& policy, const SessionContext& session) {
-    const std::string text(sql);
+Judgement judge(const std::string& sql, const Policy& policy, const SessionContext& session) {
     Judgement judgement;
-    TextJudge(text, policy, session).judge(judgement);
+    TextJudge(sql, policy, session).judge(judgement);
     return judgement;
 }
 

@@ -116,7 +116,8 @@ struct Judgement {
     bool catalog_may_be_stale = false;
 };
 
-[[nodiscard]] Judgement judge(std::string_view sql, const Policy& policy,
+// A string, since the grammar reads to the NUL behind it.
+[[nodiscard]] Judgement judge(const std::string& sql, const Policy& policy,
                               const SessionContext& session);
 
 // 1-based position in characters, as ErrorResponse's P field counts, of a byte offset in UTF-8.

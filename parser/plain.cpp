@@ -375,6 +375,9 @@ bool Walk::select(const SelectStmt* select, const VisibleCte* ctes, unsigned dep
 
 const PlainRelation* Walk::in_schema(const PlainName& name, std::string_view schema) const {
     const auto all = names_.relations(name);
+    if (all.size() == 1) {
+        return all[0].relation->schema == schema ? &all[0] : nullptr;
+    }
     const auto found = std::lower_bound(all.begin(), all.end(), schema,
                                         [](const PlainRelation& each, std::string_view wanted) {
                                             return each.relation->schema < wanted;

@@ -52,6 +52,12 @@ const Column* Relation::column(std::string_view wanted) const {
 }
 
 void CatalogSnapshot::State::index() {
+    for (Relation& relation : relations) {
+        relation.columns_begin = static_cast<std::uint32_t>(column_names.size());
+        for (const Column& column : relation.columns) {
+            column_names.add(column.name.c_str());
+        }
+    }
     index_names(relations, relations_by_name);
     for (auto& [name, all] : relations_by_name) {
         std::sort(all.begin(), all.end(),
@@ -115,6 +121,10 @@ const Relation* CatalogSnapshot::relation(Oid oid) const {
 
 std::span<const Relation* const> CatalogSnapshot::relations(std::string_view name) const {
     return find_all(state_->relations_by_name, name);
+}
+
+const ColumnNames& CatalogSnapshot::column_names() const {
+    return state_->column_names;
 }
 
 std::span<const Relation> CatalogSnapshot::relations() const {

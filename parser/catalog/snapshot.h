@@ -14,6 +14,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "parser/catalog/name_key.h"
+
 namespace vitrine::parser {
 
 using Oid = std::uint32_t;
@@ -53,9 +55,10 @@ struct Relation {
     std::string name;
     char kind = 'r';  // pg_class.relkind
     Oid row_type = 0;
-    std::vector<Column> columns;  // in attnum order
-    std::vector<Oid> parents;     // pg_inherits, direct
-    std::vector<Oid> children;    // pg_inherits, direct
+    std::vector<Column> columns;      // in attnum order
+    std::uint32_t columns_begin = 0;  // of their names in CatalogSnapshot::column_names()
+    std::vector<Oid> parents;         // pg_inherits, direct
+    std::vector<Oid> children;        // pg_inherits, direct
     std::vector<std::int16_t> primary_key;
     // Views and materialized views: everything their definition names. Taken from the stored tree:
     // pg_depend does not speak of builtins.
@@ -170,6 +173,7 @@ class CatalogSnapshot {
     [[nodiscard]] const Relation* relation(Oid oid) const;
     [[nodiscard]] std::span<const Relation* const> relations(std::string_view name) const;
     [[nodiscard]] std::span<const Relation> relations() const;
+    [[nodiscard]] const ColumnNames& column_names() const;
     // All relations / functions / operators / types of that name in any schema; relations by their
     // schemas' names, operators of users first.
     [[nodiscard]] std::span<const Function* const> functions(std::string_view name) const;

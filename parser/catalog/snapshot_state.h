@@ -20,6 +20,8 @@ struct CatalogSnapshot::State {
     std::vector<Operator> operators;
     std::vector<Type> types;
 
+    ColumnNames column_names;
+
     template <typename Object>
     using ByName = std::unordered_map<std::string_view, std::vector<const Object*>>;
     template <typename Object>

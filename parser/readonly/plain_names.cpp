@@ -104,7 +104,7 @@ std::uint32_t accepted_counts(const Function& function) {
 
 }  // namespace
 
-PlainNames::PlainNames(const Policy& policy) {
+PlainNames::PlainNames(const Policy& policy) : columns_(policy.catalog().column_names()) {
     const CatalogSnapshot& catalog = policy.catalog();
     // Where values of PostgreSQL's own types matter, so does every name that can give one.
     if (policy.refuses_builtin_types() || catalog.server_version() < 140000) {
@@ -131,7 +131,6 @@ PlainNames::PlainNames(const Policy& policy) {
     for (const auto& [view, text] : texts) {
         insert(judged(catalog, plain, *text));
     }
-    tags_.push_back(0);
     for (std::size_t c = 1; c < short_.size(); ++c) {
         const char text[] = {static_cast<char>(c), '\0'};
         short_[c] = find(text);
@@ -181,11 +180,8 @@ PlainName PlainNames::judged(const CatalogSnapshot& catalog, const PlainObjects&
     except_.insert(except_.end(), except.begin(), except.end());
     name.relations_begin = static_cast<std::uint32_t>(relations_.size());
     for (const Relation* relation : catalog.relations(text)) {
-        relations_.push_back(
-            {relation, plain.relation(*relation), static_cast<std::uint32_t>(tags_.size())});
-        for (const Column& column : relation->columns) {
-            tags_.push_back(tag(NameKey(column.name.c_str())));
-        }
+        relations_.push_back({relation, plain.relation(*relation), relation->columns_begin,
+                              static_cast<std::uint32_t>(relation->columns.size())});
         ++name.relations_count;
     }
     return name;

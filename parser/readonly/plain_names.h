@@ -10,13 +10,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
 
+#include "parser/catalog/name_key.h"
 #include "parser/catalog/snapshot.h"
 
 namespace vitrine::parser {
@@ -48,59 +48,13 @@ class PlainObjects {
     std::unordered_set<Oid> cast_targets_;
 };
 
-// A name as it is compared: its size, and its first and last bytes. Those are all of it where it
-// has no more than sixteen, as most names.
-struct NameKey {
-    static constexpr std::size_t kWholeMax = 16;
-
-    std::uint64_t first = 0;
-    std::uint64_t last = 0;
-    const char* text = nullptr;
-    std::size_t size = 0;
-
-    explicit NameKey(const char* name) : text(name), size(std::strlen(name)) {
-        if (size >= 8) {
-            first = bytes<std::uint64_t>(0);
-            last = bytes<std::uint64_t>(size - 8);
-        } else if (size >= 4) {
-            first = bytes<std::uint32_t>(0);
-            last = bytes<std::uint32_t>(size - 4);
-        } else if (size > 0) {
-            first = bytes<std::uint8_t>(0) | std::uint64_t{bytes<std::uint8_t>(size / 2)} << 8;
-            last = bytes<std::uint8_t>(size - 1);
-        }
-    }
-    [[nodiscard]] bool operator==(const NameKey& other) const {
-        return first == other.first && last == other.last && size == other.size &&
-               (size <= kWholeMax || std::memcmp(text, other.text, size) == 0);
-    }
-    [[nodiscard]] std::size_t hash() const {
-        std::uint64_t state = first ^ 0xa0761d6478bd642fU ^ size;
-        for (std::size_t at = 8; at + 8 < size; at += 8) {  // what lies between
-            state = mixed(state) ^ bytes<std::uint64_t>(at);
-        }
-        return mixed(mixed(state) ^ last);
-    }
-
-  private:
-    static std::uint64_t mixed(std::uint64_t state) {
-        const std::uint64_t product = state * 0x9e3779b97f4a7c15U;
-        return product ^ (product >> 32);
-    }
-    template <typename Word>
-    [[nodiscard]] Word bytes(std::size_t at) const {
-        Word word;
-        std::memcpy(&word, text + at, sizeof word);
-        return word;
-    }
-};
-
 // One of the relations of a name.
 struct PlainRelation {
     const Relation* relation = nullptr;
     // It is read as it stands, and all types of its columns and rows are allowed.
     bool open = false;
-    std::uint32_t tags_begin = 0;
+    std::uint32_t columns_begin = 0;  // in ColumnNames
+    std::uint32_t columns_count = 0;
 };
 
 // All that has one name. On a cache line of its own, since that is what a look costs.
@@ -162,25 +116,10 @@ class PlainNames {
         return std::span(except_).subspan(name.except_begin, name.except_count);
     }
     [[nodiscard]] bool has_column(const PlainRelation& relation, const NameKey& column) const {
-        const auto& columns = relation.relation->columns;
-        const std::uint8_t* tags = &tags_[relation.tags_begin];
-        for (std::size_t at = 0; at < columns.size(); ++at) {
-            const void* found = std::memchr(tags + at, tag(column), columns.size() - at);
-            if (found == nullptr) {
-                return false;
-            }
-            at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - tags);
-            if (columns[at].name == std::string_view(column.text, column.size)) {
-                return true;
-            }
-        }
-        return false;
+        return columns_.has(relation.columns_begin, relation.columns_count, column);
     }
 
   private:
-    static std::uint8_t tag(const NameKey& column) {
-        return static_cast<std::uint8_t>(column.first ^ column.last >> 8 ^ column.size << 3);
-    }
     PlainName judged(const CatalogSnapshot& catalog, const PlainObjects& plain,
                      const std::string& text);
     void insert(const PlainName& name);
@@ -189,7 +128,7 @@ class PlainNames {
     std::array<const PlainName*, 128> short_{};
     std::vector<std::string_view> except_;
     std::vector<PlainRelation> relations_;
-    std::vector<std::uint8_t> tags_;  // of each relation's columns, and one more
+    const ColumnNames& columns_;  // the catalog's
     std::size_t mask_ = 0;
 };
 

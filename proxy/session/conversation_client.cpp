@@ -240,7 +240,7 @@ parser::Judgement Conversation::ask_the_judge(std::string_view sql, parser::Prot
                                                                          : Known::kNotPlain;
     };
     try {
-        return parser::judge(sql, *options_.policy, context);
+        return parser::judge(std::string(sql), *options_.policy, context);
     } catch (const std::bad_alloc&) {
         parser::Judgement refused;
         refused.statements.push_back(

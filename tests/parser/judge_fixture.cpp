@@ -96,7 +96,7 @@ SessionContext session(std::vector<std::string> search_path, Protocol protocol) 
 }
 
 Judgement judged(std::string_view sql) {
-    return judge(sql, *fixture_policy(), session());
+    return judge(std::string(sql), *fixture_policy(), session());
 }
 
 std::string sent(std::string_view sql, const Judgement& judgement) {

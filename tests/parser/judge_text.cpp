@@ -248,7 +248,7 @@ TEST_CASE("EXECUTE asks for what is prepared", "[judge]") {
                : name == "old" ? Prepared::kStale
                                : Prepared::kUnknown;
     };
-    const auto verdict = [&](std::string_view sql) {
+    const auto verdict = [&](const std::string& sql) {
         const Judgement judgement = judge(sql, *fixture_policy(), context);
         const auto& last = judgement.statements.back();
         return last.refusal ? last.refusal->sqlstate : std::string("allow");
