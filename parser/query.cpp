@@ -311,6 +311,7 @@ void Query::visit(const Item& item) {
                 using_column_ = {};
             }
             if (join->isNatural) {
+                natural_join_ = true;
                 judge_operator({{}, "="}, kColumns, -1);
             }
             push_children(item);
@@ -454,6 +455,9 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
     }
 
     Item inner{as<Node>(select), item.ctes, ++selects_, item.depth};
+    if (select->groupClause != nullptr) {
+        grouped_.emplace_back(select, inner.select);
+    }
     if (select->withClause != nullptr) {
         const auto definitions = cells(select->withClause->ctes);
         const VisibleCte* visible = item.ctes;
@@ -528,6 +532,10 @@ void Query::finish() {
     finish_conditional();
     finish_column_calls();
     finish_system_columns();
+    finish_groups();
+    for (const Replaced& replaced : replaced_) {
+        rewrite(replaced);
+    }
     finish_same_names();
 }
 

@@ -190,8 +190,18 @@ class Query {
     void reference(const RangeVar* relation, const Item& item, const RangeTableSample* sample);
     // The relation a name stands for; nullptr after an objection.
     const Relation* resolve(const RangeVar* relation);
-    void rewrite(const RangeVar* reference, const RelationPolicy& policy,
-                 const RangeTableSample* sample);
+    // A reference that is replaced: when all has been seen, since what it must give then is known.
+    struct Replaced {
+        const RangeVar* reference;
+        const RelationPolicy* policy;
+        const RangeTableSample* sample;
+        std::string_view name;  // in FROM
+        std::vector<std::string_view> system_columns;
+    };
+    void rewrite(const Replaced& replaced);
+    [[nodiscard]] bool is_whole_row(std::string_view name) const;
+    void finish_groups();
+    void group_by_columns(const SelectStmt* select, const RangeItem& item);
     void note_masked(const RelationPolicy& policy);
     bool closed(const RelationPolicy* policy, int location);
     bool definition_fails(const RelationPolicy* policy, int location);
@@ -265,6 +275,11 @@ class Query {
     std::uint64_t parameters_ = 0;
     bool parameter_again_ = false;
     std::vector<Attribute> system_columns_;
+    std::vector<Replaced> replaced_;
+    // With GROUP BY; and the number by which RangeItem::select knows each.
+    std::vector<std::pair<const SelectStmt*, std::uint32_t>> grouped_;
+    std::set<std::string_view> stars_;  // `c.*` by its name, and `*` by none
+    bool natural_join_ = false;
     std::vector<ColumnCall> column_calls_;
     std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()
     std::optional<std::size_t> locking_position_;

@@ -261,6 +261,7 @@ void Query::visit_column(const Node* node) {
                               column->location});
     }
     if (star) {
+        stars_.insert(qualifier);
         if (!qualifier.empty()) {
             note_bare_column(qualifier);  // as an argument it is a row
         }
@@ -360,25 +361,6 @@ void Query::finish_column_calls() {
                     "within seconds. A column of a row is (row).column.",
                     "function: " + std::string(call.function), true},
                    call.location);
-        }
-    }
-}
-
-void Query::finish_system_columns() {
-    if (system_columns_.empty()) {
-        return;
-    }
-    const bool any = std::any_of(names_.begin(), names_.end(),
-                                 [](const auto& named) { return named.second.any_rewritten; });
-    for (const Attribute& column : system_columns_) {
-        const auto named = names_.find(column.qualifier);
-        if (column.qualifier.empty() ? any : named != names_.end() && named->second.any_rewritten) {
-            refuse(not_supported("system column " + std::string(column.name) +
-                                     " in a query over a masked relation",
-                                 "A masked relation has its own columns only.",
-                                 "Leave it out, or qualify it with the relation it belongs to.",
-                                 "masking: system column"),
-                   column.location);
         }
     }
 }

@@ -148,7 +148,8 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
     added.rewritten = is_rewritten(policy);
     items_.push_back(added);
     if (added.rewritten) {
-        rewrite(reference, *policy, sample);
+        note_masked(*policy);
+        replaced_.push_back({reference, policy, sample, added.name, {}});
     } else if (qualify_relations_ && reference->schemaname == nullptr) {
         const std::size_t begin = at(reference->location);
         edits_.replace(begin, begin, quoted_identifier(relation->schema) + ".", begin);
@@ -186,15 +187,16 @@ void Query::note_masked(const RelationPolicy& policy) {
     masked_.insert(policy.masked_within.begin(), policy.masked_within.end());
 }
 
-void Query::rewrite(const RangeVar* reference, const RelationPolicy& policy,
-                    const RangeTableSample* sample) {
+void Query::rewrite(const Replaced& replaced) {
+    const RangeVar* reference = replaced.reference;
+    const RelationPolicy& policy = *replaced.policy;
+    const RangeTableSample* sample = replaced.sample;
     if (sample != nullptr && policy.relation->kind == 'v') {
         refuse({"42809", "TABLESAMPLE clause can only be applied to tables and materialized views",
                 "", "", "tablesample", false},
                reference->location);
         return;
     }
-    note_masked(policy);
     const syntax::Tokens& all = tokens();
     const auto lost = [&] {
         refuse(
@@ -230,7 +232,7 @@ void Query::rewrite(const RangeVar* reference, const RelationPolicy& policy,
         --first;
     }
     const std::string begin = table_command ? "SELECT * FROM (" : "(";
-    const std::string select = masked_select(policy, !reference->inh);
+    const std::string select = masked_select(policy, !reference->inh, replaced.system_columns);
     const std::string filter = masked_filter(policy);
     const std::string own_alias = " AS " + quoted_identifier(reference->relname);
     if (sample == nullptr) {

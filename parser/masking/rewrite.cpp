@@ -13,7 +13,8 @@ bool is_rewritten(const RelationPolicy* policy) {
            (!policy->masked.empty() || !policy->filter.empty() || !policy->definition.empty());
 }
 
-std::string masked_select(const RelationPolicy& policy, bool only) {
+std::string masked_select(const RelationPolicy& policy, bool only,
+                          std::span<const std::string_view> system_columns) {
     std::string sql = "SELECT ";
     bool first = true;
     for (const Column& column : policy.relation->columns) {
@@ -29,6 +30,11 @@ std::string masked_select(const RelationPolicy& policy, bool only) {
             sql += " AS ";
         }
         sql += quoted_identifier(column.name);
+    }
+    for (const std::string_view column : system_columns) {
+        sql += first ? "" : ", ";
+        first = false;
+        sql += column;
     }
     if (!policy.definition.empty()) {
         sql += " FROM (" + policy.definition + ") AS " + quoted_identifier(policy.relation->name);

@@ -15,7 +15,10 @@ namespace vitrine::parser {
 
 // `SELECT "id", <mask> AS "email" FROM "shop"."customers"`: every column in attnum order under its
 // own name; `ONLY` where the reference has it.
-[[nodiscard]] std::string masked_select(const RelationPolicy& policy, bool only);
+// Behind them the system columns that the statement asks for (`ctid`), which a derived table has
+// only so.
+[[nodiscard]] std::string masked_select(const RelationPolicy& policy, bool only,
+                                        std::span<const std::string_view> system_columns = {});
 // ` WHERE …`, or nothing. Stands behind masked_select() and what samples it.
 [[nodiscard]] std::string masked_filter(const RelationPolicy& policy);
 // The same of some columns only, in the order given, of the relation alone (COPY's meaning).

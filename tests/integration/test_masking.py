@@ -492,7 +492,7 @@ class Canary(unittest.TestCase):
     def test_a_refusal_names_the_construct(self):
         with self.proxy.login() as client:
             for sql, word in (("SELECT query_to_xml('SELECT 1', true, true, '')", "query_to_xml"),
-                              ("SELECT * FROM customer_contacts", "customer_contacts"),
+                              ("SELECT * FROM audited", "audited"),
                               ("SELECT * FROM pg_statistic", "pg_statistic"),
                               ("SELECT email_of(1)", "email_of")):
                 with self.subTest(sql):
