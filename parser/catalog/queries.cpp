@@ -287,7 +287,7 @@ SELECT ev_class, 'locks rows', '' FROM pg_catalog.pg_rewrite
 WHERE ev_type = '1' AND ev_class >= 16384 AND ev_action::pg_catalog.text ~ ':rowMarks [(][{]'
 UNION
 SELECT oid, 'definition', pg_catalog.pg_get_viewdef(oid) FROM pg_catalog.pg_class
-WHERE relkind = 'v' AND oid >= 16384
+WHERE relkind IN ('v', 'm') AND oid >= 16384
 UNION
 SELECT c.oid, 'option', o FROM pg_catalog.pg_class c, pg_catalog.unnest(c.reloptions) AS o
 WHERE c.relkind = 'v' AND c.oid >= 16384

@@ -70,7 +70,7 @@ struct Relation {
     bool row_security = false;
     std::vector<Oid> value_types;   // of the values in the definition
     std::vector<Oid> policy_reads;  // tables: what their row-security policies read
-    // Views: the definition as SQL that means the same in any session whose path has pg_catalog
+    // Views and materialized views: the definition as SQL that means the same in any session whose path has pg_catalog
     // and nothing of a name that it uses besides; empty where the server gave none.
     std::string definition;
     bool security_barrier = false;

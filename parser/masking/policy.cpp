@@ -39,15 +39,6 @@ bool has_star(const config::NamePattern& pattern) {
     return pattern.pieces.size() != 1;
 }
 
-std::string column_name(const Relation& relation, std::int16_t number) {
-    for (const Column& column : relation.columns) {
-        if (column.number == number) {
-            return qualified(relation) + "." + column.name;
-        }
-    }
-    return qualified(relation);
-}
-
 // Does a view's definition name that column in any way? Where the definition does not say, it does.
 bool reads_column(const Relation& view, Oid relation, std::int16_t number) {
     bool known = false;
@@ -127,6 +118,7 @@ class Compiler {
     void close_parents();
     void look_through(Draft& draft);
     void put_in_place(Draft& view);
+    void mask_copies(Draft& view);
     void publish(Draft& draft);
     void close_by_policies(Draft& table);
     // And whether the reader, a view, must be replaced by its definition.
@@ -392,12 +384,6 @@ std::optional<Closed> Compiler::what_closes(Draft& reader, Oid oid) {
             if (!reads_column(*reader.relation, oid, number)) {
                 continue;
             }
-            if (!view) {
-                return Closed{chosen.rule,
-                              name + " holds what it read of " +
-                                  column_name(*read->relation, number) + ", which is masked.",
-                              "Read " + qualified(*read->relation) + " itself."};
-            }
             reader.reads_masked = true;
         }
         if (!view && read->reads_masked) {
@@ -457,12 +443,32 @@ void Compiler::look_through(Draft& view) {
     }
     if (!materialized) {
         close_by_functions(view);
-        if (tables_are_done_) {
-            put_in_place(view);
-        }
+    }
+    if (tables_are_done_) {
+        materialized ? mask_copies(view) : put_in_place(view);
     }
     publish(view);
     view.visit = Draft::Visit::kDone;
+}
+
+// A materialized view that no rule names is masked as what it holds is where it comes from.
+void Compiler::mask_copies(Draft& view) {
+    if (view.reads_masked && !view.named && !view.closed) {
+        std::string why;
+        auto copied = copied_columns(*view.relation, policy_, why);
+        if (!copied) {
+            close(view, "masking: materialized view",
+                  qualified(*view.relation) + " holds what it read of masked columns: " + why + ".",
+                  "A rule that names the materialized view can open it; or read from its tables.");
+            return;
+        }
+        for (auto& [number, column] : *copied) {
+            view.masks.try_emplace(number, Chosen{std::move(column.mask), std::move(column.rule)});
+        }
+    }
+    if (!view.masks.empty()) {
+        make_expressions(view);
+    }
 }
 
 // The view's own rules, and its definition where it must stand for it.
@@ -532,7 +538,7 @@ void Compiler::compile(const config::MaskingRules& rules, const std::vector<std:
         }
     }
     for (auto& [oid, draft] : drafts_) {
-        if (!draft.masks.empty() && draft.relation->kind != 'v') {
+        if (!draft.masks.empty() && draft.relation->kind != 'v' && draft.relation->kind != 'm') {
             make_expressions(draft);
         }
         if (draft.relation->kind != 'v' && draft.relation->kind != 'm') {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string_view>
 #include <vector>
 
@@ -109,15 +110,15 @@ bool is_called(const RangeVar* relation, std::string_view name) {
                                       : relation->relname == name;
 }
 
-// Is it `c.email`, of a relation of this name in FROM, and that column masked?
-bool is_masked_column(const Node* value, const std::vector<const RangeVar*>& relations,
-                      const Policy& policy) {
+// `c.email`, where c is a relation in FROM and that column of it is masked; nullptr: anything else.
+const MaskedColumn* masked_column(const Node* value, const std::vector<const RangeVar*>& relations,
+                                  const Policy& policy) {
     if (!is_a(value, T_ColumnRef)) {
-        return false;
+        return nullptr;
     }
     const auto fields = cells(as<ColumnRef>(value)->fields);
     if (fields.empty() || fields.size() > 2) {
-        return false;
+        return nullptr;
     }
     const std::string_view qualifier =
         fields.size() == 2 ? string_value(fields[0].ptr_value) : std::string_view{};
@@ -131,12 +132,74 @@ bool is_masked_column(const Node* value, const std::vector<const RangeVar*>& rel
         const RelationPolicy* rules =
             relation == nullptr ? nullptr : policy.relation(relation->oid);
         const std::string_view column = string_value(fields.back().ptr_value);
-        return rules != nullptr && std::any_of(rules->masked.begin(), rules->masked.end(),
-                                               [&](const MaskedColumn& masked) {
-                                                   return masked.column->name == column;
-                                               });
+        if (rules != nullptr) {
+            for (const MaskedColumn& masked : rules->masked) {
+                if (masked.column->name == column) {
+                    return &masked;
+                }
+            }
+        }
+        return nullptr;
     }
-    return false;
+    return nullptr;
+}
+
+// All that a tree has below it; nothing where it has something that is not known.
+std::vector<const Node*> all_nodes(const Node* root) {
+    std::vector<const Node*> nodes{root};
+    VitrineChildren children{};
+    for (std::size_t at = 0; at < nodes.size() && children.failed == 0; ++at) {
+        children.count = 0;
+        vitrine_children(nodes[at], &children);
+        nodes.insert(nodes.end(), children.items, children.items + children.count);
+    }
+    std::free(const_cast<Node**>(children.items));
+    if (children.failed != 0) {
+        nodes.clear();
+    }
+    return nodes;
+}
+
+const Alias* alias_of(const Node* node) {
+    switch (nodeTag(node)) {
+        case T_RangeVar:
+            return as<RangeVar>(node)->alias;
+        case T_RangeSubselect:
+            return as<RangeSubselect>(node)->alias;
+        case T_RangeFunction:
+            return as<RangeFunction>(node)->alias;
+        case T_RangeTableFunc:
+            return as<RangeTableFunc>(node)->alias;
+        case T_JoinExpr:
+            return as<JoinExpr>(node)->alias;
+        default:
+            return nullptr;
+    }
+}
+
+// May this node use one of the columns, or all of a row, other than as a target by itself?
+bool may_use(const Node* node, const std::set<std::string_view>& columns,
+             const std::set<std::string_view>& items) {
+    const Alias* alias = alias_of(node);
+    if (alias != nullptr && alias->colnames != nullptr) {
+        return true;  // columns under other names
+    }
+    if (is_a(node, T_JoinExpr)) {
+        const auto* join = as<JoinExpr>(node);
+        const auto joined = cells(join->usingClause);
+        return join->isNatural || std::any_of(joined.begin(), joined.end(), [&](const auto& cell) {
+                   return columns.contains(string_value(cell.ptr_value));
+               });
+    }
+    if (is_a(node, T_CommonTableExpr)) {
+        return true;
+    }
+    if (!is_a(node, T_ColumnRef)) {
+        return false;
+    }
+    const auto fields = cells(as<ColumnRef>(node)->fields);
+    const std::string_view last = fields.empty() ? "" : string_value(fields.back().ptr_value);
+    return last.empty() || columns.contains(last) || items.contains(last);
 }
 
 std::set<std::int16_t> carried_columns(const SelectStmt* select, const Relation& view,
@@ -151,7 +214,7 @@ std::set<std::int16_t> carried_columns(const SelectStmt* select, const Relation&
         collect_relations(syntax::node(item), relations);
     }
     for (std::size_t i = 0; i < targets.size(); ++i) {
-        if (is_masked_column(as<ResTarget>(targets[i].ptr_value)->val, relations, policy)) {
+        if (masked_column(as<ResTarget>(targets[i].ptr_value)->val, relations, policy) != nullptr) {
             carried.insert(view.columns[i].number);
         }
     }
@@ -217,6 +280,65 @@ std::optional<ViewDefinition> view_definition(const Relation& view, const Policy
     }
     definition.carried = carried_columns(as<SelectStmt>(raw->stmt), view, policy);
     return definition;
+}
+
+std::optional<std::map<std::int16_t, CopiedColumn>> copied_columns(const Relation& view,
+                                                                   const Policy& policy,
+                                                                   std::string& why) {
+    const syntax::ParseTree tree(view.definition);
+    const auto statements = cells(tree.statements());
+    const Node* root = tree.error() || statements.size() != 1
+                           ? nullptr
+                           : as<RawStmt>(statements[0].ptr_value)->stmt;
+    const std::vector<const Node*> nodes =
+        is_a(root, T_SelectStmt) ? all_nodes(root) : std::vector<const Node*>{};
+    const auto* select = as<SelectStmt>(root);
+    const auto targets = nodes.empty() ? cells(nullptr) : cells(select->targetList);
+    if (targets.size() != view.columns.size() || select->op != SETOP_NONE ||
+        select->distinctClause != nullptr) {
+        why = "its definition is not a plain SELECT";
+        return std::nullopt;
+    }
+    std::set<std::string_view> columns;
+    for (const Oid oid : view.reads_relations) {
+        if (const RelationPolicy* rules = policy.relation(oid)) {
+            for (const MaskedColumn& masked : rules->masked) {
+                columns.insert(masked.column->name);
+            }
+        }
+    }
+    std::vector<const RangeVar*> relations;
+    for (const ListCell& item : cells(select->fromClause)) {
+        collect_relations(syntax::node(item), relations);
+    }
+    std::map<std::int16_t, CopiedColumn> copied;
+    std::set<const Node*> seen;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        const Node* value = as<ResTarget>(targets[i].ptr_value)->val;
+        if (const MaskedColumn* masked = masked_column(value, relations, policy)) {
+            copied[view.columns[i].number] = {masked->mask, masked->rule};
+            seen.insert(value);
+        }
+    }
+    std::set<std::string_view> items;
+    for (const Node* node : nodes) {
+        if (is_a(node, T_RangeVar)) {
+            const auto* relation = as<RangeVar>(node);
+            items.insert(relation->alias != nullptr ? relation->alias->aliasname
+                                                    : relation->relname);
+        } else if (const Alias* alias = alias_of(node)) {
+            items.insert(alias->aliasname);
+        }
+    }
+    for (const Node* node : nodes) {
+        if (!seen.contains(node) && may_use(node, columns, items)) {
+            why =
+                "its definition uses a masked column, or one of that name, for more than to "
+                "hand it on";
+            return std::nullopt;
+        }
+    }
+    return copied;
 }
 
 }  // namespace vitrine::parser

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -25,5 +26,15 @@ struct ViewDefinition {
 // an objection to the definition, or it is too long.
 [[nodiscard]] std::optional<ViewDefinition> view_definition(const Relation& view,
                                                             const Policy& policy, std::string& why);
+
+// Materialized views hold what their definition once gave. Where a masked column was put into a
+// column of it as it was, and used for nothing else, that column is masked in the same way: by its
+// number, with the rule. nullopt with a sentence in `why` where that is not certain.
+struct CopiedColumn {
+    config::Mask mask;
+    std::string rule;
+};
+[[nodiscard]] std::optional<std::map<std::int16_t, CopiedColumn>> copied_columns(
+    const Relation& view, const Policy& policy, std::string& why);
 
 }  // namespace vitrine::parser

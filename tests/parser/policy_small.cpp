@@ -22,7 +22,7 @@ using Row = std::vector<std::optional<std::string_view>>;
 // the columns id and secret.
 class SmallCatalog {
   public:
-    SmallCatalog() {
+    explicit SmallCatalog(const char* kind_of_v = "v") {
         add(kDatabase, {"150020", "small", "pg_catalog, pg_temp", "UTF8"});
         add(kSchemas, {"public", "t"});
         add(kTypes, {"25", "pg_catalog", "text", "b", "0", "0", "0", "S", "true", "text",
@@ -31,7 +31,7 @@ class SmallCatalog {
                          "false", "", "25", "false", std::nullopt, "false"});
         add(kRelations, {"20001", "public", "p", "r", "0", "false", std::nullopt});
         add(kRelations, {"20002", "public", "c", "r", "0", "true", std::nullopt});
-        add(kRelations, {"20003", "public", "v", "v", "0", "false", std::nullopt});
+        add(kRelations, {"20003", "public", "v", kind_of_v, "0", "false", std::nullopt});
         for (const char* relation : {"20001", "20002", "20003"}) {
             add(kColumns, {relation, "id", "1", "25", "-1", "pg_catalog.text", "true", "false",
                            std::nullopt});
@@ -44,6 +44,24 @@ class SmallCatalog {
                              std::string_view named) {
         add(kDefinitions, {relation, what, named});
         return *this;
+    }
+    // Columns of v that are masked under a rule that masks p.secret; "closed" where it is closed.
+    std::vector<std::string> masked_in_v() {
+        std::string error;
+        const auto catalog = builder_.finish(error);
+        INFO(error);
+        REQUIRE(catalog != nullptr);
+        const auto policy = compile_policy(
+            catalog, Rules().add({"public.p.secret"}, mask(MaskKind::kNull)).masking(), {}, {});
+        const RelationPolicy* found = policy->relation(20003);
+        std::vector<std::string> names;
+        if (found != nullptr && found->closed) {
+            names.emplace_back("closed");
+        }
+        for (std::size_t i = 0; found != nullptr && i < found->masked.size(); ++i) {
+            names.push_back(found->masked[i].column->name);
+        }
+        return names;
     }
     // Closed relations under a rule that masks p.secret.
     std::vector<std::string> closed(const std::vector<std::string>& rules = {"public.p.secret"}) {
@@ -148,4 +166,45 @@ TEST_CASE("extensions that the tests' database does not have", "[policy]") {
     Function late = of_extension("", "lower", 'i');
     late.schema = "pg_catalog";
     CHECK(verdict(late) == FunctionVerdict::kRefused);
+}
+
+TEST_CASE("a materialized view is masked by its definition where that is certain", "[policy]") {
+    const auto v = [](std::string_view definition) {
+        SmallCatalog small("m");
+        small.definition("20003", "definition", definition);
+        small.definition("20003", "relid", "20001");
+        small.definition("20003", "selected", "20001 8 9");
+        return small.masked_in_v();
+    };
+    CHECK(v(" SELECT p.id, p.secret FROM public.p;") == Names{"secret"});
+    CHECK(v(" SELECT p.secret AS id, p.id AS secret FROM public.p;") == Names{"id"});
+    CHECK(v(" SELECT a.secret AS id, b.secret FROM (public.p a JOIN public.p b ON ((a.id = "
+            "b.id)));") == Names{"id", "secret"});
+    CHECK(v(" SELECT id, secret FROM public.p WHERE (id > 'x'::text);") == Names{"secret"});
+    for (const char* definition : {
+             "",
+             " SELECT p.id, lower(p.secret) AS secret FROM public.p;",
+             " SELECT p.id, p.secret FROM public.p WHERE (p.secret > 'x'::text);",
+             " SELECT p.id, p.secret FROM public.p ORDER BY p.secret LIMIT 5;",
+             " SELECT DISTINCT p.id, p.secret FROM public.p;",
+             " SELECT p.id, p.secret FROM public.p GROUP BY p.id, p.secret;",
+             " SELECT p.id, count(*) AS secret FROM public.p GROUP BY p.id, p.secret;",
+             " SELECT p.id, p.secret FROM public.p UNION ALL SELECT p.id, p.secret FROM public.p;",
+             " SELECT x.id, x.secret FROM ( SELECT p.id, p.secret FROM public.p) x;",
+             " WITH x AS ( SELECT p.id, p.secret FROM public.p) SELECT x.id, x.secret FROM x;",
+             " SELECT q.id, q.other AS secret FROM public.p q(id, other);",
+             " SELECT p.id, (p.*)::text AS secret FROM public.p;",
+             " SELECT p.id, to_json(p) AS secret FROM public.p;",
+             " SELECT a.id, a.secret FROM (public.p a JOIN public.p b USING (secret));",
+             " SELECT a.id, a.secret FROM (public.p a NATURAL JOIN public.p b);",
+             " SELECT p.id, ( SELECT max(q.secret) AS max FROM public.p q) AS secret FROM "
+             "public.p;",
+             " SELECT p.id, p.id AS secret FROM public.p WHERE (EXISTS ( SELECT 1 FROM public.p q "
+             "WHERE (q.secret = p.id)));",
+             " SELECT p.id FROM public.p;",
+             " not SQL",
+         }) {
+        INFO(definition);
+        CHECK(v(definition) == Names{"closed"});
+    }
 }
