@@ -192,7 +192,7 @@ void Query::rewrite(const Replaced& replaced) {
     const RelationPolicy& policy = *replaced.policy;
     const RangeTableSample* sample = replaced.sample;
     if (sample != nullptr && policy.relation->kind == 'v') {
-        refuse({"42809", "TABLESAMPLE clause can only be applied to tables and materialized views",
+        refuse({"0A000", "TABLESAMPLE clause can only be applied to tables and materialized views",
                 "", "", "tablesample", false},
                reference->location);
         return;

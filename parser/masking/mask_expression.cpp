@@ -65,6 +65,13 @@ std::string as_column(const std::string& expression, const Column& column) {
     return sql;
 }
 
+// The planner computes what stands beside a constant, and reports its errors though no row is read.
+// What hangs on the column is left for the rows, as it would be where the column holds the constant.
+std::string not_folded(const std::string& expression, const Column& column) {
+    return "CASE WHEN " + quoted_identifier(column.name) + " IS NULL THEN " + expression +
+           " ELSE " + expression + " END";
+}
+
 std::string partial_expression(const config::Mask& mask, const Column& column) {
     const std::string value = text_of(column);
     const std::string length = "pg_catalog.char_length(" + value + ")";
@@ -185,7 +192,7 @@ std::optional<std::string> mask_expression(const config::Mask& mask, const Colum
                     "\"" + mask.constant + "\" is not plainly a value of type " + type_name(column);
                 return std::nullopt;
             }
-            return as_column(quoted_literal(mask.constant), column);
+            return not_folded(as_column(quoted_literal(mask.constant), column), column);
         }
         case config::MaskKind::kPartial:
             return for_text_only("partial", partial_expression(mask, column));
