@@ -89,13 +89,14 @@ class Message:
 
     @property
     def columns(self):
-        """RowDescription: dicts with name, table, column, type, format."""
+        """RowDescription: dicts with name, table, column, type, modifier, format."""
         (count,), at, columns = struct.unpack_from("!H", self.payload), 2, []
         for _ in range(count):
             end = self.payload.index(b"\0", at)
-            table, column, kind, _, _, form = struct.unpack_from("!IhIhih", self.payload, end + 1)
+            table, column, kind, _, modifier, form = struct.unpack_from("!IhIhih", self.payload,
+                                                                        end + 1)
             columns.append({"name": self.payload[at:end].decode(), "table": table,
-                            "column": column, "type": kind, "format": form})
+                            "column": column, "type": kind, "modifier": modifier, "format": form})
             at = end + 19
         return columns
 

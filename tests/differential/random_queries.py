@@ -1,0 +1,3 @@
+class Generator:
+    def __init__(self, seed):
+        pass

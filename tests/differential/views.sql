@@ -1,0 +1,68 @@
+-- What reads the tables of schema.sql: loaded into the database and into the masked copy.
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+SET TimeZone = 'UTC';
+
+-- Over what is open.
+CREATE VIEW public.product_prices AS SELECT id, name, price FROM public.products;
+CREATE VIEW public.people_per_city AS SELECT city, count(*) AS people, avg(score) AS score
+    FROM public.people GROUP BY city;
+CREATE VIEW public.active_people AS SELECT id, name, city, region, joined FROM public.people WHERE active;
+CREATE VIEW public.line_totals AS
+    SELECT l.order_id, sum(l.quantity * p.price) AS total
+    FROM public.lines l JOIN public.products p ON p.id = l.product_id GROUP BY l.order_id;
+CREATE MATERIALIZED VIEW public.product_tags AS
+    SELECT t.tag, count(*) AS products FROM public.products, unnest(tags) AS t(tag) GROUP BY t.tag;
+
+-- Over masked columns.
+CREATE VIEW public.people_contacts AS SELECT id, name, email, phone FROM public.people;
+CREATE VIEW public.people_contacts_2 AS SELECT * FROM public.people_contacts WHERE id > 2;
+CREATE VIEW public.people_contacts_3 AS
+    SELECT id, upper(email) AS email, left(phone, 4) AS phone FROM public.people_contacts_2;
+CREATE VIEW public.people_renamed (number, mail, "Tel.") AS SELECT id, email, phone FROM public.people;
+CREATE VIEW public.people_with_mail AS SELECT id, name FROM public.people WHERE email LIKE '%@mail.example';
+CREATE VIEW public.people_by_note AS
+    SELECT note, count(*) AS people, min(email) AS first, max(phone) AS last FROM public.people GROUP BY note;
+CREATE VIEW public.all_mails AS
+    SELECT email FROM public.people UNION SELECT email FROM crm.people
+    UNION ALL SELECT "E-Mail" FROM "Mixed"."Client Data";
+CREATE VIEW public.big_orders AS
+    WITH big AS (SELECT * FROM public.orders WHERE total > 50)
+    SELECT b.id, b.card, p.email FROM big b JOIN public.people p ON p.id = b.person_id;
+CREATE VIEW public.ranked_people AS
+    SELECT id, email, rank() OVER (PARTITION BY city ORDER BY phone NULLS LAST) AS place,
+           lag(note) OVER (ORDER BY id) AS before FROM public.people;
+CREATE VIEW public.safe_people WITH (security_barrier) AS
+    SELECT id, email, city FROM public.people WHERE region = 'EU';
+CREATE VIEW public.checked_people AS SELECT id, email FROM public.people WHERE id < 50 WITH CHECK OPTION;
+CREATE VIEW public.people_rows AS SELECT id, to_jsonb(p) AS person FROM public.people p;
+CREATE VIEW public.people_whole AS SELECT p AS person FROM public.people p;
+CREATE VIEW public.distinct_cards AS SELECT DISTINCT ON (person_id) person_id, card FROM public.orders
+    ORDER BY person_id, id DESC;
+CREATE VIEW public.family AS
+    WITH RECURSIVE down AS (
+        SELECT id, label::text AS path FROM public.nodes WHERE parent IS NULL
+        UNION ALL
+        SELECT n.id, d.path || '/' || n.label FROM public.nodes n JOIN down d ON n.parent = d.id)
+    SELECT * FROM down;
+CREATE VIEW public.event_texts AS SELECT id, payload FROM public.events;
+CREATE VIEW public.animal_owners AS SELECT id, owner_name FROM public.animals;
+CREATE VIEW public.mixed_mails AS SELECT "Id", "E-Mail" AS mail FROM "Mixed"."Client Data";
+CREATE VIEW public.ssns AS SELECT id, ssn FROM public.people WHERE ssn IS NOT NULL;
+CREATE VIEW public.grouped_by_key AS
+    SELECT p.id, p.email, count(o.id) AS orders FROM public.people p
+    LEFT JOIN public.orders o ON o.person_id = p.id GROUP BY p.id;
+CREATE VIEW public.invoker_people WITH (security_invoker) AS SELECT id, email FROM public.people;
+CREATE VIEW "Mixed"."View ""of"" mails" AS SELECT "Id" AS "Nr.", "E-Mail" AS "Mail" FROM "Mixed"."Client Data";
+CREATE VIEW public.visit_agents AS SELECT agent, count(*) FROM public.visits GROUP BY 1;
+CREATE VIEW public.all_by_function AS SELECT id, email_of(id) AS mail FROM public.products;
+
+-- One that a rule names, one that none does.
+CREATE MATERIALIZED VIEW public.mail_list AS SELECT id, email, city FROM public.people;
+CREATE MATERIALIZED VIEW public.mail_hosts AS
+    SELECT split_part(email, '@', 2) AS host, min(email) AS first, count(*) AS people
+    FROM public.people GROUP BY 1;
+CREATE VIEW public.over_mail_list AS SELECT id, email FROM public.mail_list;
+
+GRANT USAGE ON SCHEMA public, crm, "Mixed", "straße" TO vitrine_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA public, crm, "Mixed", "straße" TO vitrine_reader;
