@@ -151,8 +151,11 @@ class MaskedCopy:
         columns = self.columns()
         constraints = self.drop_constraints(columns)
         self.to_base_types(columns)
-        for oid in sorted({oid for oid, _ in columns}, key=int):
-            self.overwrite(oid, {c: m for (o, c), m in columns.items() if o == oid})
+        # All are read before any is written: a mask may move a row to another partition.
+        updates = [self.overwriting(oid, {c: m for (o, c), m in columns.items() if o == oid})
+                   for oid in sorted({oid for oid, _ in columns}, key=int)]
+        for update in filter(None, updates):
+            self.sql(update)
         self.put_back(constraints)
 
     def drop_constraints(self, columns):
@@ -200,12 +203,13 @@ class MaskedCopy:
     def table(self, oid):
         return self.sql(f"SELECT {oid}::regclass")[0][0]
 
-    def overwrite(self, oid, masks):
+    def overwriting(self, oid, masks):
+        """The UPDATE of one relation's rows; None where there are none."""
         [[table, kind, root]] = self.sql(f"""
             SELECT oid::regclass, relkind::text, CASE WHEN relispartition
                    THEN pg_partition_root(oid) END FROM pg_class WHERE oid = {oid}""")
         if kind != "r":
-            return
+            return None
         names = list(masks)
         raw = self.sql(f"SELECT ctid, {', '.join(identifier(n) + '::text' for n in names)} "
                         f"FROM ONLY {table}")
@@ -214,12 +218,11 @@ class MaskedCopy:
             masked = (masked_value(masks[n][0], t, masks[n][1]) for n, t in zip(names, texts))
             values.append(f"('{ctid}'::tid, {', '.join(map(literal, masked))})")
         if not values:
-            return
+            return None
         # An explicit cast cuts what is too long for the column, as the mask does.
         sets = ", ".join(f"{identifier(n)} = CAST(v.v{i} AS {masks[n][2]})"
                          for i, n in enumerate(names))
-        # Through the root, for a mask may move a row to another partition.
         target = f"{root} t" if root else f"ONLY {table} t"
-        self.sql(f"UPDATE {target} SET {sets} FROM (VALUES {', '.join(values)}) "
-                 f"v (c, {', '.join(f'v{i}' for i in range(len(names)))}) "
-                 f"WHERE t.ctid = v.c AND t.tableoid = {oid}")
+        return (f"UPDATE {target} SET {sets} FROM (VALUES {', '.join(values)}) "
+                f"v (c, {', '.join(f'v{i}' for i in range(len(names)))}) "
+                f"WHERE t.ctid = v.c AND t.tableoid = {oid}")

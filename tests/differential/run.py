@@ -95,7 +95,9 @@ class Sessions:
                 outcome, detail = found, why
             if found in (REFUSED, FAILED, DIFFERENT):
                 break
-        if status.strip("I"):
+        if outcome in (REFUSED, FAILED, DIFFERENT) and len(entry.statements) > 1:
+            self.drop(mode)  # the rest of the entry would have put things back
+        elif status.strip("I"):
             for client in (seen_client, true_client):
                 client.simple("ROLLBACK")
         return outcome, detail, leak
