@@ -26,6 +26,8 @@ def marks():
         found |= {piece.lower(), piece[::-1].lower()}
         for dress in (piece, piece.lower(), piece[:1] + piece[1:].lower()):
             found.add(dress.hex().encode())
+            # As a constant in a node tree of the catalog's is printed.
+            found.add(" ".join(map(str, dress)).encode())
     found |= {b"7733773", b"3773377", b"7733773".hex().encode(), b"77.33.77.3", b"77337733-7733",
               bytes.fromhex("77337733773377337733"), b"773377337733"}
     return found | {b.lower() for b in _base64()}

@@ -198,42 +198,49 @@ def attacks(sessions, report, only, everything):
             if problem:
                 report.bad(entry.group, "no attack", entry.name, entry.sql, problem)
                 continue
-        outcomes = set()
+        outcomes, leak = set(), None
         for mode in MODES:
-            client, copy = sessions.pair(mode)
-            client.received.clear()
-            for sql in entry.statements:
-                try:
-                    messages = answers.ask(client, sql, mode)
-                except (ConnectionClosed, OSError):
-                    outcomes.add("ended")
-                    leak = canaries.seen_in(client.received)
-                    sessions.drop(mode)
-                    break
-                error = answers.error_of(messages)
-                outcomes.add("answered" if not error else "error" if "R" in error else "refused")
-                leak = canaries.seen_in(client.received, messages)
-                if leak:
-                    break
-            if mode in sessions.pairs and messages[-1].status != "I":
-                client.simple("ROLLBACK")
+            outcome, leak = attack(sessions, entry, mode)
+            outcomes.add(outcome)
             if leak:
-                report.bad(entry.group, "leaks", entry.name, entry.sql, f"{mode}: {leak}")
+                leak = f"{mode}: {leak}"
                 break
-            # One that shows itself in what is answered and not in a text: as on the copy, or refused.
-            if "blind" in entry.options:
-                outcome, detail, leak = sessions.compare(entry, mode)
-                if outcome == DIFFERENT or leak:
-                    report.bad(entry.group, "leaks", entry.name, entry.sql, f"{mode}: {detail} {leak}")
-                    break
-        else:
-            worst = next(o for o in ("ended", "refused", "error", "answered") if o in outcomes)
-            report.well(entry.group, worst)
-            if everything:
-                print(f"{worst:<9} {entry.name}: {shown(entry.sql, 150)}")
+        worst = next(o for o in ("leaks", "ended", "refused", "error", "answered") if o in outcomes)
+        if bool(leak) != ("known" in entry.options):
+            report.bad(entry.group, worst, entry.name, entry.sql,
+                       leak or "shows nothing any more: it is known no longer")
+            continue
+        report.well(entry.group, worst)
+        if everything:
+            print(f"{worst:<9} {entry.name}: {shown(entry.sql, 150)}")
     for client in raw.values():
         client.close()
     report.table("attacks", ("answered", "error", "refused", "ended", "leaks", "no attack"))
+
+
+def attack(sessions, entry, mode):
+    """(what came of it, what shows) of an attack in one mode."""
+    client, _ = sessions.pair(mode)
+    client.received.clear()
+    outcome, leak = "answered", None
+    try:
+        for sql in entry.statements:
+            messages = answers.ask(client, sql, mode)
+            error = answers.error_of(messages)
+            if error:
+                outcome = "error" if "R" in error else "refused"
+            leak = leak or sessions.canaries.seen_in(client.received, messages)
+    except (ConnectionClosed, OSError):
+        outcome = "ended"
+        leak = leak or sessions.canaries.seen_in(client.received)
+    if outcome == "ended" or len(entry.statements) > 1:
+        sessions.drop(mode)
+    # One that shows itself in which rows come, and not in a text: as on the copy, or refused.
+    if not leak and "blind" in entry.options:
+        found, detail, leak = sessions.compare(entry, mode)
+        if found == DIFFERENT and "weak" not in entry.options:
+            leak = detail
+    return ("leaks" if leak else outcome), leak
 
 
 def real(databases, raw, canaries, entry):
