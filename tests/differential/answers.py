@@ -1,16 +1,24 @@
 """What came back for a statement, in a form in which two databases can be compared."""
 
+import struct
 from collections import Counter
+
+from wire_client import bind, describe, execute, parse, sync
 
 EQUAL, ROW_TYPE, REFUSED, FAILED, DIFFERENT = "equal", "row type", "refused", "failed", "different"
 MODES = ("simple", "text", "binary")
+# "PGCOPY…", flags, length of an extension: before the first row of a binary COPY.
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 LEFT_OUT = ("NoticeResponse", "ParameterStatus")
 
 
-def ask(client, sql, mode):
+def ask(client, sql, mode, values=()):
     if mode == "simple":
         return client.simple(sql)
-    return client.extended(sql, result_formats=[1] if mode == "binary" else [])
+    client.send(parse(sql), describe("S"),
+                bind(values=values, result_formats=[1] if mode == "binary" else []), describe("P"),
+                execute(), sync())
+    return client.receive_until("ReadyForQuery")
 
 
 def error_of(messages):
@@ -41,7 +49,8 @@ def rows(messages):
         if m.name == "DataRow":
             found.append(tuple(m.values))
         elif m.name == "CopyData":
-            found.append((m.payload,))
+            # In binary COPY the first row comes with the header.
+            found.append((m.payload.removeprefix(COPY_HEADER),))
     return found
 
 
@@ -54,7 +63,17 @@ def is_row_type(name):
 ROW_TYPES = {"record"}
 
 
-def compare(seen, true, seen_types, true_types, *, ordered, with_rows=True, binary=False):
+def parameters(messages, type_names):
+    """The types of the parameters, by their names."""
+    for m in messages:
+        if m.name == "ParameterDescription":
+            kinds = struct.unpack(f"!{(len(m.payload) - 2) // 4}I", m.payload[2:])
+            return [type_names.get(str(k), k) for k in kinds]
+    return None
+
+
+def compare(seen, true, seen_types, true_types, *, ordered, with_rows=True, binary=False,
+            with_modifiers=True):
     """(outcome, what differs) of vitrine's answer and the copy's."""
     seen_error, true_error = error_of(seen), error_of(true)
     if seen_error and (not true_error or seen_error["C"] != true_error["C"]):
@@ -75,13 +94,16 @@ def compare(seen, true, seen_types, true_types, *, ordered, with_rows=True, bina
         return EQUAL, ""
     if shape(seen) != shape(true) and with_rows:
         return DIFFERENT, f"messages {shape(seen)}, {shape(true)} on the copy"
+    kinds = parameters(seen, seen_types), parameters(true, true_types)
+    if kinds[0] != kinds[1]:
+        return DIFFERENT, f"parameters {kinds[0]}, {kinds[1]} on the copy"
     outcome = EQUAL
     typed = set()
     for ours, theirs in zip(columns(seen, seen_types), columns(true, true_types)):
         if len(ours) != len(theirs):
             return DIFFERENT, f"columns {ours}, {theirs} on the copy"
         for at, (one, other) in enumerate(zip(ours, theirs)):
-            if one == other:
+            if one == other or not with_modifiers and one[:2] + one[3:] == other[:2] + other[3:]:
                 continue
             if one[0] == other[0] and one[1] != other[1] and is_row_type(str(one[1])) \
                     and is_row_type(str(other[1])):

@@ -19,17 +19,11 @@ USER, READER = "ada", "vitrine_reader"
 DATABASE, COPY = "shop", "shop_masked"
 READ_ONLY = "-c default_transaction_read_only=on"
 
-# The order of rows on disk, for what is read without ORDER BY: by primary key, else as inserted.
+# The order of rows on disk is that in which they were inserted, in both: for what is read without
+# ORDER BY.
 SAME_ORDER = """
-SELECT format('CLUSTER %s USING %I', t.oid::regclass, i.relname)
-FROM pg_class t JOIN pg_index x ON x.indrelid = t.oid AND x.indisprimary
-JOIN pg_class i ON i.oid = x.indexrelid WHERE t.relkind = 'r' AND t.oid >= 16384
-UNION ALL
-SELECT format('VACUUM FULL %s', t.oid::regclass) FROM pg_class t
-WHERE t.relkind = 'r' AND t.oid >= 16384
-  AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = t.oid AND indisprimary)
-\\gexec
-ANALYZE"""
+SELECT format('VACUUM FULL %s', oid::regclass) FROM pg_class WHERE relkind = 'r' AND oid >= 16384
+\\gexec"""
 
 
 class Databases:

@@ -13,12 +13,12 @@ KEY = "differential-" + hashlib.sha256(b"the key of the differential test").hexd
 # (columns, mask as in INTERFACE.md). The markers in the raw values are described in schema.sql.
 RULES = [
     (["public.people.email", "public.contacts.email", "public.mail_list.email",
-      '"Mixed"."Client Data"."E-Mail"', "public.kinds.k_c"], "email"),
+      '"Mixed"."Client Data"."E-Mail"', "public.kinds.k_c", "public.soft.mail"], "email"),
     (["public.people.phone"], {"partial": {"keep_start": 0, "keep_end": 2, "with": "*"}}),
     (["public.people.note"], {"constant": "[removed]"}),
     (["public.people.ssn", "public.people.ref", "public.people.badge", "public.people.pin",
       "public.accounts.login", "public.logins.login", "public.slips.word", "public.visits.agent",
-      "public.by_word.word", "public.animals.owner_name", "public.docs.spare",
+      "public.by_word.word", "public.soft.word", "public.soft.fixed", "public.animals.owner_name", "public.docs.spare",
       "public.kinds.k_ch", "public.kinds.k_ci", "public.kinds.k_label", "public.kinds.k_i4",
       "public.kinds.k_i8", "public.kinds.k_uuid"], "hash"),
     (["public.people.profile", "public.people.ip", "public.people.raw", "public.people.tags",
@@ -26,7 +26,7 @@ RULES = [
       "public.docs.data", "public.docs.page", "public.docs.words", "public.docs.place",
       "public.kinds.k_num62", "public.kinds.k_tz", "public.kinds.k_json", "public.kinds.k_comp",
       "public.kinds.k_tarr", "public.kinds.k_bytea", "public.kinds.k_mr", "public.kinds.k_hs",
-      "public.kinds.k_bit"], "null"),
+      "public.kinds.k_bit", "public.kinds.k_arr"], "null"),
     (["public.people.born", "public.kinds.k_date"], {"constant": "1900-01-01"}),
     (["public.people.salary", "public.kinds.k_num", "public.kinds.k_f8"], {"constant": "0"}),
     (["public.people.nick"], {"partial": {"keep_start": 1, "keep_end": 0, "with": "x"}}),
@@ -45,7 +45,13 @@ RULES = [
     (["public.logs.line"], {"partial": {"keep_start": 3, "keep_end": 2, "with": "."}}),
     (["public.kinds.k_vc8"], {"partial": {"keep_start": 1, "keep_end": 1, "with": "*"}}),
     (["public.kinds.k_bpc"], {"partial": {"keep_start": 1, "keep_end": 0, "with": "*"}}),
+    (["public.soft.part"], {"partial": {"keep_start": 0, "keep_end": 1, "with": "*"}}),
     (["public.kinds.k_bool"], {"constant": "false"}),
+    (["public.kinds.k_ts"], {"constant": "2020-01-01 10:20:30.123456"}),
+    (["public.kinds.k_time"], {"constant": "10:20:30.7"}),
+    (["public.kinds.k_jsonb"], {"constant": '{"gone": true}'}),
+    (["public.kinds.k_i2"], {"constant": "7"}),
+    (["public.kinds.k_cents"], {"constant": "-1"}),
 ]
 
 

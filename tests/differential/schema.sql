@@ -247,6 +247,19 @@ CREATE TABLE "straße"."kündigungen" (id integer PRIMARY KEY, "grüße" text, "
 INSERT INTO "straße"."kündigungen"
 SELECT n, 'KANARIENVOGEL ä ' || n, date '2025-05-01' + n FROM generate_series(1, 15) n;
 
+CREATE COLLATION public.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE public.soft (
+    id    integer PRIMARY KEY,
+    mail  text COLLATE public.any_case,
+    word  varchar(40) COLLATE public.any_case,
+    fixed char(30) COLLATE public.any_case,
+    part  text COLLATE public.any_case
+);
+INSERT INTO public.soft
+SELECT n, 'KANARIENVOGEL' || n || CASE WHEN n % 2 = 0 THEN '@mail.example' ELSE '@MAIL.example' END,
+       'KANARIENVOGEL' || n % 5, 'KANARIENVOGEL', 'KANARIENVOGEL ' || chr(97 + n % 3 - n % 2 * 32)
+FROM generate_series(1, 20) n;
+
 CREATE TABLE public.tickets (id integer PRIMARY KEY, region text NOT NULL, subject text NOT NULL);
 INSERT INTO public.tickets SELECT n, (ARRAY['EU', 'US', 'APAC'])[1 + n % 3], 'KANARIENVOGEL ' || n % 4
 FROM generate_series(1, 45) n;
