@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Every test of vitrine, in stages; `./dev test` calls this once everything is installed.
 
-    tests/run.py [STAGE …]      stages: unit, tidy, integration, oracle, tour, sanitizers, fuzz
+    tests/run.py [STAGE …]      stages: unit, tidy, integration, oracle,
+                                differential, tour, sanitizers, fuzz
 
 Prints which stage runs, what came of it and how long it took; the last line is the sum,
 `N passed, N failed`, with `, N skipped` behind it where something was. Exit 0 where something
@@ -25,7 +26,7 @@ sys.path.insert(0, str(REPOSITORY / "demo"))
 from throwaway import Authority, Folder, PostgresServer, SetupError  # noqa: E402
 
 CORES = os.cpu_count() or 2
-STAGES = ("unit", "tidy", "integration", "oracle", "tour", "sanitizers", "fuzz")
+STAGES = ("unit", "tidy", "integration", "oracle", "differential", "tour", "sanitizers", "fuzz")
 
 # What a sanitizer finds ends the program with this, and nothing else does.
 SANITIZER_EXIT = 99
@@ -188,6 +189,13 @@ def oracle(tally):
     script(tally, "oracle", ["/usr/bin/python3", "tests/oracle/regression.py"])
 
 
+def differential(tally):
+    if not build("release", "vitrine"):
+        tally.check("build release", False)
+        return
+    script(tally, "differential", ["/usr/bin/python3", "tests/differential/run.py"])
+
+
 def tour(tally):
     if not build("release", "vitrine"):
         tally.check("build release", False)
@@ -314,8 +322,8 @@ def main():
     for stage in arguments.stages:
         if stage not in STAGES:
             parser.error(f"no such stage: {stage}; there are {', '.join(STAGES)}")
-    run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "oracle": oracle, "tour": tour,
-                 "sanitizers": sanitizers,
+    run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "oracle": oracle,
+                 "differential": differential, "tour": tour, "sanitizers": sanitizers,
                  "fuzz": lambda t: fuzz(t, arguments.fuzz_seconds, arguments.fuzz_target)}
 
     tally = Tally()

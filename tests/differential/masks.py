@@ -210,7 +210,7 @@ class MaskedCopy:
         return self.sql(f"SELECT {oid}::regclass")[0][0]
 
     def overwriting(self, oid, masks):
-        """The UPDATE of one relation's rows; None where there are none."""
+        """The UPDATEs of one relation's rows; None where there are none."""
         [[table, kind, root]] = self.sql(f"""
             SELECT oid::regclass, relkind::text, CASE WHEN relispartition
                    THEN pg_partition_root(oid) END FROM pg_class WHERE oid = {oid}""")
@@ -219,16 +219,14 @@ class MaskedCopy:
         names = list(masks)
         raw = self.sql(f"SELECT ctid, {', '.join(identifier(n) + '::text' for n in names)} "
                         f"FROM ONLY {table}")
-        values = []
+        # Through the root, for a mask may move a row to another partition.
+        target = root or f"ONLY {table}"
+        updates = []
         for ctid, *texts in raw:
-            masked = (masked_value(masks[n][0], t, masks[n][1]) for n, t in zip(names, texts))
-            values.append(f"('{ctid}'::tid, {', '.join(map(literal, masked))})")
-        if not values:
-            return None
-        # An explicit cast cuts what is too long for the column, as the mask does.
-        sets = ", ".join(f"{identifier(n)} = CAST(v.v{i} AS {masks[n][2]})"
-                         for i, n in enumerate(names))
-        target = f"{root} t" if root else f"ONLY {table} t"
-        return (f"UPDATE {target} SET {sets} FROM (VALUES {', '.join(values)}) "
-                f"v (c, {', '.join(f'v{i}' for i in range(len(names)))}) "
-                f"WHERE t.ctid = v.c AND t.tableoid = {oid}")
+            # An explicit cast cuts what is too long for the column, as the mask does.
+            sets = ", ".join(
+                f"{identifier(n)} = CAST({literal(masked_value(masks[n][0], t, masks[n][1]))} AS "
+                f"{masks[n][2]})" for n, t in zip(names, texts))
+            updates.append(f"UPDATE {target} SET {sets} "
+                           f"WHERE ctid = '{ctid}' AND tableoid = {oid}")
+        return "; ".join(updates)
