@@ -333,8 +333,10 @@ class Generator:
         if keys:
             shape = self.pick(["{}", "{}", "{}", "ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())"])
             group = " GROUP BY " + shape.format(", ".join(keys))
-        having = f" HAVING {self.pick(['count(*) > 1', 'max(' + self.expression(found, 'text', 1) + ') IS NOT NULL'])}" \
-            if self.chance(25) else ""
+        having = ""
+        if self.chance(25):
+            largest = f"max({self.expression(found, 'text', 1)}) IS NOT NULL"
+            having = f" HAVING {self.pick(['count(*) > 1', largest])}"
         return f"SELECT {', '.join(items)} FROM {text}{where}{group}{having}", False
 
     def set_operation(self):

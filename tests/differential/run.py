@@ -325,7 +325,8 @@ DATA_ERROR = re.compile(r"^\w+: 22\d\d\d ")
 # What gives another value each time, or in another database; partitions that a mask moves rows
 # out of; generated columns (exceptions.txt).
 VOLATILE = re.compile(
-    r"by_word_|email_(lower|size)|random|clock|timeofday|_now|now\(|statement_timestamp|transaction_timestamp|current_|pg_|txid|"
+    r"by_word_|email_(lower|size)|random|clock|timeofday|_now|now\(|statement_timestamp|"
+    r"transaction_timestamp|current_|pg_|txid|"
     r"inet_(client|server)|version\(|setseed|age\(|lastval|tablesample|hashtextextended|xmin|ctid",
     re.I)
 

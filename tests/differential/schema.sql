@@ -260,6 +260,10 @@ SELECT n, 'KANARIENVOGEL' || n || CASE WHEN n % 2 = 0 THEN '@mail.example' ELSE 
        'KANARIENVOGEL' || n % 5, 'KANARIENVOGEL', 'KANARIENVOGEL ' || chr(97 + n % 3 - n % 2 * 32)
 FROM generate_series(1, 20) n;
 
+-- A column of its table's name.
+CREATE TABLE public.token (token text, id integer PRIMARY KEY, "table" text);
+INSERT INTO public.token SELECT 'KANARIENVOGEL' || n, n, 'KANARIENVOGEL ' || n FROM generate_series(1, 12) n;
+
 CREATE TABLE public.tickets (id integer PRIMARY KEY, region text NOT NULL, subject text NOT NULL);
 INSERT INTO public.tickets SELECT n, (ARRAY['EU', 'US', 'APAC'])[1 + n % 3], 'KANARIENVOGEL ' || n % 4
 FROM generate_series(1, 45) n;
