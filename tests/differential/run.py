@@ -3,7 +3,8 @@
 
     tests/differential/run.py [--only WORD] [--part PART …] [--seed N] [--count N] [--list]
 
-Parts: `queries` (queries.sql), `attacks` (attacks.sql), `random` (queries made up from --seed, --count
+Parts: `queries` (queries.sql), `attacks` (attacks.sql,
+portals.py), `random` (queries made up from --seed, --count
 of them); all three by default. `smith` takes the queries of Debian's sqlsmith and must be asked for.
 Prints a table of groups, then each difference and refusal that no list names, with both answers. The
 closing line is that of the other tests; exit 0 where nothing failed. VITRINE_PRESET chooses the build
@@ -23,6 +24,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "integration"))
 
 import answers  # noqa: E402
+import portals  # noqa: E402
 import statements  # noqa: E402
 from answers import DIFFERENT, EQUAL, FAILED, MODES, REFUSED, ROW_TYPE  # noqa: E402
 from canaries import Canaries  # noqa: E402
@@ -220,7 +222,32 @@ def attacks(sessions, report, only, everything):
             print(f"{worst:<9} {entry.name}: {shown(entry.sql, 150)}")
     for client in raw.values():
         client.close()
+    portal_attacks(sessions, report, only)
     report.table("attacks", ("answered", "error", "refused", "ended", "leaks", "no attack"))
+
+
+def portal_attacks(sessions, report, only):
+    """Those that are made of messages; each in sessions of its own."""
+    databases, canaries = sessions.databases, sessions.canaries
+    function = int(databases.server.sql("SELECT 'email_of'::regproc::oid", DATABASE))
+    for name, steps in portals.conversations(function).items():
+        if only and only not in f"portals {name}":
+            continue
+        with databases.direct(DATABASE, superuser=True) as direct:
+            messages = portals.run(direct, steps)
+            if not canaries.seen_in(direct.received, messages):
+                report.bad("portals", "no attack", name, steps, messages)
+                continue
+        with databases.through() as client:
+            messages = portals.run(client, steps)
+            leak = canaries.seen_in(client.received, messages)
+            error = answers.error_of(messages)
+            ended = not messages or messages[-1].name != "ReadyForQuery"
+        if leak:
+            report.bad("portals", "leaks", name, steps, leak)
+        else:
+            report.well("portals", "ended" if ended else "answered" if not error
+                        else "error" if "R" in error else "refused")
 
 
 def attack(sessions, entry, mode):
