@@ -9,8 +9,8 @@ from wire_client import (ConnectionClosed, bind, describe, execute, flush, funct
                          sync)
 
 EMAIL = "SELECT email, pin, badge FROM people WHERE id OPERATOR(pg_catalog.<) 9"
-# crm.people has these columns too.
-MAIL = "SELECT email, phone FROM people WHERE id OPERATOR(pg_catalog.<) 9"
+# crm.people has that column too.
+MAIL = "SELECT email FROM people WHERE id OPERATOR(pg_catalog.<) 9"
 OPEN = "SELECT name FROM products"
 
 

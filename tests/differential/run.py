@@ -3,9 +3,9 @@
 
     tests/differential/run.py [--only WORD] [--part PART …] [--seed N] [--count N] [--list]
 
-Parts: `queries` (queries.sql), `attacks` (attacks.sql,
-portals.py), `random` (queries made up from --seed, --count
-of them); all three by default. `smith` takes the queries of Debian's sqlsmith and must be asked for.
+Parts: `queries` (queries.sql), `attacks` (attacks.sql, portals.py), `random` (queries made up from
+--seed, --count of them); all three by default. `smith` takes the queries of Debian's sqlsmith and must
+be asked for.
 Prints a table of groups, then each difference and refusal that no list names, with both answers. The
 closing line is that of the other tests; exit 0 where nothing failed. VITRINE_PRESET chooses the build
 (release), VITRINE_KEEP=1 keeps the folder.
