@@ -43,8 +43,24 @@ TABLES = {
     "mail_list": {"id": "int", "email": "text", "city": "text"},
     "product_prices": {"id": "int", "name": "text", "price": "num"},
     "active_people": {"id": "int", "name": "text", "city": "text", "region": "text"},
+    # Views over what is masked, up to three deep.
+    "people_contacts": {"id": "int", "name": "text", "email": "text", "phone": "text"},
+    "people_contacts_3": {"id": "int", "email": "text", "phone": "text"},
+    "people_renamed": {"number": "int", "mail": "text", '"Tel."': "text"},
+    "people_with_mail": {"id": "int", "name": "text"},
+    "big_orders": {"id": "big", "card": "text", "email": "text"},
+    "ranked_people": {"id": "int", "email": "text", "place": "big", "before": "text"},
+    "safe_people": {"id": "int", "email": "text", "city": "text"},
+    "distinct_cards": {"person_id": "int", "card": "text"},
+    "family": {"id": "int", "path": "text"},
+    "event_texts": {"id": "big", "payload": "text"},
+    "animal_owners": {"id": "int", "owner_name": "text"},
+    "ssns": {"id": "int", "ssn": "text"},
+    "grouped_by_key": {"id": "int", "email": "text", "orders": "big"},
+    "over_mail_list": {"id": "int", "email": "text"},
 }
-KEYS = {"accounts": "login", '"Mixed"."Client Data"': '"Id"'}
+KEYS = {"accounts": "login", "people_renamed": "number", "distinct_cards": "person_id",
+        '"Mixed"."Client Data"': '"Id"'}
 
 CONSTANTS = {
     "text": ["'****@mail.example'", "'[removed]'", "'K'", "'x'", "''", "'h_'", "NULL::text"],
@@ -370,7 +386,7 @@ class Generator:
         kind = self.pick(WINDOWS)
         # A key may be doubled by a join; one table has none.
         key = f"{source.name}.{source.key}"
-        if "events" in source.text or "animals" in source.text:
+        if "event" in source.text or "animal" in source.text:
             key = f"{source.name}.{source.key}, {source.name}::text"
         partition = f"PARTITION BY {self.expression([source], 'text', 1)} " if self.chance(40) else ""
         template = self.pick(WINDOWS[kind])
@@ -387,7 +403,8 @@ class Generator:
 # The order in which a column alias list counts, where it is not that of TABLES.
 PHYSICAL = {name: list(TABLES[name]) for name in
             ("slips", "nodes", "logins", "accounts", "tickets", "crm.people", "products", "orders",
-             "visits", "animals", "mail_list", "product_prices", "active_people")}
+             "visits", "animals", "mail_list", "product_prices", "active_people", "people_contacts",
+             "people_renamed", "ranked_people", "family")}
 
 
 def text_items(text):
