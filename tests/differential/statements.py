@@ -22,7 +22,7 @@ class Entry:
         return " ;; ".join(self.statements)
 
 
-HEAD = re.compile(r"/\* ([\w.-]+)((?:, [a-z]+(?:: [^,*]+)?)*) \*/ ")
+HEAD = re.compile(r"/\* ([\w.-]+)(?:, (.*?))? \*/ ")
 
 
 def read(path):
@@ -37,9 +37,11 @@ def read(path):
         head = HEAD.match(line) if not pending else None
         if head:
             options = dict((o.partition(": ")[0], o.partition(": ")[2])
-                           for o in head[2].split(", ")[1:])
+                           for o in (head[2] or "").split(", ") if o)
             entries.append(Entry(group, head[1], options))
             line = line[head.end():]
+        elif not pending and line.startswith("/* "):
+            raise ValueError(f"{path.name}:{number}: no name: {line}")
         pending += ("\n" if pending else "") + line
         if line.endswith(";"):
             entries[-1].statements.append(pending[:-1])
