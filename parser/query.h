@@ -196,12 +196,13 @@ class Query {
         const RelationPolicy* policy;
         const RangeTableSample* sample;
         std::string_view name;  // in FROM
+        std::uint32_t select;   // RangeItem::select
         std::vector<std::string_view> system_columns;
     };
     void rewrite(const Replaced& replaced);
     [[nodiscard]] bool is_whole_row(std::string_view name) const;
     void finish_groups();
-    void group_by_columns(const SelectStmt* select, const RangeItem& item);
+    void group_by_columns(const SelectStmt* select, const Replaced& item);
     void note_masked(const RelationPolicy& policy);
     bool closed(const RelationPolicy* policy, int location);
     bool definition_fails(const RelationPolicy* policy, int location);

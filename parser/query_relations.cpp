@@ -149,7 +149,7 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
     items_.push_back(added);
     if (added.rewritten) {
         note_masked(*policy);
-        replaced_.push_back({reference, policy, sample, added.name, {}});
+        replaced_.push_back({reference, policy, sample, added.name, added.select, {}});
     } else if (qualify_relations_ && reference->schemaname == nullptr) {
         const std::size_t begin = at(reference->location);
         edits_.replace(begin, begin, quoted_identifier(relation->schema) + ".", begin);

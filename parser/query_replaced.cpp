@@ -84,17 +84,28 @@ void Query::finish_system_columns() {
 // grouping): a derived table has no key, so that those columns join the GROUP BY.
 void Query::finish_groups() {
     for (const auto& [select, number] : grouped_) {
-        for (const RangeItem& item : items_) {
-            if (item.select == number && item.rewritten && !item.renamed_columns) {
+        for (const Replaced& item : replaced_) {
+            if (item.select == number) {
                 group_by_columns(select, item);
             }
         }
     }
 }
 
-void Query::group_by_columns(const SelectStmt* select, const RangeItem& item) {
-    const Relation& relation = *item.relation;
-    const RelationPolicy& policy = *policy_.relation(relation.oid);
+void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
+    const RelationPolicy& policy = *item.policy;
+    const Relation& relation = *policy.relation;
+    // Under the names that the reference gives them.
+    std::vector<std::string_view> names;
+    for (const Column& column : relation.columns) {
+        names.push_back(column.name);
+    }
+    if (item.reference->alias != nullptr) {
+        const auto given = cells(item.reference->alias->colnames);
+        for (std::size_t i = 0; i < std::min(given.size(), names.size()); ++i) {
+            names[i] = string_value(given[i].ptr_value);
+        }
+    }
     // An inheritance parent's key says nothing of its children's rows.
     const bool keyed = (relation.kind == 'r' && relation.children.empty()) || relation.kind == 'p';
     if (!keyed || relation.primary_key.empty()) {
@@ -120,7 +131,8 @@ void Query::group_by_columns(const SelectStmt* select, const RangeItem& item) {
         }
         auto [qualifier, name] = column_of(group);
         // GROUP BY the name of an output column, where it is no column's.
-        if (qualifier.empty() && !name.empty() && relation.column(name) == nullptr) {
+        if (qualifier.empty() && !name.empty() &&
+            std::find(names.begin(), names.end(), name) == names.end()) {
             for (const ListCell& target : cells(select->targetList)) {
                 const auto* output = as<ResTarget>(target.ptr_value);
                 if (output->name != nullptr && output->name == name) {
@@ -140,24 +152,34 @@ void Query::group_by_columns(const SelectStmt* select, const RangeItem& item) {
         const bool masked =
             std::any_of(policy.masked.begin(), policy.masked.end(),
                         [&](const MaskedColumn& each) { return each.column->number == number; });
-        if (masked || column == relation.columns.end() || !grouped.contains(column->name)) {
+        if (masked || column == relation.columns.end() ||
+            !grouped.contains(names[static_cast<std::size_t>(column - relation.columns.begin())])) {
             return;
         }
     }
     const bool all = stars_.contains("") || stars_.contains(item.name) ||
                      bare_columns_count_ == bare_columns_.size();
     std::string added;
-    for (const Column& column : relation.columns) {
+    const auto add = [&](std::string_view name) {
+        added += (added.empty() ? "" : " ") + quoted_identifier(item.name) + "." +
+                 quoted_identifier(name) + ",";
+    };
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const std::string_view name = names[i];
         const bool used =
-            all || is_whole_row(column.name) ||
+            all || is_whole_row(name) ||
             std::any_of(attributes_.begin(), attributes_.end(), [&](const Attribute& each) {
-                return each.qualifier == item.name && each.name == column.name;
+                return each.qualifier == item.name && each.name == name;
             });
         const bool groupable = std::find(kNotGroupable.begin(), kNotGroupable.end(),
-                                         column.base_type) == kNotGroupable.end();
-        if (used && groupable && !grouped.contains(column.name)) {
-            added += (added.empty() ? "" : " ") + quoted_identifier(item.name) + "." +
-                     quoted_identifier(column.name) + ",";
+                                         relation.columns[i].base_type) == kNotGroupable.end();
+        if (used && groupable && !grouped.contains(name)) {
+            add(name);
+        }
+    }
+    for (const std::string_view name : item.system_columns) {
+        if (!grouped.contains(name)) {
+            add(name);
         }
     }
     if (added.empty()) {

@@ -227,7 +227,7 @@ def sanitizers(tally):
 # --- fuzz ----------------------------------------------------------------------------------
 
 
-# These get the whole time, the others a third of it.
+# These get the whole time, the others a sixth of it.
 FUZZ_LONG = ("wire_frontend", "parser_judge", "parser_server")
 # Writes its own texts, one change at a time and as long as they come.
 FUZZ_OPTIONS = {"parser_server": ("-mutate_depth=1", "-len_control=0", "-max_len=4096")}
@@ -247,7 +247,7 @@ def fuzz(tally, seconds, only=()):
         with test_database(folder.path, "fuzz") as database:
             database["VITRINE_FUZZ_DSN"] = canaries(database["VITRINE_TEST_DSN"])
             for start in range(0, len(targets), CORES):
-                spans = [(t, seconds if t in FUZZ_LONG else max(1, seconds // 3))
+                spans = [(t, seconds if t in FUZZ_LONG else max(1, seconds // 6))
                          for t in targets[start:start + CORES]]
                 running = [(t, span, start_fuzzer(t, span, folder.path, os.environ | database))
                            for t, span in spans]
