@@ -299,6 +299,7 @@ void Query::visit(const Item& item) {
         case T_JoinExpr: {
             const auto* join = as<JoinExpr>(node);
             if (join->alias != nullptr) {
+                aliased_joins_.insert(item.select);
                 add_item(join->alias->aliasname, item);
             }
             if (join->join_using_alias != nullptr) {
@@ -458,6 +459,9 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
     if (select->groupClause != nullptr) {
         grouped_.emplace_back(select, inner.select);
     }
+    for (const ListCell& target : cells(select->targetList)) {
+        note_star_target(as<ResTarget>(target.ptr_value)->val, inner.select);
+    }
     if (select->withClause != nullptr) {
         const auto definitions = cells(select->withClause->ctes);
         const VisibleCte* visible = item.ctes;
@@ -506,6 +510,21 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
             push(child, inner);
         }
     }
+}
+
+// `*` or `c.*` as an output: its columns, where within an expression it is a row.
+void Query::note_star_target(const Node* value, std::uint32_t select) {
+    if (!is_a(value, T_ColumnRef)) {
+        return;
+    }
+    const auto fields = cells(as<ColumnRef>(value)->fields);
+    if (fields.empty() || !is_a(fields.back().ptr_value, T_A_Star)) {
+        return;
+    }
+    const std::string_view qualifier =
+        fields.size() == 1 ? std::string_view{} : string_value(fields[fields.size() - 2].ptr_value);
+    star_targets_.push_back({qualifier, fields.size(), select, as<ColumnRef>(value)->location});
+    star_nodes_.insert(value);
 }
 
 void Query::add_item(std::string_view name, const Item& item) {

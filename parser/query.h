@@ -145,6 +145,7 @@ class Query {
     void push(const Node* node, const Item& parent);
     void push_children(const Item& item);
     void visit_select(const SelectStmt* select, const Item& item);
+    void note_star_target(const Node* value, std::uint32_t select);
     void visit_call(const FuncCall* call, const Item& item);
     void judge_setting_call(const FuncCall* call, const Function& function);
     // Where the n-th argument of a call stands in the text: [first, second).
@@ -201,6 +202,8 @@ class Query {
     };
     void rewrite(const Replaced& replaced);
     [[nodiscard]] bool is_whole_row(std::string_view name) const;
+    [[nodiscard]] static std::vector<std::string_view> column_names(const Replaced& item);
+    [[nodiscard]] bool write_stars_out(const Replaced& item);
     void finish_groups();
     void group_by_columns(const SelectStmt* select, const Replaced& item);
     void note_masked(const RelationPolicy& policy);
@@ -279,8 +282,18 @@ class Query {
     std::vector<Replaced> replaced_;
     // With GROUP BY; and the number by which RangeItem::select knows each.
     std::vector<std::pair<const SelectStmt*, std::uint32_t>> grouped_;
-    std::set<std::string_view> stars_;  // `c.*` by its name, and `*` by none
+    // Stars that are an output by themselves; and those that are not, `c.*` by its name.
+    struct StarTarget {
+        std::string_view qualifier;
+        std::size_t parts;
+        std::uint32_t select;
+        int location;
+    };
+    std::vector<StarTarget> star_targets_;
+    std::set<const Node*> star_nodes_;
+    std::set<std::string_view> stars_within_;
     bool natural_join_ = false;
+    std::set<std::uint32_t> aliased_joins_;  // RangeItem::select of those that have one
     std::vector<ColumnCall> column_calls_;
     std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()
     std::optional<std::size_t> locking_position_;

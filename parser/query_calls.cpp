@@ -261,9 +261,11 @@ void Query::visit_column(const Node* node) {
                               column->location});
     }
     if (star) {
-        stars_.insert(qualifier);
-        if (!qualifier.empty()) {
-            note_bare_column(qualifier);  // as an argument it is a row
+        if (!star_nodes_.contains(node)) {
+            stars_within_.insert(qualifier);
+            if (!qualifier.empty()) {
+                note_bare_column(qualifier);  // as an argument it is a row
+            }
         }
         return;
     }

@@ -93,19 +93,30 @@ bool Query::definition_fails(const RelationPolicy* policy, int location) {
     if (policy == nullptr || policy->definition.empty()) {
         return false;
     }
-    const auto there = std::find_if(
-        policy->except.begin(), policy->except.end(),
-        [&](const std::string& schema) { return path_.place(schema) != SearchPath::kUnreachable; });
-    if (there == policy->except.end() && path_.place("pg_catalog") != SearchPath::kUnreachable) {
+    const auto on_path = [&](const std::string& schema) {
+        return path_.place(schema) != SearchPath::kUnreachable;
+    };
+    std::string detail;
+    const auto there = std::find_if(policy->except.begin(), policy->except.end(), on_path);
+    const auto missing = std::find_if_not(policy->require.begin(), policy->require.end(), on_path);
+    if (!path_.known && (!policy->except.empty() || !policy->require.empty() ||
+                         policy_.catalog().has_impostors())) {
+        detail = "which is not known here";
+    } else if (there != policy->except.end()) {
+        detail = "which has schema " + *there + ", where names that it uses are others'";
+    } else if (missing != policy->require.end()) {
+        detail = "which lacks schema " + *missing + ", where operators are that it uses";
+    } else if (path_.place("pg_catalog") != 0) {
+        detail = "which does not have pg_catalog first";
+    } else {
         return false;
     }
-    const std::string schema = there == policy->except.end() ? std::string() : *there;
-    refuse(not_supported("the view " + policy->relation->name + " with schema " + schema +
-                             " in the search_path",
+    refuse(not_supported("the view " + policy->relation->name + " under this search_path",
                          "The view reads masked columns, so that its definition stands in its "
-                         "place; schema " +
-                             schema + " has functions or operators of names that it uses.",
-                         "Take the schema out of the search_path, and write it before its names.",
+                         "place, and is looked up in the search_path, " +
+                             detail + ".",
+                         "Set the search_path to what the view was made under, in a statement of "
+                         "its own.",
                          "masking: view"),
            location);
     return true;

@@ -23,28 +23,51 @@ using syntax::string_value;
 
 namespace {
 
-// pg_opclass.dat: json, xml, point, lseg, path, box, polygon, line and circle have no default
-// operator class for btree or hash, so that nothing can be grouped by them.
-constexpr std::array<Oid, 9> kNotGroupable{114, 142, 600, 601, 602, 603, 604, 628, 718};
+// pg_opclass.dat: json, xml, point, lseg, path, box, polygon, line, circle and refcursor have no
+// default operator class for btree or hash, so that nothing can be grouped by them.
+constexpr std::array<Oid, 10> kNotGroupable{114, 142, 600, 601, 602, 603, 604, 628, 718, 1790};
+
+// An array is compared by its elements.
+bool is_groupable(Oid oid, const CatalogSnapshot& catalog) {
+    const Type* type = catalog.type(oid);
+    const Oid element = type == nullptr || type->element == 0 ? oid : type->element;
+    return std::find(kNotGroupable.begin(), kNotGroupable.end(), element) == kNotGroupable.end();
+}
 
 bool has_system_columns(const Relation& relation) {
     return std::string_view("rpmf").find(relation.kind) != std::string_view::npos;
 }
 
-// The name of a column where the expression is nothing else: `c.id`, `id`.
+// The name of a column where the expression is nothing else: `c.id`, `id`, `public.c.id`.
 std::pair<std::string_view, std::string_view> column_of(const Node* expression) {
     if (!is_a(expression, T_ColumnRef)) {
         return {};
     }
     const auto fields = cells(as<ColumnRef>(expression)->fields);
-    if (fields.empty() || fields.size() > 2) {
+    if (fields.empty() || fields.size() > 3) {
         return {};
     }
-    return {fields.size() == 2 ? string_value(fields[0].ptr_value) : std::string_view{},
-            string_value(fields.back().ptr_value)};
+    return {
+        fields.size() == 1 ? std::string_view{} : string_value(fields[fields.size() - 2].ptr_value),
+        string_value(fields.back().ptr_value)};
 }
 
 }  // namespace
+
+// In attnum order, under the names that the reference gives them.
+std::vector<std::string_view> Query::column_names(const Replaced& item) {
+    std::vector<std::string_view> names;
+    for (const Column& column : item.policy->relation->columns) {
+        names.push_back(column.name);
+    }
+    if (item.reference->alias != nullptr) {
+        const auto given = cells(item.reference->alias->colnames);
+        for (std::size_t i = 0; i < std::min(given.size(), names.size()); ++i) {
+            names[i] = string_value(given[i].ptr_value);
+        }
+    }
+    return names;
+}
 
 // Is the name of something in FROM used as a value?
 bool Query::is_whole_row(std::string_view name) const {
@@ -65,8 +88,8 @@ void Query::finish_system_columns() {
                 std::find(given.begin(), given.end(), column.name) != given.end()) {
                 continue;
             }
-            if (natural_join_ || stars_.contains("") || stars_.contains(replaced.name) ||
-                is_whole_row(replaced.name)) {
+            if (natural_join_ || is_whole_row(replaced.name) ||
+                (given.empty() && !write_stars_out(replaced))) {
                 refuse(not_supported("system column " + std::string(column.name) +
                                          " beside all columns of a masked relation",
                                      "It would be one of them.",
@@ -80,12 +103,45 @@ void Query::finish_system_columns() {
     }
 }
 
+// The stars that would show the system columns become lists of the others. False where one cannot.
+bool Query::write_stars_out(const Replaced& item) {
+    const auto columns = column_names(item);
+    const auto beside = std::count_if(items_.begin(), items_.end(), [&](const RangeItem& each) {
+        return each.select == item.select;
+    });
+    if (stars_within_.contains("") || stars_within_.contains(item.name) || columns.empty()) {
+        return false;
+    }
+    for (const StarTarget& star : star_targets_) {
+        const bool bare = star.qualifier.empty();
+        if (bare ? star.select != item.select : star.qualifier != item.name) {
+            continue;
+        }
+        // Of several in FROM, `*` shows all, and what USING merges once.
+        const std::size_t first = tokens().at(at(star.location));
+        const std::size_t behind = bare ? first : tokens().after_name(first, star.parts - 1) + 1;
+        if ((bare && beside != 1) || !tokens().is(behind, '*')) {
+            return false;
+        }
+        std::string list;
+        for (const std::string_view column : columns) {
+            list += (list.empty() ? "" : ", ") + quoted_identifier(item.name) + "." +
+                    quoted_identifier(column);
+        }
+        if (!edit(tokens().begin(first), tokens().end(behind), std::move(list), star.location)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // Whoever groups by a table's primary key may use its other columns beside (check_functional_
 // grouping): a derived table has no key, so that those columns join the GROUP BY.
 void Query::finish_groups() {
     for (const auto& [select, number] : grouped_) {
         for (const Replaced& item : replaced_) {
-            if (item.select == number) {
+            // The alias of a join hides the names within.
+            if (item.select == number && !aliased_joins_.contains(number)) {
                 group_by_columns(select, item);
             }
         }
@@ -95,17 +151,7 @@ void Query::finish_groups() {
 void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
     const RelationPolicy& policy = *item.policy;
     const Relation& relation = *policy.relation;
-    // Under the names that the reference gives them.
-    std::vector<std::string_view> names;
-    for (const Column& column : relation.columns) {
-        names.push_back(column.name);
-    }
-    if (item.reference->alias != nullptr) {
-        const auto given = cells(item.reference->alias->colnames);
-        for (std::size_t i = 0; i < std::min(given.size(), names.size()); ++i) {
-            names[i] = string_value(given[i].ptr_value);
-        }
-    }
+    const auto names = column_names(item);
     // An inheritance parent's key says nothing of its children's rows.
     const bool keyed = (relation.kind == 'r' && relation.children.empty()) || relation.kind == 'p';
     if (!keyed || relation.primary_key.empty()) {
@@ -157,8 +203,13 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
             return;
         }
     }
-    const bool all = stars_.contains("") || stars_.contains(item.name) ||
-                     bare_columns_count_ == bare_columns_.size();
+    const bool all =
+        stars_within_.contains("") || stars_within_.contains(item.name) ||
+        bare_columns_count_ == bare_columns_.size() ||
+        std::any_of(star_targets_.begin(), star_targets_.end(), [&](const StarTarget& star) {
+            return star.qualifier.empty() ? star.select == item.select
+                                          : star.qualifier == item.name;
+        });
     std::string added;
     const auto add = [&](std::string_view name) {
         added += (added.empty() ? "" : " ") + quoted_identifier(item.name) + "." +
@@ -171,9 +222,8 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
             std::any_of(attributes_.begin(), attributes_.end(), [&](const Attribute& each) {
                 return each.qualifier == item.name && each.name == name;
             });
-        const bool groupable = std::find(kNotGroupable.begin(), kNotGroupable.end(),
-                                         relation.columns[i].base_type) == kNotGroupable.end();
-        if (used && groupable && !grouped.contains(name)) {
+        if (used && is_groupable(relation.columns[i].base_type, policy_.catalog()) &&
+            !grouped.contains(name)) {
             add(name);
         }
     }
@@ -195,7 +245,8 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
             ++depth;
         } else if (list.is(index, '(') || list.is(index, '[')) {
             depth -= depth > 0 ? 1 : 0;
-        } else if (depth == 0 && list.is_keyword(index, "by")) {
+        } else if (depth == 0 && index > 0 && list.is_keyword(index, "by") &&
+                   list.is_keyword(index - 1, "group")) {
             const bool quantified =
                 list.is_keyword(index + 1, "distinct") || list.is_keyword(index + 1, "all");
             const std::size_t behind = list.end(index + (quantified ? 1 : 0));

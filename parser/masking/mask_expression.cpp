@@ -66,7 +66,8 @@ std::string as_column(const std::string& expression, const Column& column) {
 }
 
 // The planner computes what stands beside a constant, and reports its errors though no row is read.
-// What hangs on the column is left for the rows, as it would be where the column holds the constant.
+// What hangs on the column is left for the rows, as it would be where the column holds the
+// constant.
 std::string not_folded(const std::string& expression, const Column& column) {
     return "CASE WHEN " + quoted_identifier(column.name) + " IS NULL THEN " + expression +
            " ELSE " + expression + " END";

@@ -130,6 +130,7 @@ class Compiler {
     std::map<Oid, Draft> drafts_;
     std::unordered_map<Oid, RelationPolicy>& result_;
     bool tables_are_done_ = false;
+    std::optional<PlainObjects> plain_;  // once for all views
 };
 
 std::vector<Draft*> Compiler::descendants(const Relation& relation) {
@@ -480,7 +481,10 @@ void Compiler::put_in_place(Draft& view) {
         if (view.row_security && !view.relation->security_invoker) {
             why = "row-security policies apply to its owner, and would not to its definition";
         } else {
-            definition = view_definition(*view.relation, policy_, why);
+            if (!plain_) {
+                plain_.emplace(policy_);
+            }
+            definition = view_definition(*view.relation, policy_, *plain_, why);
         }
         if (!definition) {
             close(view, "masking: view",
@@ -503,6 +507,8 @@ void Compiler::put_in_place(Draft& view) {
         policy.definition = std::move(definition->sql);
         policy.masked_within = std::move(definition->masked);
         policy.except = std::move(definition->except);
+        policy.require = std::move(definition->require);
+        policy.carried = std::move(definition->carried);
     }
 }
 

@@ -52,6 +52,11 @@ struct RelationPolicy {
     // Where one of these schemas is on the path, a name in the definition might mean something that
     // is refused there.
     std::set<std::string> except;
+    // And where one of these is not, an operator that is not written in the definition (CASE x
+    // WHEN, NULLIF, USING, …) would be another one.
+    std::set<std::string> require;
+    // Views: columns that are a masked one of what the definition reads, and nothing else.
+    std::set<std::int16_t> carried;
 };
 
 class Policy {

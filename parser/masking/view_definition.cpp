@@ -47,12 +47,14 @@ std::string identifier(std::string_view token) {
 }
 
 // Schemas with something of a name that the text has without a schema, and that is not plainly
-// allowed. More names are taken for functions' and types' than are.
+// allowed. More names are taken for functions' than are.
 class Namesakes {
   public:
-    explicit Namesakes(const Policy& policy) : catalog_(policy.catalog()), plain_(policy) {}
+    Namesakes(const CatalogSnapshot& catalog, const PlainObjects& plain)
+        : catalog_(catalog), plain_(plain) {}
 
-    std::set<std::string> find(const std::string& sql) {
+    // `any_types`: types stand in other places than behind `::`.
+    std::set<std::string> find(const std::string& sql, bool any_types) {
         for (const std::string_view symbol : kUnwritten) {
             add_operators(symbol);
         }
@@ -67,8 +69,10 @@ class Namesakes {
                 continue;
             }
             const std::string name = identifier(text);
-            for (const Type* type : catalog_.types(name)) {
-                add(type->schema, plain_.target(*type));
+            if (any_types || (i > 0 && tokens.is(i - 1, kTokenTypecast))) {
+                for (const Type* type : catalog_.types(name)) {
+                    add(type->schema, plain_.target(*type));
+                }
             }
             if (tokens.is(i + 1, '(')) {
                 for (const Function* function : catalog_.functions(name)) {
@@ -92,12 +96,13 @@ class Namesakes {
     }
 
     const CatalogSnapshot& catalog_;
-    PlainObjects plain_;
+    const PlainObjects& plain_;
     std::set<std::string> found_;
 };
 
+// Those that a column can be qualified with: the alias of a join hides what it joins.
 void collect_relations(const Node* item, std::vector<const RangeVar*>& relations) {
-    if (is_a(item, T_JoinExpr)) {
+    if (is_a(item, T_JoinExpr) && as<JoinExpr>(item)->alias == nullptr) {
         collect_relations(as<JoinExpr>(item)->larg, relations);
         collect_relations(as<JoinExpr>(item)->rarg, relations);
     } else if (is_a(item, T_RangeVar)) {
@@ -110,38 +115,54 @@ bool is_called(const RangeVar* relation, std::string_view name) {
                                       : relation->relname == name;
 }
 
-// `c.email`, where c is a relation in FROM and that column of it is masked; nullptr: anything else.
-const MaskedColumn* masked_column(const Node* value, const std::vector<const RangeVar*>& relations,
-                                  const Policy& policy) {
+// `c.email`, where c is a relation in FROM.
+struct NamedColumn {
+    const RelationPolicy* rules = nullptr;
+    const Column* column = nullptr;
+};
+
+NamedColumn named_column(const Node* value, const SelectStmt* select, const Policy& policy) {
     if (!is_a(value, T_ColumnRef)) {
-        return nullptr;
+        return {};
     }
     const auto fields = cells(as<ColumnRef>(value)->fields);
-    if (fields.empty() || fields.size() > 2) {
-        return nullptr;
+    const auto from = cells(select->fromClause);
+    // A name alone may be of anything that is joined; of one relation it can only be a column.
+    const bool alone = from.size() == 1 && is_a(from[0].ptr_value, T_RangeVar);
+    if (fields.empty() || fields.size() > 2 || (fields.size() == 1 && !alone)) {
+        return {};
     }
     const std::string_view qualifier =
         fields.size() == 2 ? string_value(fields[0].ptr_value) : std::string_view{};
+    std::vector<const RangeVar*> relations;
+    for (const ListCell& item : from) {
+        collect_relations(syntax::node(item), relations);
+    }
     for (const RangeVar* each : relations) {
-        const bool renamed = each->alias != nullptr && each->alias->colnames != nullptr;
-        if (renamed || each->schemaname == nullptr ||
-            (qualifier.empty() ? relations.size() != 1 : !is_called(each, qualifier))) {
+        if (!qualifier.empty() && !is_called(each, qualifier)) {
             continue;
         }
-        const Relation* relation = policy.catalog().relation(each->schemaname, each->relname);
-        const RelationPolicy* rules =
-            relation == nullptr ? nullptr : policy.relation(relation->oid);
-        const std::string_view column = string_value(fields.back().ptr_value);
-        if (rules != nullptr) {
-            for (const MaskedColumn& masked : rules->masked) {
-                if (masked.column->name == column) {
-                    return &masked;
-                }
-            }
+        const bool renamed = each->alias != nullptr && each->alias->colnames != nullptr;
+        const Relation* relation = renamed || each->schemaname == nullptr
+                                       ? nullptr
+                                       : policy.catalog().relation(each->schemaname, each->relname);
+        if (relation == nullptr) {
+            return {};
         }
+        return {policy.relation(relation->oid),
+                relation->column(string_value(fields.back().ptr_value))};
+    }
+    return {};
+}
+
+const MaskedColumn* masked_column(const NamedColumn& named) {
+    if (named.rules == nullptr || named.column == nullptr) {
         return nullptr;
     }
-    return nullptr;
+    const auto found =
+        std::find_if(named.rules->masked.begin(), named.rules->masked.end(),
+                     [&](const MaskedColumn& masked) { return masked.column == named.column; });
+    return found == named.rules->masked.end() ? nullptr : &*found;
 }
 
 // All that a tree has below it; nothing where it has something that is not known.
@@ -202,29 +223,79 @@ bool may_use(const Node* node, const std::set<std::string_view>& columns,
     return last.empty() || columns.contains(last) || items.contains(last);
 }
 
+// Which outputs are a masked column as it comes, in each arm of a set operation.
+std::vector<bool> carried_outputs(const SelectStmt* select, const Policy& policy) {
+    if (select->op != SETOP_NONE) {
+        std::vector<bool> both = carried_outputs(select->larg, policy);
+        const std::vector<bool> right = carried_outputs(select->rarg, policy);
+        for (std::size_t i = 0; i < both.size(); ++i) {
+            both[i] = both[i] && i < right.size() && right[i];
+        }
+        return both;
+    }
+    std::vector<bool> carried;
+    for (const ListCell& target : cells(select->targetList)) {
+        const NamedColumn named =
+            named_column(as<ResTarget>(target.ptr_value)->val, select, policy);
+        carried.push_back(masked_column(named) != nullptr ||
+                          (named.rules != nullptr && named.column != nullptr &&
+                           named.rules->carried.contains(named.column->number)));
+    }
+    return carried;
+}
+
 std::set<std::int16_t> carried_columns(const SelectStmt* select, const Relation& view,
                                        const Policy& policy) {
+    const std::vector<bool> outputs = carried_outputs(select, policy);
     std::set<std::int16_t> carried;
-    const auto targets = cells(select->targetList);
-    if (select->op != SETOP_NONE || targets.size() != view.columns.size()) {
-        return carried;
-    }
-    std::vector<const RangeVar*> relations;
-    for (const ListCell& item : cells(select->fromClause)) {
-        collect_relations(syntax::node(item), relations);
-    }
-    for (std::size_t i = 0; i < targets.size(); ++i) {
-        if (masked_column(as<ResTarget>(targets[i].ptr_value)->val, relations, policy) != nullptr) {
+    for (std::size_t i = 0; outputs.size() == view.columns.size() && i < outputs.size(); ++i) {
+        if (outputs[i]) {
             carried.insert(view.columns[i].number);
         }
     }
     return carried;
 }
 
+// Does this node call `=` or another operator without its name?
+bool calls_unwritten(const Node* node) {
+    switch (nodeTag(node)) {
+        case T_CaseExpr:
+            return as<CaseExpr>(node)->arg != nullptr;
+        case T_JoinExpr:
+            return as<JoinExpr>(node)->usingClause != nullptr || as<JoinExpr>(node)->isNatural;
+        case T_SubLink:
+            return as<SubLink>(node)->subLinkType == ANY_SUBLINK &&
+                   as<SubLink>(node)->operName == nullptr;
+        case T_A_Expr: {
+            const auto kind = as<A_Expr>(node)->kind;
+            return kind != AEXPR_OP && kind != AEXPR_OP_ANY && kind != AEXPR_OP_ALL;
+        }
+        default:
+            return false;
+    }
+}
+
+// Schemas of users' operators that such a node may call for the view's values.
+std::set<std::string> schemas_of_unwritten(const Relation& view, const CatalogSnapshot& catalog) {
+    std::set<std::string> schemas;
+    const auto has = [&](Oid type) {
+        return std::find(view.value_types.begin(), view.value_types.end(), type) !=
+               view.value_types.end();
+    };
+    for (const std::string_view symbol : kUnwritten) {
+        for (const Operator* each : catalog.operators(symbol)) {
+            if (!each->builtin && (has(each->left) || has(each->right))) {
+                schemas.insert(each->schema);
+            }
+        }
+    }
+    return schemas;
+}
+
 }  // namespace
 
 std::optional<ViewDefinition> view_definition(const Relation& view, const Policy& policy,
-                                              std::string& why) {
+                                              const PlainObjects& plain, std::string& why) {
     const std::string& sql = view.definition;
     if (policy.refuses_builtin_types() || policy.catalog().server_version() < 140000) {
         why =
@@ -272,10 +343,20 @@ std::optional<ViewDefinition> view_definition(const Relation& view, const Policy
         return std::nullopt;
     }
     definition.masked = query.masked();
-    definition.except = Namesakes(policy).find(sql);
+    const std::vector<const Node*> nodes = all_nodes(raw->stmt);
+    const bool any_types =
+        nodes.empty() || std::any_of(nodes.begin(), nodes.end(), [](const Node* node) {
+            return is_a(node, T_RangeTableFunc) ||
+                   (is_a(node, T_RangeFunction) && as<RangeFunction>(node)->coldeflist != nullptr);
+        });
+    definition.except = Namesakes(policy.catalog(), plain).find(sql, any_types);
+    if (nodes.empty() || std::any_of(nodes.begin(), nodes.end(), calls_unwritten)) {
+        definition.require = schemas_of_unwritten(view, policy.catalog());
+    }
     for (const Oid read : view.reads_relations) {
         if (const RelationPolicy* inner = policy.relation(read)) {
             definition.except.insert(inner->except.begin(), inner->except.end());
+            definition.require.insert(inner->require.begin(), inner->require.end());
         }
     }
     definition.carried = carried_columns(as<SelectStmt>(raw->stmt), view, policy);
@@ -307,15 +388,11 @@ std::optional<std::map<std::int16_t, CopiedColumn>> copied_columns(const Relatio
             }
         }
     }
-    std::vector<const RangeVar*> relations;
-    for (const ListCell& item : cells(select->fromClause)) {
-        collect_relations(syntax::node(item), relations);
-    }
     std::map<std::int16_t, CopiedColumn> copied;
     std::set<const Node*> seen;
     for (std::size_t i = 0; i < targets.size(); ++i) {
         const Node* value = as<ResTarget>(targets[i].ptr_value)->val;
-        if (const MaskedColumn* masked = masked_column(value, relations, policy)) {
+        if (const MaskedColumn* masked = masked_column(named_column(value, select, policy))) {
             copied[view.columns[i].number] = {masked->mask, masked->rule};
             seen.insert(value);
         }

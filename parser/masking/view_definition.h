@@ -17,15 +17,17 @@ namespace vitrine::parser {
 struct ViewDefinition {
     std::string sql;
     std::set<std::string> masked;  // "public.customers.email"
-    std::set<std::string> except;  // RelationPolicy::except
-    // Columns of the view that are a masked column of a relation and nothing else.
+    std::set<std::string> except;  // as in RelationPolicy
+    std::set<std::string> require;
     std::set<std::int16_t> carried;
 };
 
 // `policy` must know all that the view reads. nullopt with a sentence in `why` where the judge has
 // an objection to the definition, or it is too long.
 [[nodiscard]] std::optional<ViewDefinition> view_definition(const Relation& view,
-                                                            const Policy& policy, std::string& why);
+                                                            const Policy& policy,
+                                                            const PlainObjects& plain,
+                                                            std::string& why);
 
 // Materialized views hold what their definition once gave. Where a masked column was put into a
 // column of it as it was, and used for nothing else, that column is masked in the same way: by its

@@ -25,10 +25,15 @@ class SmallCatalog {
     explicit SmallCatalog(const char* kind_of_v = "v") {
         add(kDatabase, {"150020", "small", "pg_catalog, pg_temp", "UTF8"});
         add(kSchemas, {"public", "t"});
+        add(kTypes, {"16", "pg_catalog", "bool", "b", "0", "0", "0", "B", "true", "boolean",
+                     std::nullopt, "-1"});
         add(kTypes, {"25", "pg_catalog", "text", "b", "0", "0", "0", "S", "true", "text",
                      std::nullopt, "-1"});
+        add(kFunctions, {"67", "pg_catalog", "texteq", "f", "i", "false", "internal", std::nullopt,
+                         "0", "false", "25 25", "16", "false", std::nullopt, "false"});
         add(kFunctions, {"20010", "public", "f", "f", "s", "false", "plpgsql", std::nullopt, "0",
                          "false", "", "25", "false", std::nullopt, "false"});
+        add(kOperators, {"98", "pg_catalog", "=", "25", "25", "67", "16"});
         add(kRelations, {"20001", "public", "p", "r", "0", "false", std::nullopt});
         add(kRelations, {"20002", "public", "c", "r", "0", "true", std::nullopt});
         add(kRelations, {"20003", "public", "v", kind_of_v, "0", "false", std::nullopt});
@@ -46,13 +51,13 @@ class SmallCatalog {
         return *this;
     }
     // Columns of v that are masked under a rule that masks p.secret; "closed" where it is closed.
-    std::vector<std::string> masked_in_v() {
+    std::vector<std::string> masked_in_v(const std::string& rule = "public.p.secret") {
         std::string error;
         const auto catalog = builder_.finish(error);
         INFO(error);
         REQUIRE(catalog != nullptr);
-        const auto policy = compile_policy(
-            catalog, Rules().add({"public.p.secret"}, mask(MaskKind::kNull)).masking(), {}, {});
+        const auto policy =
+            compile_policy(catalog, Rules().add({rule}, mask(MaskKind::kNull)).masking(), {}, {});
         const RelationPolicy* found = policy->relation(20003);
         std::vector<std::string> names;
         if (found != nullptr && found->closed) {
@@ -206,5 +211,36 @@ TEST_CASE("a materialized view is masked by its definition where that is certain
          }) {
         INFO(definition);
         CHECK(v(definition) == Names{"closed"});
+    }
+}
+
+TEST_CASE("a rule with a star spares a view's column only where it is the table's", "[policy]") {
+    const auto v = [](std::string_view definition) {
+        SmallCatalog small;
+        small.definition("20003", "definition", definition);
+        small.definition("20003", "relid", "20001");
+        small.definition("20003", "selected", "20001 8 9");
+        return small.masked_in_v("public.*.secret");
+    };
+    for (const char* definition :
+         {" SELECT p.id, p.secret FROM public.p;", " SELECT id, secret FROM public.p;",
+          " SELECT a.id, b.secret FROM (public.p a JOIN public.p b USING (id));",
+          " SELECT p.id, p.secret FROM public.p UNION SELECT p.id, p.secret FROM public.p;"}) {
+        INFO(definition);
+        CHECK(v(definition) == Names{});
+    }
+    for (const char* definition :
+         {" SELECT p.secret AS id, p.id AS secret FROM public.p;",
+          " SELECT id, secret FROM (( SELECT p.id, p.id AS secret FROM public.p) x FULL JOIN "
+          "public.p USING (id, secret));",
+          " SELECT p.id, secret FROM public.p, LATERAL ( SELECT p.id AS secret) x;",
+          " SELECT j.id, j.secret FROM (public.p JOIN ( SELECT 1 AS one) o ON true) j;",
+          " SELECT c.id, c.secret FROM (public.p c JOIN ( SELECT 1 AS one) o ON true) j, "
+          "( SELECT p.id, p.id AS secret FROM public.p) c;",
+          " SELECT p.id, p.secret FROM public.p p(secret, id);",
+          " SELECT p.id, p.secret FROM public.p UNION SELECT p.id, p.id FROM public.p;",
+          " SELECT p.id, COALESCE(p.secret) AS secret FROM public.p;"}) {
+        INFO(definition);
+        CHECK(v(definition) == Names{"secret"});
     }
 }
