@@ -100,6 +100,10 @@ inline constexpr std::size_t kSecretBytesMax = 64 * 1024;
 inline constexpr std::size_t kMaskKeyCharactersMin = 32;
 inline constexpr std::size_t kMaskKeyCharactersMax = 1024;
 
+// SQL of the DBA's in the configuration (a mask's expression, a row filter): it becomes part of
+// each statement that reads the relation.
+inline constexpr std::size_t kWrittenSqlBytesMax = 16 * 1024;
+
 // NAMEDATALEN - 1: the server cuts longer names, so a longer pattern would match nothing.
 inline constexpr std::size_t kNameBytesMax = 63;
 

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <charconv>
+#include <cstddef>
+#include <optional>
 
 #include "config/limits.h"
 #include "config/patterns.h"
@@ -13,6 +17,12 @@ namespace {
 // `with` stands for each character of a value: a long one would multiply it.
 constexpr std::size_t kWithCharactersMax = 16;
 constexpr std::uint64_t kKeptCharactersMax = 1000000;
+
+// An IPv6 address has as many.
+constexpr std::uint64_t kNetworkBitsMax = 128;
+
+// Each key of a path is one more query within the mask's SQL.
+constexpr std::size_t kJsonKeysMax = 32;
 
 constexpr std::string_view kLeaveOut = "leave it out";
 
@@ -38,6 +48,123 @@ void read_partial(Reader& reader, const Value& value, Mask& mask) {
     if (!is_printable(mask.with) || count_characters(mask.with) > kWithCharactersMax) {
         reader.problem(*with, "is not a printable text of at most 16 characters; write \"*\"");
     }
+}
+
+// `multiple` of Mask, from a number as read_positive() takes it; nullopt where it has too many
+// digits.
+std::optional<std::string> plain_decimal(std::string_view number) {
+    constexpr std::size_t kDigitsMax = 18;  // a bigint has them
+    const std::size_t e = std::min(number.find_first_of("eE"), number.size());
+    std::string_view exponent = number.substr(std::min(e + 1, number.size()));
+    exponent.remove_prefix(exponent.starts_with('+') ? 1 : 0);
+    int shift = 0;
+    (void)std::from_chars(exponent.data(), exponent.data() + exponent.size(), shift);
+    std::string digits;
+    for (const char c : number.substr(0, e)) {
+        if (c != '.') {
+            digits += c;
+        }
+    }
+    const auto point = static_cast<int>(std::min(number.find('.'), e)) + shift;
+    constexpr int kFar = 2 * static_cast<int>(kDigitsMax);
+    if (digits.size() > 2 * kDigitsMax || point > kFar || point < -kFar) {
+        return std::nullopt;
+    }
+    digits.insert(0, static_cast<std::size_t>(std::max(0, -point)), '0');
+    const auto whole_size = static_cast<std::size_t>(std::max(0, point));
+    digits.resize(std::max(digits.size(), whole_size), '0');
+    std::string whole = digits.substr(0, whole_size);
+    std::string fraction = digits.substr(whole_size);
+    whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+    fraction.erase(fraction.find_last_not_of('0') + 1);
+    if (whole.size() > kDigitsMax || fraction.size() > kDigitsMax) {
+        return std::nullopt;
+    }
+    return (whole.empty() ? "0" : whole) + (fraction.empty() ? "" : "." + fraction);
+}
+
+void read_round(Reader& reader, const Value& value, Mask& mask) {
+    if (!read_positive(reader, value)) {
+        return;
+    }
+    const auto multiple = plain_decimal(value.node->text);
+    if (!multiple) {
+        reader.problem(value, "is " + shown(value.node->text) +
+                                  "; write one with at most 18 digits on either side of its point");
+        return;
+    }
+    mask.multiple = *multiple;
+}
+
+// `$.address."post code"`: keys as they are, with letters, digits, _ and - (and whatever is not
+// ASCII), or in quotes, where a backslash stands before a quote or a backslash. Empty: not of that
+// shape.
+std::vector<std::string> parse_json_path(std::string_view path) {
+    const auto bare = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' ||
+               static_cast<unsigned char>(c) >= 0x80;
+    };
+    std::vector<std::string> keys;
+    if (!path.starts_with('$') || path.size() < 2) {
+        return {};
+    }
+    path.remove_prefix(1);
+    while (!path.empty()) {
+        if (!path.starts_with('.')) {
+            return {};
+        }
+        path.remove_prefix(1);
+        std::string& key = keys.emplace_back();
+        if (!path.starts_with('"')) {
+            while (!path.empty() && bare(path.front())) {
+                key += path.front();
+                path.remove_prefix(1);
+            }
+            if (key.empty()) {
+                return {};
+            }
+            continue;
+        }
+        path.remove_prefix(1);
+        while (!path.empty() && path.front() != '"') {
+            if (path.front() == '\\') {
+                path.remove_prefix(1);
+                if (!path.starts_with('"') && !path.starts_with('\\')) {
+                    return {};
+                }
+            }
+            key += path.front();
+            path.remove_prefix(1);
+        }
+        if (path.empty()) {
+            return {};
+        }
+        path.remove_prefix(1);
+    }
+    return keys;
+}
+
+// Is one path the other, or on its way? Then what the one says would be undone by the other.
+bool overlap(const JsonMask& a, const JsonMask& b) {
+    const std::size_t common = std::min(a.keys.size(), b.keys.size());
+    return std::equal(a.keys.begin(), a.keys.begin() + static_cast<std::ptrdiff_t>(common),
+                      b.keys.begin());
+}
+
+// The DBA's own SQL; what it says, the parser finds out when it knows the catalog.
+std::string read_sql(Reader& reader, const Value& value, std::string_view way_out) {
+    const bool is_text = value.node->kind == Node::Kind::kScalar && !value.node->text.empty();
+    if (!is_text || value.node->text.find('\0') != std::string::npos) {
+        reader.problem(value, "is no text; " + std::string(way_out));
+        return {};
+    }
+    if (value.node->text.size() > limits::kWrittenSqlBytesMax) {
+        reader.problem(value,
+                       "has more than 16 KiB; make a function of it, and name that under "
+                       "functions.allow");
+        return {};
+    }
+    return value.node->text;
 }
 
 // A mask that is written as one word, or with its arguments: {partial: {…}}.
@@ -106,34 +233,31 @@ class MaskReader {
             mask_.kind = MaskKind::kPartial;
             read_partial(reader_, *partial, mask_);
         } else {
-            read_later(fields);
+            read_of_other_types(fields);
         }
     }
 
-    // Known and checked, and not carried out yet.
-    void read_later(const Fields& fields) {
+    void read_of_other_types(const Fields& fields) {
         if (const auto round = fields.find("round")) {
             mask_.kind = MaskKind::kRound;
-            (void)read_positive(reader_, *round);
-            refuse(*round);
+            read_round(reader_, *round, mask_);
         } else if (const auto truncate = fields.find("truncate")) {
             mask_.kind = MaskKind::kTruncate;
-            (void)read_word(reader_, *truncate, {"year", "month", "day", "hour"});
-            refuse(*truncate);
+            not_inside_json(*truncate);
+            const auto unit = read_word(reader_, *truncate, {"year", "month", "day", "hour"});
+            mask_.unit = static_cast<TruncateUnit>(unit.value_or(0));
         } else if (const auto network = fields.find("network")) {
             mask_.kind = MaskKind::kNetwork;
-            (void)read_integer(reader_, *network, 0, 128);
-            refuse(*network);
+            not_inside_json(*network);
+            mask_.network_bits = static_cast<std::uint32_t>(
+                read_integer(reader_, *network, 0, kNetworkBitsMax).value_or(0));
         } else if (const auto expression = fields.find("expression")) {
             mask_.kind = MaskKind::kExpression;
-            if (expression->node->kind != Node::Kind::kScalar || expression->node->text.empty()) {
-                reader_.problem(*expression, "is no text; write SQL over value");
-            }
-            refuse(*expression);
+            not_inside_json(*expression);
+            mask_.expression = read_sql(reader_, *expression, "write SQL over value");
         } else if (const auto json = fields.find("json")) {
             mask_.kind = MaskKind::kJson;
             read_json(*json);
-            refuse(*json);
         }
     }
 
@@ -147,17 +271,33 @@ class MaskReader {
             reader_.problem(value, "has no path; write one, such as {\"$.phone\": \"null\"}");
         }
         for (const auto& [path, mask] : paths) {
-            if (!path.starts_with("$.") || path.size() < 3) {
-                reader_.problem_at(*mask.key, value.path + " has the path " + shown(path) +
-                                                  "; write it from the top, such as $.phone");
+            JsonMask& added = mask_.json.emplace_back();
+            added.path = path;
+            added.mask = MaskReader(reader_, true).read(mask);
+            added.keys = parse_json_path(path);
+            if (added.keys.empty() || added.keys.size() > kJsonKeysMax) {
+                reader_.problem_at(
+                    *mask.key, value.path + " has the path " + shown(path) +
+                                   "; write it from the top, such as $.phone or $.a.\"b c\", with "
+                                   "at most 32 keys");
+                mask_.json.pop_back();
+                continue;
             }
-            (void)MaskReader(reader_, true).read(mask);
+            const auto other = std::find_if(mask_.json.begin(), mask_.json.end() - 1,
+                                            [&](const JsonMask& m) { return overlap(m, added); });
+            if (other != mask_.json.end() - 1) {
+                reader_.problem_at(*mask.key, value.path + " has the paths " + shown(other->path) +
+                                                  " and " + shown(path) +
+                                                  ", one within the other; leave one of them out");
+            }
         }
     }
 
-    void refuse(const Value& value) {
-        if (!inside_json_) {
-            reader_.not_supported(value, "use \"null\", constant, partial, hash or email");
+    void not_inside_json(const Value& value) {
+        if (inside_json_) {
+            reader_.problem(value,
+                            "is not for a value in JSON; use \"null\", constant, partial, hash, "
+                            "email or round");
         }
     }
 
@@ -271,8 +411,11 @@ void read_masking(Reader& reader, const Value& value, Masking& masking) {
         reader.not_supported(*open, kLeaveOut);
     }
     const auto& rules = masking.rules.rules;
-    const auto keyed = std::find_if(rules.begin(), rules.end(), [](const MaskRule& rule) {
-        return rule.mask.kind == MaskKind::kHash;
+    const auto is_keyed = [](const Mask& mask) { return mask.kind == MaskKind::kHash; };
+    const auto keyed = std::find_if(rules.begin(), rules.end(), [&](const MaskRule& rule) {
+        return is_keyed(rule.mask) ||
+               std::any_of(rule.mask.json.begin(), rule.mask.json.end(),
+                           [&](const JsonMask& json) { return is_keyed(json.mask); });
     });
     if (keyed != rules.end() && !key) {
         reader.problem_at_key(value, "has no key, which " + keyed->name +

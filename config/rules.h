@@ -31,16 +31,35 @@ enum class MaskKind : std::uint8_t {
     kExpression,
 };
 
-// One mask. Which members count depends on `kind`; the kinds from kRound on are known to the
-// configuration but not carried out yet, and the loader refuses them by name.
+enum class TruncateUnit : std::uint8_t { kYear, kMonth, kDay, kHour };
+
+struct JsonMask;
+
+// One mask. Which members count depends on `kind`.
 struct Mask {
     MaskKind kind = MaskKind::kNull;
     std::string constant;          // kConstant: the text, cast to the column's type
     std::uint32_t keep_start = 0;  // kPartial: characters
     std::uint32_t keep_end = 0;    // kPartial: characters
     std::string with = "*";        // kPartial: replaces each other character
+    // kRound: above 0, in digits with at most one point, at most 18 of them on either side of it,
+    // and no zeros that could be left out: "100", "0.05".
+    std::string multiple;
+    TruncateUnit unit = TruncateUnit::kYear;  // kTruncate
+    std::uint32_t network_bits = 0;           // kNetwork: 0 to 128
+    std::vector<JsonMask> json;               // kJson: no path is another, or leads through it
+    std::string expression;                   // kExpression: the DBA's SQL, as written
 
     friend bool operator==(const Mask&, const Mask&) = default;
+};
+
+// What becomes of the values at one path of a JSON document.
+struct JsonMask {
+    std::string path;               // as the DBA wrote it: $.address."post code"
+    std::vector<std::string> keys;  // from the top, one or more
+    Mask mask;                      // kNull, kConstant, kPartial, kHash, kEmail or kRound
+
+    friend bool operator==(const JsonMask&, const JsonMask&) = default;
 };
 
 // One part of a pattern: a name as PostgreSQL has it after folding, in which `*` stands for any

@@ -15,8 +15,14 @@
 
 namespace vitrine::parser {
 
-// nullopt where the mask cannot stand for a column of this type, and a sentence without a full
-// stop in `why`.
+// The column's type as people say it, for a sentence: "numeric(6,2)".
+[[nodiscard]] std::string type_title(const Column& column);
+
+// The expression as the column's base type, with its typmod and collation.
+[[nodiscard]] std::string as_column(const std::string& expression, const Column& column);
+
+// For every mask but `expression`, which parser/masking/written_sql.h makes. nullopt where the mask
+// cannot stand for a column of this type, and a sentence without a full stop in `why`.
 [[nodiscard]] std::optional<std::string> mask_expression(const config::Mask& mask,
                                                          const Column& column,
                                                          const CatalogSnapshot& catalog,

@@ -21,6 +21,7 @@
 #include "parser/masking/builtin_rules.h"
 #include "parser/masking/mask_expression.h"
 #include "parser/masking/view_definition.h"
+#include "parser/masking/written_sql.h"
 
 namespace vitrine::parser {
 
@@ -334,7 +335,10 @@ void Compiler::make_expressions(Draft& draft) {
             continue;
         }
         std::string why;
-        auto expression = mask_expression(chosen->second.mask, column, catalog_, why);
+        const config::Mask& mask = chosen->second.mask;
+        auto expression = mask.kind == config::MaskKind::kExpression
+                              ? written_expression(mask.expression, column, policy_, why)
+                              : mask_expression(mask, column, catalog_, why);
         if (!expression) {
             warn(chosen->second.rule + " cannot apply to " + qualified(*draft.relation) + "." +
                  column.name + ": " + why + "; the relation is closed");

@@ -97,6 +97,24 @@ int serve(const std::string& file) {
     return net::serve(std::move(config));
 }
 
+namespace {
+
+// What is as it should be and must be known all the same.
+void warn_of_expressions(const config::Config& config) {
+    for (const config::MaskRule& rule : config.masking.rules.rules) {
+        if (rule.mask.kind == config::MaskKind::kExpression) {
+            std::cerr << "warning: "
+                      << config::to_string({rule.position,
+                                            rule.name +
+                                                " is an expression; where it fails on a value, the "
+                                                "server's error may show the value to the user"})
+                      << "\n";
+        }
+    }
+}
+
+}  // namespace
+
 int check(const std::string& file, bool connect, audit::Format format) {
     const config::Loaded loaded = config::load(file);
     struct Line {
@@ -106,6 +124,9 @@ int check(const std::string& file, bool connect, audit::Format format) {
     std::vector<Line> lines;
     for (const auto& problem : loaded.problems) {
         lines.push_back({problem.position, problem.message});
+    }
+    if (loaded.config != nullptr) {
+        warn_of_expressions(*loaded.config);
     }
     if (loaded.config != nullptr && connect) {
         for (const auto& [name, database] : loaded.config->databases) {

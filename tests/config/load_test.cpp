@@ -165,7 +165,7 @@ TEST_CASE("the example for the DBA loads as soon as its files exist") {
     const Loaded loaded = load(directory.write("example.yaml", test::read(example)));
     CHECK(joined(loaded).empty());
     REQUIRE(loaded.config);
-    CHECK(loaded.config->masking.rules.rules.size() == 5);
+    CHECK(loaded.config->masking.rules.rules.size() == 10);
     ::unsetenv("SHOP_PASSWORD");
     CHECK(load(directory.path() / "example.yaml").problems.size() == 1);
 }
@@ -269,6 +269,45 @@ TEST_CASE("files made to exhaust the reader end quickly, with a problem") {
         CHECK_FALSE(loaded.problems.empty());
         CHECK(took.count() < 20);  // generous: sanitizers, a busy machine
     }
+}
+
+TEST_CASE("masks with arguments come out as values") {
+    const test::Directory directory;
+    test::fill(directory);
+    const auto file = directory.write(
+        "masks.yaml",
+        test::read(std::filesystem::path(VITRINE_SOURCE_DIR) / "tests/config/valid/masks.yaml"));
+    const Loaded loaded = load(file);
+    REQUIRE(loaded.config != nullptr);
+    const auto& rules = loaded.config->masking.rules.rules;
+    REQUIRE(rules.size() == 12);
+    const std::vector<std::string> multiples{
+        "1", "100000000", "0.05", "25", "0.000000000000000001", "999999999999999999"};
+    for (std::size_t i = 0; i < multiples.size(); ++i) {
+        CHECK(rules[i].mask.kind == MaskKind::kRound);
+        CHECK(rules[i].mask.multiple == multiples[i]);
+    }
+    CHECK(rules[6].mask.kind == MaskKind::kTruncate);
+    CHECK(rules[6].mask.unit == TruncateUnit::kYear);
+    CHECK(rules[7].mask.unit == TruncateUnit::kHour);
+    CHECK(rules[8].mask.kind == MaskKind::kNetwork);
+    CHECK(rules[8].mask.network_bits == 0);
+    CHECK(rules[9].mask.network_bits == 128);
+    const Mask& json = rules[10].mask;
+    CHECK(json.kind == MaskKind::kJson);
+    REQUIRE(json.json.size() == 7);
+    CHECK(json.json[0].keys == std::vector<std::string>{"phone"});
+    CHECK(json.json[1].keys == std::vector<std::string>{"address", "street"});
+    CHECK(json.json[1].mask.kind == MaskKind::kHash);
+    CHECK(json.json[2].keys == std::vector<std::string>{"address", "post code"});
+    CHECK(json.json[2].mask.keep_start == 2);
+    CHECK(json.json[3].keys == std::vector<std::string>{"it's.\"\\"});
+    CHECK(json.json[3].mask.constant == "gone");
+    CHECK(json.json[4].keys == std::vector<std::string>{"größe-in_cm"});
+    CHECK(json.json[4].mask.multiple == "10");
+    CHECK(rules[11].mask.kind == MaskKind::kExpression);
+    CHECK(rules[11].mask.expression == "left(value, 1)");
+    CHECK_FALSE(rules[8].mask == rules[9].mask);
 }
 
 TEST_CASE("a good file cut anywhere is never taken for a good one with fewer rules") {

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "tests/parser/fixture_catalog.h"
+#include "tests/parser/mask_checks.h"
 #include "tests/parser/mask_server.h"
 #include "tests/parser/policy_material.h"
 
@@ -20,9 +21,6 @@ using vitrine::config::Mask;
 using vitrine::config::MaskKind;
 
 namespace {
-
-// Odd in itself: quotes, a backslash, and not ASCII.
-const std::string kKey = "a key's \\ text, 32 characters — or more";
 
 // OpenSSL sets itself up with the first digest, and that needs pthread keys; libpg_query keeps one
 // for each thread that ever judged. So it is done before any does.
@@ -182,71 +180,6 @@ void make_values(Server& server) {
     server.rows("SELECT set_config('vitrine.mask_key', $1, false)", {kKey});
 }
 
-// Public.kinds' column, or one that only the temporary table has.
-Column column_of(const char* name) {
-    const Relation* kinds = fixture_catalog()->relation("public", "kinds");
-    REQUIRE(kinds != nullptr);
-    if (std::string_view(name) == "c_nondet") {
-        Column column = *kinds->column("c_text");
-        column.name = name;
-        column.collation_sql = "pg_temp.nondet";
-        return column;
-    }
-    const Column* column = kinds->column(name);
-    REQUIRE(column != nullptr);
-    return *column;
-}
-
-std::string expression(const Mask& mask, const Column& column) {
-    std::string why;
-    const auto sql = mask_expression(mask, column, *fixture_catalog(), why);
-    INFO(column.name << ": " << why);
-    REQUIRE(sql.has_value());
-    return *sql;
-}
-
-// Everything a session can set that might change what an expression means. The schema `evil` has
-// an object for each name that a mask uses, and comes before pg_catalog; it goes with the
-// transaction that made it, and of two tests at once one waits.
-const std::vector<std::string> kSessions{
-    "RESET search_path",
-    "SET DateStyle = 'German, DMY'; SET bytea_output = 'escape'; SET extra_float_digits = -15;"
-    "SET TimeZone = 'Asia/Kathmandu'; SET IntervalStyle = 'sql_standard';"
-    "SET quote_all_identifiers = on; SET xmlbinary = hex; SET transform_null_equals = on",
-    "SET standard_conforming_strings = off; SET escape_string_warning = off;"
-    "SET backslash_quote = on",
-    "SET search_path = evil, pg_catalog, public",
-};
-
-void make_evil(Server& server) {
-    server.rows(
-        "BEGIN; SELECT pg_advisory_xact_lock(20261124); CREATE SCHEMA evil;"
-        "CREATE TYPE evil.text AS ENUM ('evil');"
-        "CREATE DOMAIN evil.bpchar AS int; CREATE DOMAIN evil.uuid AS int;"
-        "CREATE DOMAIN evil.name AS int; CREATE DOMAIN evil.citext AS int;"
-        "CREATE DOMAIN evil.bit AS int;");
-    for (const char* function :
-         {"\"left\"(pg_catalog.text, int)", "\"right\"(pg_catalog.text, int)",
-          "repeat(pg_catalog.text, int)", "substr(pg_catalog.text, int)"}) {
-        server.rows(std::string("CREATE FUNCTION evil.") + function +
-                    " RETURNS pg_catalog.text LANGUAGE sql AS 'SELECT ''evil''::pg_catalog.text'");
-    }
-    server.rows(
-        "CREATE FUNCTION evil.strpos(pg_catalog.text, pg_catalog.text) RETURNS int LANGUAGE sql"
-        " AS 'SELECT 1';"
-        "CREATE FUNCTION evil.char_length(pg_catalog.text) RETURNS int LANGUAGE sql AS 'SELECT 1';"
-        "CREATE FUNCTION evil.join(pg_catalog.text, pg_catalog.text) RETURNS pg_catalog.text"
-        " LANGUAGE sql AS 'SELECT ''evil''::pg_catalog.text';"
-        "CREATE OPERATOR evil.|| (LEFTARG = pg_catalog.text, RIGHTARG = pg_catalog.text,"
-        " FUNCTION = evil.join);"
-        "CREATE FUNCTION evil.same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT true';"
-        "CREATE OPERATOR evil.= (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.same);"
-        "CREATE OPERATOR evil.<= (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.same);"
-        "CREATE FUNCTION evil.minus(int, int) RETURNS int LANGUAGE sql AS 'SELECT 0';"
-        "CREATE OPERATOR evil.- (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.minus);"
-        "CREATE OPERATOR evil.+ (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.minus)");
-}
-
 // The mask's value for every row, beside the raw one, under each of the sessions; and its type.
 void check_values(Server& server, const Mask& mask, const Column& column,
                   const std::function<std::string(const std::string&)>& expected) {
@@ -259,7 +192,7 @@ void check_values(Server& server, const Mask& mask, const Column& column,
     for (const auto& row : raw) {
         wanted.push_back(row[0] ? Server::Field(expected(*row[0])) : std::nullopt);
     }
-    for (const std::string& session : kSessions) {
+    for (const std::string& session : odd_sessions()) {
         INFO(session);
         server.rows(session);
         const auto masked = server.rows("SELECT (SELECT x FROM (SELECT " + sql +
@@ -275,10 +208,7 @@ void check_values(Server& server, const Mask& mask, const Column& column,
             }
         }
         CHECK(wrong == 0);
-        server.rows(
-            "RESET ALL; SET client_min_messages = error; "
-            "SET vitrine.mask_key = " +
-            quoted_literal(kKey));
+        reset_session(server);
     }
     // Another client encoding: what the server cannot send, it need not be asked for.
     server.rows("SET client_encoding = LATIN1");
@@ -435,8 +365,6 @@ TEST_CASE("masks refuse the types they are not for", "[mask]") {
     CHECK(why ==
           "the mask \"hash\" is for text, bigint, integer and uuid, and the column is "
           "numeric(6,2)");
-    CHECK(refused(mask(MaskKind::kRound), "c_num"));
-    CHECK(why == "this kind of mask is not supported yet");
 }
 
 TEST_CASE("names and literals are quoted", "[mask]") {
