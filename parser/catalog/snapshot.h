@@ -70,8 +70,9 @@ struct Relation {
     bool row_security = false;
     std::vector<Oid> value_types;   // of the values in the definition
     std::vector<Oid> policy_reads;  // tables: what their row-security policies read
-    // Views and materialized views: the definition as SQL that means the same in any session whose path has pg_catalog
-    // and nothing of a name that it uses besides; empty where the server gave none.
+    // Views and materialized views: the definition as SQL that means the same in any session whose
+    // path has pg_catalog and nothing of a name that it uses besides; empty where the server gave
+    // none.
     std::string definition;
     bool security_barrier = false;
     bool security_invoker = false;
