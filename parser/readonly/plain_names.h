@@ -57,8 +57,8 @@ struct PlainRelation {
     std::uint32_t columns_count = 0;
 };
 
-// All that has one name. On a cache line of its own, since that is what a look costs.
-struct alignas(64) PlainName {
+// All that has one name. Small, since a look costs its cache lines.
+struct PlainName {
     NameKey key{""};
     // Bit n: it can be called with n arguments, as one of PostgreSQL's own; the last bit: that
     // many or more.
@@ -75,7 +75,7 @@ struct alignas(64) PlainName {
     std::uint32_t relations_begin = 0;
     std::uint32_t relations_count = 0;
 };
-static_assert(sizeof(PlainName) == 64);
+static_assert(sizeof(PlainName) <= 64);
 
 class PlainNames {
   public:
