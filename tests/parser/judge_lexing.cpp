@@ -24,6 +24,7 @@ Connection connect() {
                             " client_encoding=UTF8 options='-c standard_conforming_strings=on"
                             " -c backslash_quote=safe_encoding -c client_min_messages=error'";
     Connection connection(PQconnectdb(dsn.c_str()), PQfinish);
+    INFO(PQerrorMessage(connection.get()));
     REQUIRE(PQstatus(connection.get()) == CONNECTION_OK);
     return connection;
 }

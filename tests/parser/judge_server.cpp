@@ -32,6 +32,7 @@ Connection connect() {
         " -c client_min_messages=error -c vitrine.hidden="
         " -c vitrine.mask_key=0123456789abcdef0123456789abcdef'";
     Connection connection(PQconnectdb(settings.c_str()), PQfinish);
+    INFO(PQerrorMessage(connection.get()));
     REQUIRE(PQstatus(connection.get()) == CONNECTION_OK);
     PQsetNoticeProcessor(
         connection.get(), [](void*, const char*) {}, nullptr);

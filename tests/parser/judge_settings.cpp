@@ -22,6 +22,7 @@ using Rows = std::vector<std::vector<std::string>>;
 
 Connection connect() {
     Connection connection(PQconnectdb(std::getenv("VITRINE_TEST_DSN")), PQfinish);
+    INFO(PQerrorMessage(connection.get()));
     REQUIRE(PQstatus(connection.get()) == CONNECTION_OK);
     PQsetNoticeProcessor(
         connection.get(), [](void*, const char*) {}, nullptr);
