@@ -106,10 +106,14 @@ void Query::finish_system_columns() {
 // The stars that would show the system columns become lists of the others. False where one cannot.
 bool Query::write_stars_out(const Replaced& item) {
     const auto columns = column_names(item);
-    const auto beside = std::count_if(items_.begin(), items_.end(), [&](const RangeItem& each) {
-        return each.select == item.select;
-    });
-    if (stars_within_.contains("") || stars_within_.contains(item.name) || columns.empty()) {
+    const auto count = [&](const auto& is) {
+        return std::count_if(items_.begin(), items_.end(), is);
+    };
+    const auto beside = count([&](const RangeItem& each) { return each.select == item.select; });
+    // A star by its name would be the star of each.
+    const auto namesakes = count([&](const RangeItem& each) { return each.name == item.name; });
+    if (stars_within_.contains("") || stars_within_.contains(item.name) || columns.empty() ||
+        namesakes != 1) {
         return false;
     }
     for (const StarTarget& star : star_targets_) {
@@ -120,7 +124,8 @@ bool Query::write_stars_out(const Replaced& item) {
         // Of several in FROM, `*` shows all, and what USING merges once.
         const std::size_t first = tokens().at(at(star.location));
         const std::size_t behind = bare ? first : tokens().after_name(first, star.parts - 1) + 1;
-        if ((bare && beside != 1) || !tokens().is(behind, '*')) {
+        // With its schema, the name has been replaced already (finish_qualified).
+        if ((bare && beside != 1) || star.parts > 2 || !tokens().is(behind, '*')) {
             return false;
         }
         std::string list;

@@ -26,7 +26,8 @@ namespace {
 
 constexpr std::string_view kCatalogSchema = "pg_catalog";
 
-// Called where nothing is written: IN, BETWEEN, DISTINCT, CASE x WHEN, USING, ORDER BY.
+// Called where nothing is written: IN of a query, IS DISTINCT FROM, CASE x WHEN, USING. (ORDER BY
+// and its kin go by the type's operator class, not by a name.)
 constexpr std::array<std::string_view, 6> kUnwritten{"=", "<", ">", "<=", ">=", "<>"};
 
 bool is_symbol(std::string_view token) {
@@ -53,10 +54,13 @@ class Namesakes {
     Namesakes(const CatalogSnapshot& catalog, const PlainObjects& plain)
         : catalog_(catalog), plain_(plain) {}
 
-    // `any_types`: types stand in other places than behind `::`.
-    std::set<std::string> find(const std::string& sql, bool any_types) {
+    // `any_types`: types stand in other places than behind `::`; `unwritten`: operators are called
+    // without their names.
+    std::set<std::string> find(const std::string& sql, bool any_types, bool unwritten) {
         for (const std::string_view symbol : kUnwritten) {
-            add_operators(symbol);
+            if (unwritten) {
+                add_operators(symbol);
+            }
         }
         const syntax::Tokens tokens(sql);
         for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -275,16 +279,15 @@ bool calls_unwritten(const Node* node) {
     }
 }
 
-// Schemas of users' operators that such a node may call for the view's values.
+// Schemas of the users' operators that such a node calls: those whose function the stored
+// definition names. Found under the name alone, they must be found in the session's path too.
 std::set<std::string> schemas_of_unwritten(const Relation& view, const CatalogSnapshot& catalog) {
     std::set<std::string> schemas;
-    const auto has = [&](Oid type) {
-        return std::find(view.value_types.begin(), view.value_types.end(), type) !=
-               view.value_types.end();
-    };
     for (const std::string_view symbol : kUnwritten) {
         for (const Operator* each : catalog.operators(symbol)) {
-            if (!each->builtin && (has(each->left) || has(each->right))) {
+            const auto& called = view.calls_functions;
+            if (!each->builtin &&
+                std::find(called.begin(), called.end(), each->function) != called.end()) {
                 schemas.insert(each->schema);
             }
         }
@@ -349,8 +352,10 @@ std::optional<ViewDefinition> view_definition(const Relation& view, const Policy
             return is_a(node, T_RangeTableFunc) ||
                    (is_a(node, T_RangeFunction) && as<RangeFunction>(node)->coldeflist != nullptr);
         });
-    definition.except = Namesakes(policy.catalog(), plain).find(sql, any_types);
-    if (nodes.empty() || std::any_of(nodes.begin(), nodes.end(), calls_unwritten)) {
+    const bool unwritten =
+        nodes.empty() || std::any_of(nodes.begin(), nodes.end(), calls_unwritten);
+    definition.except = Namesakes(policy.catalog(), plain).find(sql, any_types, unwritten);
+    if (unwritten) {
         definition.require = schemas_of_unwritten(view, policy.catalog());
     }
     for (const Oid read : view.reads_relations) {
@@ -374,12 +379,12 @@ std::optional<std::map<std::int16_t, CopiedColumn>> copied_columns(const Relatio
     const std::vector<const Node*> nodes =
         is_a(root, T_SelectStmt) ? all_nodes(root) : std::vector<const Node*>{};
     const auto* select = as<SelectStmt>(root);
-    const auto targets = nodes.empty() ? cells(nullptr) : cells(select->targetList);
-    if (targets.size() != view.columns.size() || select->op != SETOP_NONE ||
-        select->distinctClause != nullptr) {
+    if (nodes.empty() || cells(select->targetList).size() != view.columns.size() ||
+        select->op != SETOP_NONE || select->distinctClause != nullptr) {
         why = "its definition is not a plain SELECT";
         return std::nullopt;
     }
+    const auto targets = cells(select->targetList);
     std::set<std::string_view> columns;
     for (const Oid oid : view.reads_relations) {
         if (const RelationPolicy* rules = policy.relation(oid)) {

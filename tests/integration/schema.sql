@@ -179,6 +179,9 @@ CREATE VIEW public.customers_with_notes AS
 -- The columns read of a sampled table stand behind those of the query inside.
 CREATE VIEW public.customers_sampled AS
     SELECT id FROM public.customers TABLESAMPLE SYSTEM ((SELECT 100 FROM public.products LIMIT 1));
+-- Calls an operator of citext's without its name.
+CREATE VIEW public.customers_by_nick AS
+    SELECT id, CASE nick WHEN 'NICK7'::citext THEN email END AS email FROM public.customers;
 CREATE VIEW public.customer_rows AS SELECT to_jsonb(c) AS customer FROM public.customers c;
 CREATE VIEW public.sessions AS SELECT pid, usename, query FROM pg_catalog.pg_stat_activity;
 CREATE VIEW public.schemas AS SELECT table_schema, count(*) FROM information_schema.tables GROUP BY 1;
