@@ -138,6 +138,9 @@ void Query::push_children(const Item& item) {
 }
 
 void Query::walk(const Node* node) {
+    if (node != nullptr) {
+        roots_.push_back(node);
+    }
     push(node, Item{nullptr, nullptr, selects_, 0});
     while (!stack_.empty()) {
         const Item item = stack_.back();
@@ -550,6 +553,7 @@ void Query::finish() {
     finish_casts();
     finish_conditional();
     finish_column_calls();
+    finish_rows();
     finish_system_columns();
     finish_groups();
     for (const Replaced& replaced : replaced_) {

@@ -26,6 +26,7 @@
 #include "parser/syntax/parse_tree.h"
 #include "parser/syntax/text_edit.h"
 
+union ListCell;
 struct CopyStmt;
 struct FuncCall;
 struct List;
@@ -96,6 +97,8 @@ class Query {
     [[nodiscard]] std::size_t keyword_before(int location, std::string_view keyword);
 
   private:
+    friend class WholeRows;
+
     struct Item {
         const Node* node;
         const VisibleCte* ctes;
@@ -199,12 +202,18 @@ class Query {
         std::string_view name;  // in FROM
         std::uint32_t select;   // RangeItem::select
         std::vector<std::string_view> system_columns;
+        // Its row is a value somewhere, as the derived table gives it.
+        bool row_left = false;
     };
     void rewrite(const Replaced& replaced);
+    void finish_rows();
     [[nodiscard]] bool is_whole_row(std::string_view name) const;
     [[nodiscard]] static std::vector<std::string_view> column_names(const Replaced& item);
     [[nodiscard]] bool write_stars_out(const Replaced& item);
     void finish_groups();
+    [[nodiscard]] static std::set<std::string_view> grouped_columns(
+        std::span<const ListCell> groups, const SelectStmt* select, const Replaced& item,
+        int& location);
     void group_by_columns(const SelectStmt* select, const Replaced& item);
     void note_masked(const RelationPolicy& policy);
     bool closed(const RelationPolicy* policy, int location);
@@ -232,6 +241,7 @@ class Query {
     Calls calls_;
     syntax::TextEdits& edits_;
 
+    std::vector<const Node*> roots_;  // that were walked
     std::vector<Item> stack_;
     VitrineChildren children_{};
     std::deque<VisibleCte> ctes_;

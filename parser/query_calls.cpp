@@ -17,18 +17,6 @@ using syntax::cells;
 using syntax::is_a;
 using syntax::string_value;
 
-namespace {
-
-// heap.c, SysAtt: not columns of a derived table.
-constexpr std::array<std::string_view, 6> kSystemColumns{"ctid", "xmin", "cmin",
-                                                         "xmax", "cmax", "tableoid"};
-
-bool is_system_column(std::string_view name) {
-    return std::find(kSystemColumns.begin(), kSystemColumns.end(), name) != kSystemColumns.end();
-}
-
-}  // namespace
-
 void Query::judge_operator(const ObjectName& name, const OperatorShape& shape, int location,
                            std::array<const Node*, 2> operands) {
     // What a symbol may mean is the same all over the statement; a few are found out faster than
@@ -355,6 +343,12 @@ void Query::finish_column_calls() {
     std::set<std::pair<std::string_view, std::string_view>> seen;
     for (const ColumnCall& call : column_calls_) {
         if (!call.argument.empty() && !seen.insert({call.function, call.argument}).second) {
+            continue;
+        }
+        const auto named = names_.find(call.argument);
+        if (is_system_column(call.function) && !unnamed_items_ && named != names_.end() &&
+            !named->second.others) {
+            system_columns_.push_back({call.argument, call.function, call.location});
             continue;
         }
         if (call.argument.empty() || !surely_has_column(call.argument, call.function)) {

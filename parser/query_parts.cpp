@@ -1,5 +1,8 @@
 #include "parser/query_parts.h"
 
+#include <algorithm>
+#include <array>
+
 #include "parser/syntax/nodes.h"
 
 namespace vitrine::parser {
@@ -84,6 +87,13 @@ Operand operand(const Node* node) {
         return Operand::kEither;
     }
     return is_a(node, T_ParamRef) || is_a(node, T_RowExpr) ? Operand::kEither : Operand::kTyped;
+}
+
+bool is_system_column(std::string_view name) {
+    // heap.c, SysAtt
+    static constexpr std::array<std::string_view, 6> kNames{"ctid", "xmin", "cmin",
+                                                            "xmax", "cmax", "tableoid"};
+    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 Objection other_database(std::string name) {

@@ -32,4 +32,7 @@ struct WrittenName {
 [[nodiscard]] WrittenName written_name(const List* names);
 [[nodiscard]] std::string dotted(const List* names);
 
+// ctid, xmin, …: what a table has besides its columns, and a derived table has not.
+[[nodiscard]] bool is_system_column(std::string_view name);
+
 }  // namespace vitrine::parser

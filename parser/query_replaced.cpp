@@ -34,10 +34,6 @@ bool is_groupable(Oid oid, const CatalogSnapshot& catalog) {
     return std::find(kNotGroupable.begin(), kNotGroupable.end(), element) == kNotGroupable.end();
 }
 
-bool has_system_columns(const Relation& relation) {
-    return std::string_view("rpmf").find(relation.kind) != std::string_view::npos;
-}
-
 // The name of a column where the expression is nothing else: `c.id`, `id`, `public.c.id`.
 std::pair<std::string_view, std::string_view> column_of(const Node* expression) {
     if (!is_a(expression, T_ColumnRef)) {
@@ -50,6 +46,69 @@ std::pair<std::string_view, std::string_view> column_of(const Node* expression) 
     return {
         fields.size() == 1 ? std::string_view{} : string_value(fields[fields.size() - 2].ptr_value),
         string_value(fields.back().ptr_value)};
+}
+
+// A column that is grouped by, as `c.id`, as `1` or by the name of an output.
+struct GroupedBy {
+    std::string_view qualifier;
+    std::string_view name;  // empty: something else
+    int location = -1;
+};
+
+GroupedBy grouped_by(const Node* group, const SelectStmt* select,
+                     const std::vector<std::string_view>& columns) {
+    const auto targets = cells(select->targetList);
+    GroupedBy by;
+    by.location = is_a(group, T_ColumnRef) ? as<ColumnRef>(group)->location : -1;
+    if (is_a(group, T_A_Const) && nodeTag(&as<A_Const>(group)->val) == T_Integer) {
+        by.location = as<A_Const>(group)->location;
+        const int ordinal = as<A_Const>(group)->val.ival.ival;
+        group = ordinal < 1 || static_cast<std::size_t>(ordinal) > targets.size()
+                    ? nullptr
+                    : as<ResTarget>(targets[static_cast<std::size_t>(ordinal) - 1].ptr_value)->val;
+    }
+    std::tie(by.qualifier, by.name) = column_of(group);
+    // The name of an output, where it is no column's.
+    if (by.qualifier.empty() && !by.name.empty() &&
+        std::find(columns.begin(), columns.end(), by.name) == columns.end()) {
+        for (const ListCell& target : targets) {
+            const auto* output = as<ResTarget>(target.ptr_value);
+            if (output->name != nullptr && output->name == by.name) {
+                std::tie(by.qualifier, by.name) = column_of(output->val);
+                break;
+            }
+        }
+    }
+    return by;
+}
+
+// The names of columns in it, at any depth.
+void grouping_set_columns(const GroupingSet* set, const SelectStmt* select,
+                          const std::vector<std::string_view>& columns,
+                          std::set<std::string_view>& names) {
+    for (const ListCell& cell : cells(set->content)) {
+        if (is_a(cell.ptr_value, T_GroupingSet)) {
+            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, columns, names);
+            continue;
+        }
+        const std::span<const ListCell> each = is_a(cell.ptr_value, T_RowExpr)
+                                                   ? cells(as<RowExpr>(cell.ptr_value)->args)
+                                                   : std::span<const ListCell>(&cell, 1);
+        for (const ListCell& group : each) {
+            names.insert(grouped_by(syntax::node(group), select, columns).name);
+        }
+    }
+    names.erase("");
+}
+
+// Two values never have one mask, but by chance in 2^60: the key of the masked copy is one still.
+bool keeps_apart(const MaskedColumn& masked) {
+    constexpr Oid kInteger = 23;  // 28 bits of a hash
+    return masked.mask.kind == config::MaskKind::kHash && masked.column->base_type != kInteger;
+}
+
+bool has_system_columns(const Relation& relation) {
+    return std::string_view("rpmf").find(relation.kind) != std::string_view::npos;
 }
 
 }  // namespace
@@ -88,7 +147,7 @@ void Query::finish_system_columns() {
                 std::find(given.begin(), given.end(), column.name) != given.end()) {
                 continue;
             }
-            if (natural_join_ || is_whole_row(replaced.name) ||
+            if (natural_join_ || replaced.row_left ||
                 (given.empty() && !write_stars_out(replaced))) {
                 refuse(not_supported("system column " + std::string(column.name) +
                                          " beside all columns of a masked relation",
@@ -112,8 +171,7 @@ bool Query::write_stars_out(const Replaced& item) {
     const auto beside = count([&](const RangeItem& each) { return each.select == item.select; });
     // A star by its name would be the star of each.
     const auto namesakes = count([&](const RangeItem& each) { return each.name == item.name; });
-    if (stars_within_.contains("") || stars_within_.contains(item.name) || columns.empty() ||
-        namesakes != 1) {
+    if (stars_within_.contains("") || columns.empty() || namesakes != 1) {
         return false;
     }
     for (const StarTarget& star : star_targets_) {
@@ -140,6 +198,51 @@ bool Query::write_stars_out(const Replaced& item) {
     return true;
 }
 
+// The columns of a relation that every one of these grouping sets has, alone or by an output's name
+// or number (parse_agg.c, parseCheckAggregates).
+std::set<std::string_view> Query::grouped_columns(std::span<const ListCell> groups,
+                                                  const SelectStmt* select, const Replaced& item,
+                                                  int& location) {
+    const auto names = column_names(item);
+    std::set<std::string_view> grouped;
+    for (const ListCell& cell : groups) {
+        const Node* group = syntax::node(cell);
+        if (is_a(group, T_GroupingSet)) {
+            // (), ROLLUP and CUBE have the empty set among them.
+            const auto* sets = as<GroupingSet>(group);
+            std::optional<std::set<std::string_view>> common;
+            for (const ListCell& each : sets->kind == GROUPING_SET_SETS
+                                            ? cells(sets->content)
+                                            : std::span<const ListCell>{}) {
+                const auto within = grouped_columns({&each, 1}, select, item, location);
+                if (!common) {
+                    common = within;
+                } else {
+                    std::erase_if(*common,
+                                  [&](std::string_view name) { return !within.contains(name); });
+                }
+            }
+            if (common) {
+                grouped.merge(*common);
+            }
+            continue;
+        }
+        if (is_a(group, T_RowExpr)) {
+            const auto* row = as<RowExpr>(group);
+            if (row->row_format == COERCE_IMPLICIT_CAST) {  // (a, b), not ROW(a, b)
+                grouped.merge(grouped_columns(cells(row->args), select, item, location));
+            }
+            continue;
+        }
+        const GroupedBy by = grouped_by(group, select, names);
+        if (!by.name.empty() && (by.qualifier.empty() || by.qualifier == item.name)) {
+            grouped.insert(by.name);
+            location = by.location;
+        }
+    }
+    return grouped;
+}
+
 // Whoever groups by a table's primary key may use its other columns beside (check_functional_
 // grouping): a derived table has no key, so that those columns join the GROUP BY.
 void Query::finish_groups() {
@@ -158,63 +261,52 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
     const Relation& relation = *policy.relation;
     const auto names = column_names(item);
     // An inheritance parent's key says nothing of its children's rows.
-    const bool keyed = (relation.kind == 'r' && relation.children.empty()) || relation.kind == 'p';
+    const bool keyed =
+        (relation.kind == 'r' && (relation.children.empty() || !item.reference->inh)) ||
+        relation.kind == 'p';
     if (!keyed || relation.primary_key.empty()) {
         return;
     }
-    std::set<std::string_view> grouped;
     int location = -1;  // of a column of the key
-    for (const ListCell& cell : cells(select->groupClause)) {
-        const Node* group = syntax::node(cell);
-        int place = is_a(group, T_ColumnRef) ? as<ColumnRef>(group)->location : -1;
-        if (is_a(group, T_GroupingSet)) {
-            return;
-        }
-        // GROUP BY 1
-        if (is_a(group, T_A_Const) && nodeTag(&as<A_Const>(group)->val) == T_Integer) {
-            place = as<A_Const>(group)->location;
-            const auto targets = cells(select->targetList);
-            const int ordinal = as<A_Const>(group)->val.ival.ival;
-            group =
-                ordinal < 1 || static_cast<std::size_t>(ordinal) > targets.size()
-                    ? nullptr
-                    : as<ResTarget>(targets[static_cast<std::size_t>(ordinal) - 1].ptr_value)->val;
-        }
-        auto [qualifier, name] = column_of(group);
-        // GROUP BY the name of an output column, where it is no column's.
-        if (qualifier.empty() && !name.empty() &&
-            std::find(names.begin(), names.end(), name) == names.end()) {
-            for (const ListCell& target : cells(select->targetList)) {
-                const auto* output = as<ResTarget>(target.ptr_value);
-                if (output->name != nullptr && output->name == name) {
-                    std::tie(qualifier, name) = column_of(output->val);
-                    break;
-                }
-            }
-        }
-        if (!name.empty() && (qualifier.empty() || qualifier == item.name)) {
-            grouped.insert(name);
-            location = place;
-        }
-    }
+    const auto grouped = grouped_columns(cells(select->groupClause), select, item, location);
     for (const std::int16_t number : relation.primary_key) {
         const auto column = std::find_if(relation.columns.begin(), relation.columns.end(),
                                          [&](const Column& each) { return each.number == number; });
-        const bool masked =
-            std::any_of(policy.masked.begin(), policy.masked.end(),
-                        [&](const MaskedColumn& each) { return each.column->number == number; });
-        if (masked || column == relation.columns.end() ||
+        const bool mixed_up =
+            std::any_of(policy.masked.begin(), policy.masked.end(), [&](const MaskedColumn& each) {
+                return each.column->number == number && !keeps_apart(each);
+            });
+        if (mixed_up || column == relation.columns.end() ||
             !grouped.contains(names[static_cast<std::size_t>(column - relation.columns.begin())])) {
             return;
         }
     }
     const bool all =
         stars_within_.contains("") || stars_within_.contains(item.name) ||
-        bare_columns_count_ == bare_columns_.size() ||
+        is_whole_row(item.name) ||
         std::any_of(star_targets_.begin(), star_targets_.end(), [&](const StarTarget& star) {
             return star.qualifier.empty() ? star.select == item.select
                                           : star.qualifier == item.name;
         });
+    // In a grouping set, a column is NULL in the groups of the others: it is no longer what the key
+    // says it is.
+    std::set<std::string_view> in_sets;
+    for (const ListCell& cell : cells(select->groupClause)) {
+        if (is_a(cell.ptr_value, T_GroupingSet)) {
+            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, names, in_sets);
+        }
+    }
+    for (const std::string_view name : grouped) {
+        in_sets.erase(name);
+    }
+    if (!in_sets.empty() && is_whole_row(item.name)) {
+        refuse(not_supported(
+                   "a row of " + std::string(item.name) + " beside GROUPING SETS of its columns",
+                   "It is a masked relation, and the columns could not be told apart.",
+                   "Write the columns out that are needed.", "masking: group"),
+               location);
+        return;
+    }
     std::string added;
     const auto add = [&](std::string_view name) {
         added += (added.empty() ? "" : " ") + quoted_identifier(item.name) + "." +
@@ -228,7 +320,7 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
                 return each.qualifier == item.name && each.name == name;
             });
         if (used && is_groupable(relation.columns[i].base_type, policy_.catalog()) &&
-            !grouped.contains(name)) {
+            !grouped.contains(name) && !in_sets.contains(name)) {
             add(name);
         }
     }

@@ -311,6 +311,7 @@ bool SnapshotBuilder::State::add_type(Fields fields) {
     DomainBase base;
     base.sql = fields.text_or_empty();
     base.typmod = fields.number<std::int32_t>();
+    type.constrained = fields.boolean();
     if (type.kind == 'd') {
         domain_base[type.oid] = std::move(base);
     }
@@ -533,7 +534,7 @@ bool SnapshotBuilder::State::add(std::size_t query,
             return fields.ok();
         }
         case kTypes:
-            return add_type({row, 12});
+            return add_type({row, 13});
         case kTypeParts: {
             Fields fields(row, 2);
             const Oid whole = fields.number<Oid>();

@@ -64,8 +64,8 @@ SELECT nspname::pg_catalog.text, pg_catalog.has_schema_privilege(oid, 'USAGE')
 FROM pg_catalog.pg_namespace
 WHERE nspname !~ '^pg_(toast|temp_)' ORDER BY oid)"},
 
-    // The last three: the name by which functions' arguments are compared, and a domain's base type
-    // with its typmod.
+    // The last four: the name by which functions' arguments are compared, a domain's base type
+    // with its typmod, and whether a value of that is not always one of the domain.
     {"types", R"(
 SELECT d.oid, n.nspname::pg_catalog.text, d.typname::pg_catalog.text,
        d.typtype::pg_catalog.text, d.typbasetype,
@@ -76,7 +76,9 @@ SELECT d.oid, n.nspname::pg_catalog.text, d.typname::pg_catalog.text,
            (SELECT )" TYPE_SQL("d.typtypmod") R"(
             FROM pg_catalog.pg_type t )" JOIN_ELEMENT R"(
             WHERE t.oid = d.typbasetype) END,
-       d.typtypmod
+       d.typtypmod,
+       (d.typnotnull OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                                WHERE k.contypid = d.oid))::pg_catalog.text
 FROM pg_catalog.pg_type d
 JOIN pg_catalog.pg_namespace n ON n.oid = d.typnamespace
 LEFT JOIN pg_catalog.pg_type i ON i.oid = d.typelem AND d.typlen = -1 AND d.typstorage <> 'p'

@@ -133,9 +133,10 @@ struct Type {
     char kind = 'b';      // pg_type.typtype: b, c, d, e, p, r, m
     char category = 'U';  // pg_type.typcategory
     bool preferred = false;
-    Oid base = 0;      // domains: the type below
-    Oid element = 0;   // true array types
-    Oid relation = 0;  // composite types: pg_class oid
+    Oid base = 0;              // domains: the type below
+    bool constrained = false;  // domains: NOT NULL, or a CHECK of their own
+    Oid element = 0;           // true array types
+    Oid relation = 0;          // composite types: pg_class oid
     bool builtin = false;
     // What else it is made of: a composite type's columns (not a table's row's), a range's subtype,
     // a multirange's range, what subscripts give.

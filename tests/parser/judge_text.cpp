@@ -296,10 +296,10 @@ TEST_CASE("every refusal has words and a place", "[judge]") {
     if (!have_fixture()) {
         return;
     }
-    for (const char* sql :
-         {"DELETE FROM cards", "SELECT writer('x')", "SET ROLE x", "LISTEN x",
-          "SELECT * FROM audited", "SELECT 1::even", "SELECT * FROM x", "COPY cards TO PROGRAM 'x'",
-          "SELECT c, ctid FROM cards c", "BEGIN READ WRITE", "EXPLAIN CREATE TABLE x AS TABLE y"}) {
+    for (const char* sql : {"DELETE FROM cards", "SELECT writer('x')", "SET ROLE x", "LISTEN x",
+                            "SELECT * FROM audited", "SELECT 1::even", "SELECT * FROM x",
+                            "COPY cards TO PROGRAM 'x'", "SELECT *, c.ctid FROM cards c, x",
+                            "BEGIN READ WRITE", "EXPLAIN CREATE TABLE x AS TABLE y"}) {
         INFO(sql);
         const Judgement judgement = judged(sql);
         REQUIRE(judgement.statements.at(0).refusal);

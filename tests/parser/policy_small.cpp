@@ -26,9 +26,9 @@ class SmallCatalog {
         add(kDatabase, {"150020", "small", "pg_catalog, pg_temp", "UTF8"});
         add(kSchemas, {"public", "t"});
         add(kTypes, {"16", "pg_catalog", "bool", "b", "0", "0", "0", "B", "true", "boolean",
-                     std::nullopt, "-1"});
+                     std::nullopt, "-1", "false"});
         add(kTypes, {"25", "pg_catalog", "text", "b", "0", "0", "0", "S", "true", "text",
-                     std::nullopt, "-1"});
+                     std::nullopt, "-1", "false"});
         add(kFunctions, {"67", "pg_catalog", "texteq", "f", "i", "false", "internal", std::nullopt,
                          "0", "false", "25 25", "16", "false", std::nullopt, "false"});
         add(kFunctions, {"20010", "public", "f", "f", "s", "false", "plpgsql", std::nullopt, "0",

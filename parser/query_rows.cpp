@@ -1,0 +1,712 @@
+// The row of a relation as a value: `t`, `row_to_json(t)`, `t.*` within an expression (MASKING.md
+// C.2). Of a table it has the table's row type, of a derived table it is a record that nobody can
+// take a field out of by its name. So where a name is surely the row of a masked relation, a row of
+// the relation's own type is put together in its place. Where it is not sure it stays a record,
+// with the same values.
+
+#include "parser/query.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "parser/output_name.h"
+#include "parser/query_parts.h"
+#include "parser/syntax/utf8.h"
+
+#include "parser/syntax/nodes.h"
+
+namespace vitrine::parser {
+
+using syntax::as;
+using syntax::cells;
+using syntax::is_a;
+using syntax::quoted_identifier;
+using syntax::string_value;
+
+namespace {
+
+bool lists_name(const List* names, std::string_view name) {
+    const auto all = cells(names);
+    return std::any_of(all.begin(), all.end(),
+                       [&](const ListCell& cell) { return string_value(cell.ptr_value) == name; });
+}
+
+// `t` or `t.*` as a value: the name, and whether there is a star.
+struct Reference {
+    std::string_view name;
+    bool star = false;
+};
+
+Reference reference_of(const Node* node) {
+    const auto fields = cells(as<ColumnRef>(node)->fields);
+    if (fields.size() == 1) {
+        return {string_value(fields[0].ptr_value), false};
+    }
+    if (fields.size() == 2 && is_a(fields[1].ptr_value, T_A_Star)) {
+        return {string_value(fields[0].ptr_value), true};
+    }
+    return {};
+}
+
+}  // namespace
+
+class WholeRows {
+  public:
+    explicit WholeRows(Query& query) : query_(query) {
+        for (const Query::RangeItem& item : query.items_) {
+            if (item.location >= 0) {
+                relations_[item.location] = item.relation;
+            }
+        }
+    }
+    ~WholeRows() { std::free(const_cast<Node**>(children_.items)); }
+    WholeRows(const WholeRows&) = delete;
+    WholeRows& operator=(const WholeRows&) = delete;
+
+    void find(const Node* root) { expression(root, nullptr, Place::kValue); }
+
+  private:
+    struct FromItem {
+        std::string_view name;
+        const Node* node;
+        Query::Replaced* replaced = nullptr;
+        bool nullable = false;  // on that side of an outer join
+    };
+    struct Scope {
+        const Scope* outer;
+        const SelectStmt* select;
+        std::vector<FromItem> items;  // those that can be named
+        bool from = true;             // false: of the select, only its WITH is seen
+    };
+    // What stands around an expression.
+    enum class Place {
+        kValue,
+        kOutput,  // it is an output without a name
+        kNaming,  // it gives an output its name
+    };
+
+    void select(const SelectStmt* select, const Scope* outer) {
+        const Scope above{outer, select, {}, false};
+        Scope scope{outer, select, {}};
+        for (const ListCell& cell : cells(select->fromClause)) {
+            collect(syntax::node(cell), false, scope);
+        }
+        if (select->withClause != nullptr) {
+            for (const ListCell& cell : cells(select->withClause->ctes)) {
+                expression(as<CommonTableExpr>(cell.ptr_value)->ctequery, &above, Place::kValue);
+            }
+        }
+        if (select->op != SETOP_NONE) {
+            this->select(select->larg, &above);
+            this->select(select->rarg, &above);
+        }
+        for (const ListCell& cell : cells(select->targetList)) {
+            target(as<ResTarget>(cell.ptr_value), scope);
+        }
+        for (const ListCell& row : cells(select->valuesLists)) {
+            fields(as<List>(row.ptr_value), scope);
+        }
+        names_first(select->distinctClause, scope);
+        names_first(select->groupClause, scope);
+        names_first(select->sortClause, scope);
+        for (const Node* part :
+             {as<Node>(select->fromClause), static_cast<const Node*>(select->whereClause),
+              static_cast<const Node*>(select->havingClause), as<Node>(select->windowClause),
+              static_cast<const Node*>(select->limitOffset),
+              static_cast<const Node*>(select->limitCount)}) {
+            expression(part, &scope, Place::kValue);
+        }
+    }
+
+    void collect(const Node* node, bool nullable, Scope& scope) {
+        if (is_a(node, T_JoinExpr)) {
+            const auto* join = as<JoinExpr>(node);
+            if (join->alias != nullptr) {
+                scope.items.push_back({join->alias->aliasname, node});
+                return;  // hides what is joined
+            }
+            if (join->join_using_alias != nullptr) {
+                scope.items.push_back({join->join_using_alias->aliasname, node});
+            }
+            const bool left = join->jointype == JOIN_RIGHT || join->jointype == JOIN_FULL;
+            const bool right = join->jointype == JOIN_LEFT || join->jointype == JOIN_FULL;
+            collect(join->larg, nullable || left, scope);
+            collect(join->rarg, nullable || right, scope);
+            return;
+        }
+        FromItem item{{}, node, nullptr, nullable};
+        if (is_a(node, T_RangeTableSample)) {
+            node = as<RangeTableSample>(node)->relation;
+        }
+        const Alias* alias = nullptr;
+        if (is_a(node, T_RangeVar)) {
+            const auto* relation = as<RangeVar>(node);
+            alias = relation->alias;
+            item.name = relation->relname;
+            item.node = node;
+            for (Query::Replaced& replaced : query_.replaced_) {
+                if (replaced.reference == relation) {
+                    item.replaced = &replaced;
+                }
+            }
+        } else if (is_a(node, T_RangeSubselect)) {
+            alias = as<RangeSubselect>(node)->alias;
+        } else if (is_a(node, T_RangeFunction)) {
+            alias = as<RangeFunction>(node)->alias;
+        } else if (is_a(node, T_RangeTableFunc)) {
+            alias = as<RangeTableFunc>(node)->alias;
+        }
+        if (alias != nullptr) {
+            item.name = alias->aliasname;
+        }
+        scope.items.push_back(item);
+    }
+
+    void target(const ResTarget* target, const Scope& scope) {
+        const Node* value = target->val;
+        if (is_a(value, T_ColumnRef) && reference_of(value).star) {
+            return;  // columns
+        }
+        if (is_a(value, T_A_Indirection) && bracketed_star(as<A_Indirection>(value), scope)) {
+            return;
+        }
+        // In brackets, the output's name cannot be written behind it.
+        const bool alone =
+            is_a(value, T_ColumnRef) && as<ColumnRef>(value)->location == target->location;
+        expression(value, &scope,
+                   target->name != nullptr ? Place::kValue
+                   : alone                 ? Place::kOutput
+                                           : Place::kNaming);
+    }
+
+    // `(t).*`, which shows system columns too where the derived table has them.
+    bool bracketed_star(const A_Indirection* indirection, const Scope& scope) {
+        const auto steps = cells(indirection->indirection);
+        if (query_.system_columns_.empty() || steps.size() != 1 ||
+            !is_a(steps[0].ptr_value, T_A_Star) || !is_a(indirection->arg, T_ColumnRef)) {
+            return false;
+        }
+        const Reference reference = reference_of(indirection->arg);
+        const FromItem* item = reference.star ? nullptr : meant(reference.name, scope);
+        if (item == nullptr || may_be_column(reference.name, scope)) {
+            return false;
+        }
+        const int location = as<ColumnRef>(indirection->arg)->location;
+        const syntax::Tokens& tokens = query_.tokens();
+        const std::size_t first = tokens.at(query_.at(location));
+        const std::size_t behind = tokens.after_name(first, 1);
+        if (first == 0 || !tokens.is(first - 1, '(') || !tokens.is(behind, ')') ||
+            !tokens.is(behind + 1, '.') || !tokens.is(behind + 2, '*')) {
+            return false;
+        }
+        query_.edit(tokens.begin(first - 1), tokens.end(behind + 2), column_list(*item), location);
+        return true;
+    }
+
+    // ORDER BY, GROUP BY and DISTINCT ON take a name alone for an output's, where there is one
+    // (parse_clause.c, findTargetlistEntrySQL92).
+    void names_first(const List* list, const Scope& scope) {
+        for (const ListCell& cell : cells(list)) {
+            const Node* node = syntax::node(cell);
+            if (is_a(node, T_SortBy)) {
+                node = as<SortBy>(node)->node;
+            }
+            if (is_a(node, T_GroupingSet)) {
+                names_first(as<GroupingSet>(node)->content, scope);
+                continue;
+            }
+            if (is_a(node, T_ColumnRef) && !reference_of(node).star && is_output(node, scope)) {
+                continue;
+            }
+            expression(node, &scope, Place::kValue);
+        }
+    }
+
+    static bool is_output(const Node* node, const Scope& scope) {
+        const std::string_view name = reference_of(node).name;
+        if (scope.select->op != SETOP_NONE) {
+            return true;
+        }
+        const auto targets = cells(scope.select->targetList);
+        return std::any_of(targets.begin(), targets.end(), [&](const ListCell& cell) {
+            const auto* target = as<ResTarget>(cell.ptr_value);
+            return (target->name != nullptr ? std::string_view(target->name)
+                                            : output_name(target->val)) == name;
+        });
+    }
+
+    // ROW(…) and a list of VALUES: `t.*` stands for the columns.
+    void fields(const List* list, const Scope& scope) {
+        for (const ListCell& cell : cells(list)) {
+            const Node* node = syntax::node(cell);
+            if (is_a(node, T_ColumnRef) && reference_of(node).star) {
+                const FromItem* item = meant(reference_of(node).name, scope);
+                if (item != nullptr && !query_.system_columns_.empty()) {
+                    replace(node, column_list(*item));
+                }
+                continue;
+            }
+            expression(node, &scope, Place::kValue);
+        }
+    }
+
+    void expression(const Node* node, const Scope* scope, Place place) {
+        if (node == nullptr) {
+            return;
+        }
+        switch (nodeTag(node)) {
+            case T_List:
+                for (const ListCell& cell : cells(as<List>(node))) {
+                    expression(syntax::node(cell), scope, Place::kValue);
+                }
+                return;
+            case T_SelectStmt:
+                select(as<SelectStmt>(node), scope);
+                return;
+            case T_RangeSubselect: {
+                // Without LATERAL it does not see what stands beside it.
+                const auto* subselect = as<RangeSubselect>(node);
+                within_.push_back(node);
+                if (scope != nullptr && !subselect->lateral) {
+                    const Scope above{scope->outer, scope->select, {}, false};
+                    expression(subselect->subquery, &above, Place::kValue);
+                } else {
+                    expression(subselect->subquery, scope, Place::kValue);
+                }
+                within_.pop_back();
+                return;
+            }
+            case T_RangeFunction:
+            case T_RangeTableFunc:
+                within_.push_back(node);
+                children(node, scope);
+                within_.pop_back();
+                return;
+            case T_CaseWhen:
+                expression(reinterpret_cast<const Node*>(as<CaseWhen>(node)->expr), scope,
+                           Place::kValue);
+                expression(reinterpret_cast<const Node*>(as<CaseWhen>(node)->result), scope,
+                           Place::kValue);
+                return;
+            case T_ColumnRef:
+                if (scope != nullptr) {
+                    whole_row(node, *scope, place);
+                }
+                return;
+            case T_ResTarget:
+                if (scope != nullptr) {
+                    target(as<ResTarget>(node), *scope);
+                }
+                return;
+            case T_RowExpr:
+                if (scope != nullptr) {
+                    fields(as<RowExpr>(node)->args, *scope);
+                }
+                return;
+            case T_A_Indirection: {
+                const auto* indirection = as<A_Indirection>(node);
+                const auto steps = cells(indirection->indirection);
+                if (is_a(indirection->arg, T_ColumnRef) && !steps.empty() && scope != nullptr) {
+                    // The field of a row is found in a record of known columns too.
+                    if (is_a(steps[0].ptr_value, T_A_Star)) {
+                        leave(reference_of(indirection->arg).name);
+                    }
+                    if (!is_a(steps[0].ptr_value, T_A_Indices)) {
+                        return;
+                    }
+                }
+                expression(indirection->arg, scope, Place::kValue);
+                expression(as<Node>(indirection->indirection), scope, Place::kValue);
+                return;
+            }
+            case T_FuncCall:
+                call(as<FuncCall>(node), scope);
+                return;
+            case T_TypeCast:
+                expression(as<TypeCast>(node)->arg, scope, named(node, place));
+                return;
+            case T_CaseExpr: {
+                const auto* choice = as<CaseExpr>(node);
+                expression(reinterpret_cast<const Node*>(choice->arg), scope, Place::kValue);
+                expression(as<Node>(choice->args), scope, Place::kValue);
+                expression(reinterpret_cast<const Node*>(choice->defresult), scope,
+                           named(node, place));
+                return;
+            }
+            default:
+                children(node, scope);
+                return;
+        }
+    }
+
+    // What gives an expression its name gives it to an output.
+    static Place named(const Node* node, Place place) {
+        return place != Place::kValue && named_by(node) != nullptr ? Place::kNaming : Place::kValue;
+    }
+
+    void children(const Node* node, const Scope* scope) {
+        children_.count = 0;
+        vitrine_children(node, &children_);
+        const std::vector<const Node*> below(children_.items, children_.items + children_.count);
+        children_.failed = 0;  // Query::visit has refused it
+        for (const Node* child : below) {
+            expression(child, scope, Place::kValue);
+        }
+    }
+
+    void call(const FuncCall* call, const Scope* scope) {
+        const auto arguments = cells(call->args);
+        const auto names = cells(call->funcname);
+        // `email(t)` is the column t.email, under the name that the alias gives it.
+        if (arguments.size() == 1 && names.size() == 1 && scope != nullptr &&
+            is_a(arguments[0].ptr_value, T_ColumnRef)) {
+            const FromItem* item = meant(reference_of(syntax::node(arguments[0])).name, *scope);
+            const std::string_view function = string_value(names[0].ptr_value);
+            if (item != nullptr &&
+                (is_system_column(function) || may_have(item->node, function, *scope))) {
+                return;
+            }
+        }
+        children(reinterpret_cast<const Node*>(call), scope);
+    }
+
+    void whole_row(const Node* node, const Scope& scope, Place place) {
+        const Reference reference = reference_of(node);
+        const bool any = !reference.name.empty() &&
+                         std::any_of(query_.replaced_.begin(), query_.replaced_.end(),
+                                     [&](const auto& each) { return each.name == reference.name; });
+        if (!any) {
+            return;
+        }
+        const FromItem* item = meant(reference.name, scope);
+        if (item == nullptr || !has_row_type(*item->replaced) ||
+            (!reference.star && may_be_column(reference.name, scope))) {
+            leave(reference.name);
+            return;
+        }
+        // With system columns the derived table has more than the row: listed, it lacks a name.
+        if (query_.system_columns_.empty()) {
+            replace(node, typed_row(*item, false));
+            return;
+        }
+        const std::string row = typed_row(*item, true);
+        const std::string named = row + " AS " + quoted_identifier(reference.name);
+        replace(node, place == Place::kValue    ? row
+                      : place == Place::kOutput ? named
+                                                : "(SELECT " + named + ")");
+    }
+
+    // Its columns would show what the derived table has besides.
+    void leave(std::string_view name) {
+        for (Query::Replaced& each : query_.replaced_) {
+            each.row_left = each.row_left || each.name == name;
+        }
+    }
+
+    void replace(const Node* node, std::string text) {
+        const auto* column = as<ColumnRef>(node);
+        const syntax::Tokens& tokens = query_.tokens();
+        const std::size_t first = tokens.at(query_.at(column->location));
+        if (first >= tokens.size()) {
+            return leave(reference_of(node).name);
+        }
+        std::size_t behind = tokens.after_name(first, 1);
+        if (reference_of(node).star) {
+            if (!tokens.is(behind, '.') || !tokens.is(behind + 1, '*')) {
+                return leave(reference_of(node).name);
+            }
+            behind += 2;
+        }
+        query_.edit(tokens.begin(first), tokens.end(behind - 1), std::move(text), column->location);
+    }
+
+    // The masked relation whose row the name is; nullptr where that is not sure.
+    static const FromItem* meant(std::string_view name, const Scope& scope) {
+        const FromItem* found = nullptr;
+        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            for (const FromItem& item : each->items) {
+                if (item.name != name) {
+                    continue;
+                }
+                // An outer one may be meant where a sub-select in FROM cannot see the inner one.
+                if (found != nullptr || item.replaced == nullptr) {
+                    return nullptr;
+                }
+                found = &item;
+            }
+        }
+        return found;
+    }
+
+    // A mask need not keep to what a domain demands, and a pseudo-type's values (anyarray of
+    // pg_stats) cannot be put into a row.
+    [[nodiscard]] bool has_row_type(const Query::Replaced& replaced) const {
+        const RelationPolicy& policy = *replaced.policy;
+        const Relation& relation = *policy.relation;
+        const CatalogSnapshot& catalog = query_.policy_.catalog();
+        const auto is_domain = [&](const Column& column) {
+            const Type* type = catalog.type(column.type);
+            while (type != nullptr && type->kind == 'd' && !type->constrained) {
+                type = catalog.type(type->base);
+            }
+            return type == nullptr || type->kind == 'd';
+        };
+        const auto pseudo = [&](const Column& column) {
+            const Type* type = catalog.type(column.type);
+            return type == nullptr || type->kind == 'p';
+        };
+        const auto& columns = relation.columns;
+        return relation.row_type != 0 && !std::any_of(columns.begin(), columns.end(), pseudo) &&
+               std::none_of(policy.masked.begin(), policy.masked.end(),
+                            [&](const MaskedColumn& each) { return is_domain(*each.column); }) &&
+               (policy.definition.empty() ||
+                std::none_of(columns.begin(), columns.end(), is_domain));
+    }
+
+    static std::string column_list(const FromItem& item) {
+        std::string list;
+        for (const std::string_view column : Query::column_names(*item.replaced)) {
+            list += (list.empty() ? "" : ", ") + quoted_identifier(item.name) + "." +
+                    quoted_identifier(column);
+        }
+        return list;
+    }
+
+    // As an output it has the name that the row had (named_by). In a CASE, since the server takes a
+    // row constructor apart where it is compared (parse_expr.c, transformAExprIn). A row that an
+    // outer join did not find is NULL, and not a row of NULLs.
+    static std::string typed_row(const FromItem& item, bool listed) {
+        const Relation& relation = *item.replaced->policy->relation;
+        const std::string row =
+            listed ? "ROW(" + column_list(item) + ")" : "(" + quoted_identifier(item.name) + ".*)";
+        return "(CASE WHEN " + (item.nullable ? no_row(item) : "FALSE") + " THEN NULL ELSE " + row +
+               "::" + quoted_identifier(relation.schema) + "." + quoted_identifier(relation.name) +
+               " END)";
+    }
+
+    static std::string no_row(const FromItem& item) {
+        const Query::Replaced& replaced = *item.replaced;
+        const Relation& relation = *replaced.policy->relation;
+        const auto names = Query::column_names(replaced);
+        // An inheritance parent's key says nothing of its children's rows.
+        if ((relation.kind == 'r' && relation.children.empty()) || relation.kind == 'p') {
+            for (const std::int16_t number : relation.primary_key) {
+                const auto& masked = replaced.policy->masked;
+                const bool is_masked = std::any_of(
+                    masked.begin(), masked.end(),
+                    [&](const MaskedColumn& each) { return each.column->number == number; });
+                for (std::size_t i = 0; i < names.size() && !is_masked; ++i) {
+                    if (relation.columns[i].number == number) {
+                        return quoted_identifier(item.name) + "." + quoted_identifier(names[i]) +
+                               " IS NULL";
+                    }
+                }
+            }
+        }
+        // Not IS NULL, which is true of a row of NULLs.
+        return quoted_identifier(item.name) + " IS NOT DISTINCT FROM NULL";
+    }
+
+    // --- is a name a column's? ---------------------------------------------------------------
+
+    [[nodiscard]] bool may_be_column(std::string_view name, const Scope& scope) {
+        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            const List* from = each->from ? each->select->fromClause : nullptr;
+            for (const ListCell& cell : cells(from)) {
+                if (may_have(syntax::node(cell), name, *each)) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    [[nodiscard]] bool may_have(const Node* from, std::string_view name, const Scope& scope) {
+        if (std::find(within_.begin(), within_.end(), from) != within_.end()) {
+            return false;  // it does not see itself
+        }
+        switch (nodeTag(from)) {
+            case T_JoinExpr: {
+                const auto* join = as<JoinExpr>(from);
+                return (join->alias != nullptr && lists_name(join->alias->colnames, name)) ||
+                       may_have(join->larg, name, scope) || may_have(join->rarg, name, scope);
+            }
+            case T_RangeTableSample:
+                return may_have(as<RangeTableSample>(from)->relation, name, scope);
+            case T_RangeVar:
+                return relation_may_have(as<RangeVar>(from), name, scope);
+            case T_RangeSubselect: {
+                const auto* subselect = as<RangeSubselect>(from);
+                return (subselect->alias != nullptr &&
+                        lists_name(subselect->alias->colnames, name)) ||
+                       gives(as<SelectStmt>(subselect->subquery), name, &scope);
+            }
+            case T_RangeFunction:
+                return function_may_have(as<RangeFunction>(from), name);
+            case T_RangeTableFunc: {
+                const auto* function = as<RangeTableFunc>(from);
+                const auto columns = cells(function->columns);
+                return (function->alias != nullptr &&
+                        lists_name(function->alias->colnames, name)) ||
+                       std::any_of(columns.begin(), columns.end(), [&](const ListCell& cell) {
+                           return as<RangeTableFuncCol>(cell.ptr_value)->colname == name;
+                       });
+            }
+            default:
+                return true;
+        }
+    }
+
+    [[nodiscard]] bool relation_may_have(const RangeVar* reference, std::string_view name,
+                                         const Scope& scope) {
+        if (reference->alias != nullptr && lists_name(reference->alias->colnames, name)) {
+            return true;
+        }
+        const auto known = relations_.find(reference->location);
+        if (known == relations_.end()) {
+            return true;
+        }
+        if (known->second != nullptr) {
+            const auto& columns = known->second->columns;
+            const std::size_t renamed =
+                reference->alias == nullptr ? 0 : cells(reference->alias->colnames).size();
+            return std::any_of(
+                columns.begin() + static_cast<long>(std::min(renamed, columns.size())),
+                columns.end(), [&](const Column& column) { return column.name == name; });
+        }
+        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            if (each->select->withClause == nullptr) {
+                continue;
+            }
+            for (const ListCell& cell : cells(each->select->withClause->ctes)) {
+                const auto* cte = as<CommonTableExpr>(cell.ptr_value);
+                const Scope above{each->outer, each->select, {}, false};
+                if (std::string_view(cte->ctename) == reference->relname &&
+                    (cte->search_clause != nullptr || cte->cycle_clause != nullptr ||
+                     lists_name(cte->aliascolnames, name) || !is_a(cte->ctequery, T_SelectStmt) ||
+                     gives(as<SelectStmt>(cte->ctequery), name, &above))) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    [[nodiscard]] bool function_may_have(const RangeFunction* range, std::string_view name) {
+        if (range->ordinality && name == "ordinality") {
+            return true;
+        }
+        if (range->alias != nullptr &&
+            (range->alias->aliasname == name || lists_name(range->alias->colnames, name))) {
+            return true;
+        }
+        for (const ListCell& column : cells(range->coldeflist)) {
+            if (as<ColumnDef>(column.ptr_value)->colname == name) {
+                return true;
+            }
+        }
+        for (const ListCell& cell : cells(range->functions)) {
+            const auto parts = cells(as<List>(cell.ptr_value));
+            const Node* function = parts.empty() ? nullptr : syntax::node(parts[0]);
+            if (!is_a(function, T_FuncCall) || output_name(function) == name ||
+                result_may_have(output_name(function), name)) {
+                return true;
+            }
+            for (const ListCell& column : parts.size() < 2 ? std::span<const ListCell>{}
+                                                           : cells(as<List>(parts[1].ptr_value))) {
+                if (as<ColumnDef>(column.ptr_value)->colname == name) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    // Of any function of that name: the columns of what it returns. The names of OUT arguments are
+    // not known here, and polymorphic ones may give any row.
+    [[nodiscard]] bool result_may_have(std::string_view function, std::string_view name) const {
+        const CatalogSnapshot& catalog = query_.policy_.catalog();
+        const auto candidates = catalog.functions(function);
+        return std::any_of(candidates.begin(), candidates.end(), [&](const Function* each) {
+            const Type* type = catalog.type(each->result_type);
+            if (type == nullptr || type->kind == 'p' || !each->result_columns.empty()) {
+                return true;
+            }
+            const Relation* row = catalog.relation(type->relation);
+            return type->kind == 'c' && (row == nullptr || row->column(name) != nullptr);
+        });
+    }
+
+    // Has the result of the query such a column?
+    [[nodiscard]] bool gives(const SelectStmt* select, std::string_view name, const Scope* outer) {
+        while (select->op != SETOP_NONE) {
+            select = select->larg;
+        }
+        const auto [found, fresh] = gives_.try_emplace({select, name}, false);
+        if (!fresh) {
+            return found->second;  // within its own definition, the first arm says it all
+        }
+        const bool given = looks_given(select, name, outer);
+        gives_[{select, name}] = given;
+        return given;
+    }
+
+    [[nodiscard]] bool looks_given(const SelectStmt* select, std::string_view name,
+                                   const Scope* outer) {
+        if (select->valuesLists != nullptr) {
+            return name.starts_with("column");
+        }
+        const Scope scope{outer, select, {}};
+        for (const ListCell& cell : cells(select->targetList)) {
+            const auto* target = as<ResTarget>(cell.ptr_value);
+            const auto star = [](const Node* value) {
+                const List* steps = is_a(value, T_ColumnRef) ? as<ColumnRef>(value)->fields
+                                    : is_a(value, T_A_Indirection)
+                                        ? as<A_Indirection>(value)->indirection
+                                        : nullptr;
+                const auto all = cells(steps);
+                return !all.empty() && is_a(all.back().ptr_value, T_A_Star);
+            };
+            if (star(target->val)) {
+                if (!is_a(target->val, T_ColumnRef)) {
+                    return true;  // of a row that is not known
+                }
+                for (const ListCell& item : cells(select->fromClause)) {
+                    if (may_have(syntax::node(item), name, scope)) {
+                        return true;
+                    }
+                }
+                continue;
+            }
+            if ((target->name != nullptr ? std::string_view(target->name)
+                                         : output_name(target->val)) == name) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    Query& query_;
+    VitrineChildren children_{};
+    std::vector<const Node*> within_;           // of FROM
+    std::map<int, const Relation*> relations_;  // by their places; nullptr: of WITH
+    std::map<std::pair<const SelectStmt*, std::string_view>, bool> gives_;
+};
+
+void Query::finish_rows() {
+    const bool any = std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced& each) {
+        return is_whole_row(each.name) || stars_within_.contains(each.name);
+    });
+    if (!any || refusal_) {
+        return;
+    }
+    WholeRows rows(*this);
+    for (const Node* root : roots_) {
+        rows.find(root);
+    }
+}
+
+}  // namespace vitrine::parser
