@@ -834,11 +834,7 @@ void TextJudge::deallocate(const DeallocateStmt* stmt) {
 void TextJudge::declare(const DeclareCursorStmt* stmt) {
     query_->forbid_search_path();
     if ((stmt->options & CURSOR_OPT_HOLD) != 0) {
-        query_->refuse({"0A000", "a cursor WITH HOLD is not supported yet",
-                        "It would be written out on the server at the end of the transaction.",
-                        "Declare the cursor without HOLD, in a transaction block.",
-                        "statement: DECLARE CURSOR", false},
-                       keyword("hold"));
+        out_->effect = Effect::kHold;
     }
     query_->walk(stmt->query);
 }

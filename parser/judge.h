@@ -52,6 +52,7 @@ enum class Effect : std::uint8_t {
     kDeallocate,   // DEALLOCATE `name`; empty name: all
     kExecute,      // EXECUTE `name`
     kDiscardAll,   // DISCARD ALL: the search_path and the prepared statements
+    kHold,         // DECLARE CURSOR WITH HOLD: its rows outlive the transaction
 };
 
 struct Refusal {

@@ -223,6 +223,7 @@ class Conversation {
     mutable bool asked_for_unknown_ = false;  // the judge asked for a prepared statement not known
     bool catalog_asked_ = false;              // for the message at the front of client_input_
     bool path_may_differ_ = false;  // the server has to be asked before the next judgement
+    bool cursor_held_ = false;      // WITH HOLD, ever in this session: it may be open still
     bool path_was_set_ = false;     // ever in this session: transaction ends may change it
     bool batch_open_ = false;       // extended messages were sent since the last Sync
     bool skipping_ = false;         // the server discards everything up to the next Sync

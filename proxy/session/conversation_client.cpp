@@ -198,13 +198,14 @@ bool Conversation::take_newest_policy() {
         drain();
         return false;
     }
-    if ((status_ != wire::TransactionStatus::kIdle || batch_open_) &&
+    if ((status_ != wire::TransactionStatus::kIdle || batch_open_ || cursor_held_) &&
         !parser::same_rules(*options_.policy, *newest)) {
-        // A portal or a cursor of this transaction would go on under the rules of before.
+        // A portal or a cursor of this transaction, or one WITH HOLD, would go on under the rules of
+        // before.
         finish({.cause = audit::EndCause::kRevoked,
                 .sqlstate = "57P01",
                 .message = "terminating connection: the masking rules have changed",
-                .hint = "A transaction was open; connect again.",
+                .hint = "A transaction or a cursor WITH HOLD was open; connect again.",
                 .log_message = "ended by a change of the rules inside a transaction"});
         return false;
     }
@@ -437,6 +438,7 @@ void Conversation::note_effects(const parser::Judgement& judgement, std::size_t 
         const parser::Effect effect = judgement.statements[i].effect;
         path_was_set_ = path_was_set_ || effect == parser::Effect::kSearchPath ||
                         effect == parser::Effect::kDiscardAll;
+        cursor_held_ = cursor_held_ || effect == parser::Effect::kHold;
     }
 }
 

@@ -342,6 +342,7 @@ void Conversation::completed(const parser::StatementJudgement& statement, std::s
         case parser::Effect::kTransaction:
         case parser::Effect::kSearchPath:
         case parser::Effect::kExecute:
+        case parser::Effect::kHold:
             return;
     }
 }

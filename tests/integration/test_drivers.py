@@ -127,7 +127,7 @@ class Drivers(unittest.TestCase):
         self.assertEqual(done.stdout.splitlines(), [
             "insert: 25006", "generated keys: 25006", "batch: 25006", "updatable row: 25006",
             "procedure: 42501", "function: 42501", "copy in: 25006", "listen: 42501",
-            "held cursor: 0A000", "large object made: 0A000", "large object read: 0A000",
+            "large object made: 0A000", "large object read: 0A000",
             "large object gone: 0A000", "two phases: 25006", "done"], done.stderr)
         self.assertEqual(self.env.dump(), before)
 

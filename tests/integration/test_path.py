@@ -179,6 +179,27 @@ class Rules(unittest.TestCase):
             self.assertNotIn("canary", repr(other.simple("SELECT email FROM customers")).lower())
         proxy.stop()
 
+    def test_nor_does_what_is_held_beyond_a_transaction(self):
+        proxy = shared().another("held-rules", rules="[]")
+        text = proxy.config.read_text()
+        held = "CURSOR WITH HOLD FOR SELECT lower(email) FROM customers"
+        clients = [proxy.login() for _ in range(4)]
+        for i, make in enumerate((
+                [query(f"DECLARE h {held}")],
+                [query(f"BEGIN; DECLARE h NO SCROLL {held}; COMMIT")],
+                [parse(f"DECLARE h {held}"), bind(), execute(), sync()],
+                [parse(f"DECLARE h {held}", name="d"), bind(statement="d"), execute(), sync()])):
+            clients[i].send(*make)
+            clients[i].receive_until("ReadyForQuery")
+            self.assertIn("canary", repr(clients[i].simple("FETCH 2 FROM h")).lower())
+        self.reload(proxy, text.replace("rules: []", "rules: [{columns: [public.customers.email], mask: email}]"))
+        for client in clients:
+            client.send(query("FETCH 2 FROM h"))
+            seen = repr(client.receive_to_end()).lower()
+            self.assertNotIn("canary", seen)
+            self.assertIn("57p01", seen)
+        proxy.stop()
+
     def test_a_database_that_is_taken_out_and_put_back(self):
         proxy = shared().another("out-and-back", rules="[]")
         text = proxy.config.read_text()

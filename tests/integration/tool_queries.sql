@@ -807,7 +807,6 @@ COMMIT;
 SAVEPOINT _EXEC_SVP_1;
 BEGIN \; SAVEPOINT _EXEC_SVP_1 \; SELECT 1 \; RELEASE _EXEC_SVP_1;
 ROLLBACK;
---@ refused 0A000: its rows are kept by the server beyond the transaction
 DECLARE "SQL_CUR2" CURSOR WITH HOLD FOR SELECT 1;
 --@ refused 25006: makes a relation
 CREATE LOCAL TEMPORARY TABLE "#Tableau_1_Connect" ("COL" INTEGER) ON COMMIT PRESERVE ROWS;

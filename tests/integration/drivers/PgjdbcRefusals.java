@@ -98,8 +98,6 @@ public class PgjdbcRefusals {
             refused(c, "copy in", x -> x.unwrap(PGConnection.class).getCopyAPI().copyIn(
                 "COPY library.authors (name) FROM STDIN", new StringReader("x\n")));
             refused(c, "listen", x -> x.createStatement().execute("LISTEN something"));
-            refused(c, "held cursor", x -> x.createStatement().execute(
-                "DECLARE c CURSOR WITH HOLD FOR SELECT 1"));
             c.setAutoCommit(false);
             LargeObjectManager objects = c.unwrap(PGConnection.class).getLargeObjectAPI();
             refused(c, "large object made", x -> objects.createLO(LargeObjectManager.READWRITE));
