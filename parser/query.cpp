@@ -309,13 +309,17 @@ void Query::visit(const Item& item) {
                 add_item(join->join_using_alias->aliasname, item);
             }
             constexpr OperatorShape kColumns{false, Operand::kTyped, Operand::kTyped};
+            if (join->usingClause != nullptr) {
+                merged_joins_.insert(item.select);
+            }
             for (const ListCell& column : cells(join->usingClause)) {
                 using_column_ = string_value(column.ptr_value);
                 judge_operator({{}, "="}, kColumns, -1);
                 using_column_ = {};
             }
             if (join->isNatural) {
-                natural_join_ = true;
+                natural_joins_.insert(item.select);
+                merged_joins_.insert(item.select);
                 judge_operator({{}, "="}, kColumns, -1);
             }
             push_children(item);
@@ -548,6 +552,7 @@ void Query::finish() {
         grammar_type(25, -1);
     }
     collect_names();
+    finish_same_names();
     finish_qualified();
     finish_attributes();
     finish_casts();
@@ -559,7 +564,6 @@ void Query::finish() {
     for (const Replaced& replaced : replaced_) {
         rewrite(replaced);
     }
-    finish_same_names();
 }
 
 void Query::collect_names() {

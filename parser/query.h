@@ -127,6 +127,7 @@ class Query {
         int location;
         bool parenthesised = false;  // `(x).f`, not `x.f`
         Operand of = Operand::kTyped;
+        bool with_schema = false;
     };
     // `f(x)` where no function f is known: the column f of x, or nothing.
     struct ColumnCall {
@@ -204,12 +205,18 @@ class Query {
         std::vector<std::string_view> system_columns;
         // Its row is a value somewhere, as the derived table gives it.
         bool row_left = false;
+        // Instead of its name, where another relation has the same.
+        std::string alias;
+        [[nodiscard]] std::string quoted_name() const;
     };
     void rewrite(const Replaced& replaced);
     void finish_rows();
     [[nodiscard]] bool is_whole_row(std::string_view name) const;
     [[nodiscard]] static std::vector<std::string_view> column_names(const Replaced& item);
     [[nodiscard]] bool write_stars_out(const Replaced& item);
+    [[nodiscard]] static std::string column_list(const Replaced& item);
+    [[nodiscard]] std::optional<std::string> columns_by_name(const Replaced& item) const;
+    [[nodiscard]] std::optional<std::string> all_columns(std::uint32_t select) const;
     void finish_groups();
     [[nodiscard]] static std::set<std::string_view> grouped_columns(
         std::span<const ListCell> groups, const SelectStmt* select, const Replaced& item,
@@ -231,6 +238,7 @@ class Query {
     void finish_attributes();
     void finish_system_columns();
     void finish_same_names();
+    [[nodiscard]] bool is_named_alone(std::string_view name) const;
     void add_item(std::string_view name, const Item& item);
 
     std::string_view sql_;
@@ -302,8 +310,11 @@ class Query {
     std::vector<StarTarget> star_targets_;
     std::set<const Node*> star_nodes_;
     std::set<std::string_view> stars_within_;
-    bool natural_join_ = false;
-    std::set<std::uint32_t> aliased_joins_;  // RangeItem::select of those that have one
+    std::set<int> stars_written_;  // by their places
+    // RangeItem::select of those that have such a join.
+    std::set<std::uint32_t> aliased_joins_;
+    std::set<std::uint32_t> natural_joins_;
+    std::set<std::uint32_t> merged_joins_;  // NATURAL or USING
     std::vector<ColumnCall> column_calls_;
     std::unordered_map<std::string_view, NamedItems> names_;  // made by finish()
     std::optional<std::size_t> locking_position_;

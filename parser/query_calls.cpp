@@ -270,7 +270,8 @@ void Query::visit_column(const Node* node) {
         system_columns_.push_back({qualifier, name, column->location});
     }
     if (qualifier_parts >= 1) {
-        attributes_.push_back({qualifier, name, column->location});
+        attributes_.push_back(
+            {qualifier, name, column->location, false, Operand::kTyped, qualifier_parts >= 2});
     }
 }
 

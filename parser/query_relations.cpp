@@ -245,7 +245,7 @@ void Query::rewrite(const Replaced& replaced) {
     const std::string begin = table_command ? "SELECT * FROM (" : "(";
     const std::string select = masked_select(policy, !reference->inh, replaced.system_columns);
     const std::string filter = masked_filter(policy);
-    const std::string own_alias = " AS " + quoted_identifier(reference->relname);
+    const std::string own_alias = " AS " + replaced.quoted_name();
     if (sample == nullptr) {
         edit(all.begin(first), all.end(behind - 1),
              begin + select + filter + ")" +
@@ -384,59 +384,83 @@ void Query::copy_relation(const CopyStmt* copy) {
     edit(all.begin(first), all.end(behind - 1), masked_copy(*policy, columns), target->location);
 }
 
+std::string Query::Replaced::quoted_name() const {
+    return quoted_identifier(alias.empty() ? name : std::string_view(alias));
+}
+
+// Is the name used by itself?
+bool Query::is_named_alone(std::string_view name) const {
+    return is_whole_row(name) || stars_within_.contains(name) ||
+           std::any_of(attributes_.begin(), attributes_.end(),
+                       [&](const Attribute& each) {
+                           return each.qualifier == name && !each.with_schema;
+                       }) ||
+           std::any_of(star_targets_.begin(), star_targets_.end(), [&](const StarTarget& each) {
+               return each.qualifier == name && each.parts == 2;
+           });
+}
+
+// Relations of one name from different schemas may stand side by side, and columns be referred to
+// with the schema; a derived table has one name. So where another thing has that name too, it gets
+// both together for one.
+void Query::finish_same_names() {
+    for (Replaced& replaced : replaced_) {
+        const auto named = names_.find(replaced.name);
+        if (replaced.reference->alias != nullptr || named == names_.end() ||
+            named->second.rewritten_alone) {
+            continue;
+        }
+        const bool beside = std::any_of(items_.begin(), items_.end(), [&](const RangeItem& item) {
+            return !item.aliased && item.name == replaced.name && item.select == replaced.select &&
+                   item.relation != nullptr && item.relation != replaced.policy->relation;
+        });
+        const bool with_schema = std::any_of(qualified_.begin(), qualified_.end(),
+                                             [&](const QualifiedReference& reference) {
+                                                 return reference.relation.name == replaced.name;
+                                             });
+        if (!beside && !with_schema) {
+            continue;
+        }
+        const Relation& relation = *replaced.policy->relation;
+        std::string alias = relation.schema + "." + relation.name;
+        if (is_named_alone(replaced.name) || names_.contains(alias)) {
+            refuse({"42P09", "table reference \"" + std::string(replaced.name) + "\" is ambiguous",
+                    "It is a masked relation, and something else in the statement has the same "
+                    "name.",
+                    "Give the relation an alias and refer to that.", "masking: reference", false},
+                   replaced.reference->location);
+            return;
+        }
+        replaced.alias = std::move(alias);
+    }
+}
+
 // `shop.customers.email` names the relation, and where that stood now stands a derived table of
 // the relation's own name.
 void Query::finish_qualified() {
     for (const QualifiedReference& reference : qualified_) {
-        const auto named = names_.find(reference.relation.name);
-        if (named == names_.end() || named->second.rewritten == nullptr ||
-            is_temporary_schema(reference.relation.schema)) {
+        const Relation* relation =
+            policy_.catalog().relation(reference.relation.schema, reference.relation.name);
+        const auto meant =
+            std::find_if(replaced_.begin(), replaced_.end(), [&](const Replaced& each) {
+                return each.reference->alias == nullptr && each.policy->relation == relation;
+            });
+        if (meant == replaced_.end() || is_temporary_schema(reference.relation.schema)) {
             continue;  // the server knows what it is, or that it is nothing
         }
         const std::size_t first = tokens().at(at(reference.location));
         const std::size_t behind = tokens().after_name(first, reference.parts);
-        if (!named->second.rewritten_alone || first >= tokens().size()) {
+        if (first >= tokens().size()) {
             refuse(not_supported("the column reference by schema to " + reference.relation.text(),
-                                 "A masked relation and something else in the statement have the "
-                                 "same name.",
+                                 "vitrine could not find it in the text.",
                                  "Give the relation an alias and refer to that.",
                                  "masking: reference"),
                    reference.location);
             return;
         }
-        const Relation* relation =
-            policy_.catalog().relation(reference.relation.schema, reference.relation.name);
-        if (relation != named->second.rewritten) {
-            continue;  // another schema's: names nothing in this statement
-        }
-        if (!edit(tokens().begin(first), tokens().end(behind - 1),
-                  quoted_identifier(reference.relation.name), reference.location)) {
+        if (!edit(tokens().begin(first), tokens().end(behind - 1), meant->quoted_name(),
+                  reference.location)) {
             return;
-        }
-    }
-}
-
-// Two relations of one name from different schemas may stand side by side; a derived table and
-// another of its name may not.
-void Query::finish_same_names() {
-    const bool any = std::any_of(items_.begin(), items_.end(),
-                                 [](const RangeItem& item) { return item.rewritten; });
-    if (!any) {
-        return;
-    }
-    std::map<std::pair<std::uint32_t, std::string_view>, const RangeItem*> seen;
-    for (const RangeItem& item : items_) {
-        if (item.aliased || item.relation == nullptr) {
-            continue;
-        }
-        const auto [place, fresh] = seen.try_emplace({item.select, item.name}, &item);
-        if (!fresh && place->second->relation != item.relation &&
-            (item.rewritten || place->second->rewritten)) {
-            refuse(not_supported("two relations named " + std::string(item.name) +
-                                     " in one FROM clause, one of them masked,",
-                                 "They could not be told apart.", "Give each an alias.",
-                                 "masking: reference"),
-                   item.location);
         }
     }
 }

@@ -147,7 +147,7 @@ void Query::finish_system_columns() {
                 std::find(given.begin(), given.end(), column.name) != given.end()) {
                 continue;
             }
-            if (natural_join_ || replaced.row_left ||
+            if (natural_joins_.contains(replaced.select) || replaced.row_left ||
                 (given.empty() && !write_stars_out(replaced))) {
                 refuse(not_supported("system column " + std::string(column.name) +
                                          " beside all columns of a masked relation",
@@ -164,38 +164,70 @@ void Query::finish_system_columns() {
 
 // The stars that would show the system columns become lists of the others. False where one cannot.
 bool Query::write_stars_out(const Replaced& item) {
-    const auto columns = column_names(item);
-    const auto count = [&](const auto& is) {
-        return std::count_if(items_.begin(), items_.end(), is);
-    };
-    const auto beside = count([&](const RangeItem& each) { return each.select == item.select; });
-    // A star by its name would be the star of each.
-    const auto namesakes = count([&](const RangeItem& each) { return each.name == item.name; });
-    if (stars_within_.contains("") || columns.empty() || namesakes != 1) {
+    if (stars_within_.contains("") || item.policy->relation->columns.empty()) {
         return false;
     }
     for (const StarTarget& star : star_targets_) {
         const bool bare = star.qualifier.empty();
-        if (bare ? star.select != item.select : star.qualifier != item.name) {
+        if ((bare ? star.select != item.select : star.qualifier != item.name) ||
+            stars_written_.contains(star.location)) {
             continue;
         }
-        // Of several in FROM, `*` shows all, and what USING merges once.
         const std::size_t first = tokens().at(at(star.location));
         const std::size_t behind = bare ? first : tokens().after_name(first, star.parts - 1) + 1;
+        const auto list = bare ? all_columns(item.select) : columns_by_name(item);
         // With its schema, the name has been replaced already (finish_qualified).
-        if ((bare && beside != 1) || star.parts > 2 || !tokens().is(behind, '*')) {
+        if (!list || star.parts > 2 || !tokens().is(behind, '*') ||
+            !edit(tokens().begin(first), tokens().end(behind), *list, star.location)) {
             return false;
         }
-        std::string list;
-        for (const std::string_view column : columns) {
-            list += (list.empty() ? "" : ", ") + quoted_identifier(item.name) + "." +
-                    quoted_identifier(column);
-        }
-        if (!edit(tokens().begin(first), tokens().end(behind), std::move(list), star.location)) {
-            return false;
-        }
+        stars_written_.insert(star.location);
     }
     return true;
+}
+
+std::string Query::column_list(const Replaced& item) {
+    std::string list;
+    for (const std::string_view column : column_names(item)) {
+        list += (list.empty() ? "" : ", ") + item.quoted_name() + "." + quoted_identifier(column);
+    }
+    return list;
+}
+
+// What `c.*` stands for; nullopt where it could be another c's.
+std::optional<std::string> Query::columns_by_name(const Replaced& item) const {
+    const auto namesakes = std::count_if(items_.begin(), items_.end(), [&](const RangeItem& each) {
+        return each.name == item.name;
+    });
+    return namesakes == 1 ? std::optional(column_list(item)) : std::nullopt;
+}
+
+// What `*` stands for, in the order of FROM; nullopt where that cannot be said by names: what USING
+// merges it shows once.
+std::optional<std::string> Query::all_columns(std::uint32_t select) const {
+    if (merged_joins_.contains(select) || aliased_joins_.contains(select) || unnamed_items_) {
+        return std::nullopt;
+    }
+    std::string list;
+    std::set<std::string_view> names;
+    for (const RangeItem& each : items_) {
+        if (each.select != select) {
+            continue;
+        }
+        const auto replaced =
+            std::find_if(replaced_.begin(), replaced_.end(), [&](const Replaced& candidate) {
+                return candidate.select == select && candidate.name == each.name &&
+                       candidate.reference->location == each.location;
+            });
+        const bool derived = replaced != replaced_.end();
+        if (!derived && !names.insert(each.name).second) {
+            return std::nullopt;
+        }
+        const std::string columns =
+            derived ? column_list(*replaced) : quoted_identifier(each.name) + ".*";
+        list += (list.empty() || columns.empty() ? "" : ", ") + columns;
+    }
+    return list;
 }
 
 // The columns of a relation that every one of these grouping sets has, alone or by an output's name
@@ -264,7 +296,7 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
     const bool keyed =
         (relation.kind == 'r' && (relation.children.empty() || !item.reference->inh)) ||
         relation.kind == 'p';
-    if (!keyed || relation.primary_key.empty()) {
+    if (!keyed || relation.primary_key.empty() || !item.alias.empty()) {
         return;
     }
     int location = -1;  // of a column of the key
@@ -309,8 +341,8 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
     }
     std::string added;
     const auto add = [&](std::string_view name) {
-        added += (added.empty() ? "" : " ") + quoted_identifier(item.name) + "." +
-                 quoted_identifier(name) + ",";
+        added +=
+            (added.empty() ? "" : " ") + item.quoted_name() + "." + quoted_identifier(name) + ",";
     };
     for (std::size_t i = 0; i < names.size(); ++i) {
         const std::string_view name = names[i];

@@ -467,12 +467,7 @@ class WholeRows {
     }
 
     static std::string column_list(const FromItem& item) {
-        std::string list;
-        for (const std::string_view column : Query::column_names(*item.replaced)) {
-            list += (list.empty() ? "" : ", ") + quoted_identifier(item.name) + "." +
-                    quoted_identifier(column);
-        }
-        return list;
+        return Query::column_list(*item.replaced);
     }
 
     // As an output it has the name that the row had (named_by). In a CASE, since the server takes a

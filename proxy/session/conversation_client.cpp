@@ -200,8 +200,8 @@ bool Conversation::take_newest_policy() {
     }
     if ((status_ != wire::TransactionStatus::kIdle || batch_open_ || cursor_held_) &&
         !parser::same_rules(*options_.policy, *newest)) {
-        // A portal or a cursor of this transaction, or one WITH HOLD, would go on under the rules of
-        // before.
+        // A portal or a cursor of this transaction, or one WITH HOLD, would go on under the rules
+        // of before.
         finish({.cause = audit::EndCause::kRevoked,
                 .sqlstate = "57P01",
                 .message = "terminating connection: the masking rules have changed",
