@@ -1,12 +1,13 @@
 // What the judge costs, and what of it is the parse. bench/README.md has the method.
 //
 //     bench_judge [--benchmark_…]    times, by Google Benchmark
-//     bench_judge --pairs N          each case N times: a block of parses and one of judgements,
-//                                    one after the other, so that both meet the same machine.
-//                                    Prints name, medians in ns of the parse, of the judge and of
-//                                    the difference, and the median of difference/parse
+//     bench_judge --pairs N          each case N times: a block of parses, one of judgements and
+//                                    one of cached judgements, one after the other, so that all
+//                                    meet the same machine. Prints name, medians in ns of the
+//                                    parse, of the judge and of the difference, the median of
+//                                    difference/parse, and that in ns of a cached judgement
 //     bench_judge --rounds N [CASE]  each case, or this one, N times under measured_rounds(), after
-//                                    one round to warm up: for callgrind to count instructions in
+//                                    two rounds to warm up: for callgrind to count instructions in
 //
 // VITRINE_BENCH_CATALOG names what bench_catalog wrote of a database with bench/schema.sql in it.
 
@@ -24,6 +25,7 @@
 
 #include "config/patterns.h"
 #include "parser/judge.h"
+#include "parser/judgement_cache.h"
 #include "parser/syntax/parse_tree.h"
 #include "tests/parser/fixture_catalog.h"
 
@@ -158,6 +160,13 @@ void judge_whole(const Case& measured) {
     benchmark::DoNotOptimize(judgement.statements.data());
 }
 
+// As a worker does it, the text in its buffer: one that is kept.
+void judge_cached(const Case& measured) {
+    static JudgementCache cache;
+    const auto judgement = cache.judge(measured.sql, policy(), measured.session);
+    benchmark::DoNotOptimize(judgement->statements.data());
+}
+
 void time_rounds(benchmark::State& state, Measured run, const Case& measured) {
     for (auto _ : state) {
         run(measured);
@@ -187,18 +196,22 @@ void time_pairs(const Case& measured, std::size_t pairs) {
     // A millisecond or so.
     const double once = std::max(block(judge_whole, 3), 1.0);
     const auto rounds = static_cast<std::size_t>(std::max(1e6 / once, 1.0));
+    const double cached_once = std::max(block(judge_cached, 3), 1.0);
+    const auto cached_rounds = static_cast<std::size_t>(std::max(1e6 / cached_once, 1.0));
     std::vector<double> parses;
     std::vector<double> judgements;
+    std::vector<double> cached;
     std::vector<double> beyond;
     std::vector<double> ratios;
     for (std::size_t pair = 0; pair < pairs; ++pair) {
         parses.push_back(block(parse, rounds));
         judgements.push_back(block(judge_whole, rounds));
+        cached.push_back(block(judge_cached, cached_rounds));
         beyond.push_back(judgements.back() - parses.back());
         ratios.push_back(beyond.back() / parses.back());
     }
     std::cout << measured.name << '\t' << median(parses) << '\t' << median(judgements) << '\t'
-              << median(beyond) << '\t' << median(ratios) << '\n';
+              << median(beyond) << '\t' << median(ratios) << '\t' << median(cached) << '\n';
 }
 
 // A refused statement would be measured at something else.
@@ -244,7 +257,8 @@ int main(int argc, char** argv) {
             if (argc == 4 && measured.name != argv[3]) {
                 continue;
             }
-            for (const Measured run : {&parse, &judge_whole}) {
+            for (const Measured run : {&parse, &judge_whole, &judge_cached}) {
+                run(measured);
                 run(measured);
                 measured_rounds(run, measured, std::stoul(argv[2]));
             }
@@ -256,6 +270,8 @@ int main(int argc, char** argv) {
                                      measured);
         benchmark::RegisterBenchmark(("judge/" + measured.name).c_str(), time_rounds, &judge_whole,
                                      measured);
+        benchmark::RegisterBenchmark(("cached/" + measured.name).c_str(), time_rounds,
+                                     &judge_cached, measured);
     }
     benchmark::Initialize(&argc, argv);
     benchmark::RunSpecifiedBenchmarks();

@@ -4,7 +4,7 @@
     bench/run.py judge [--pairs N] [--rounds N] [--keep-catalog FILE]
 
 judge: what parsing costs, what judging costs, and the difference, on bench/schema.sql. Times are
-CPU time: a block of parses and one of judgements, one after the other, and medians over all such
+CPU time: a block of parses, one of judgements and one of cached ones, one after the other, and medians over all such
 pairs; instructions are counted by callgrind where valgrind is there, and do not depend on what else
 the machine does.
 """
@@ -49,7 +49,8 @@ def names_of_cases(env):
 
 
 def times(env, pairs):
-    """By name: nanoseconds of the parse, the judge, the difference, and that by the parse."""
+    """By name: nanoseconds of the parse, the judge, the difference, that by the parse, and
+    nanoseconds of a cached judgement."""
     done = subprocess.run([PROGRAMS / "bench_judge", "--pairs", str(pairs)], env=env, text=True,
                           stdout=subprocess.PIPE, check=True)
     rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -82,19 +83,20 @@ def judge(arguments):
         env = os.environ | {"VITRINE_BENCH_CATALOG": str(catalog)}
         names = names_of_cases(env)
         ns = times(env, arguments.pairs)
-        order = [f"{kind}/{name}" for name in names for kind in ("parse", "judge")]
+        order = [f"{kind}/{name}" for name in names for kind in ("parse", "judge", "cached")]
         counts = instructions(env, folder.path, arguments.rounds, order)
     finally:
         folder.remove()
-    print(f"{'':18}{'parse':>12}{'judge':>12}{'beyond':>12}{'of parse':>10}"
-          f"{'instr. parse':>15}{'beyond':>12}{'of parse':>10}")
+    print(f"{'':18}{'parse':>12}{'judge':>12}{'beyond':>12}{'of parse':>10}{'cached':>12}"
+          f"{'instr. parse':>15}{'beyond':>12}{'of parse':>10}{'cached':>12}")
     for name in names:
-        parse, whole, beyond, ratio = ns[name]
+        parse, whole, beyond, ratio, cached = ns[name]
         line = (f"{name:18}{parse / 1000:9.2f} µs{whole / 1000:9.2f} µs"
-                f"{beyond / 1000:9.2f} µs{100 * ratio:8.1f} %")
+                f"{beyond / 1000:9.2f} µs{100 * ratio:8.1f} %{cached / 1000:9.2f} µs")
         if counts:
             parse, whole = counts[f"parse/{name}"], counts[f"judge/{name}"]
-            line += f"{parse:15,}{whole - parse:12,}{100 * (whole - parse) / parse:8.1f} %"
+            line += (f"{parse:15,}{whole - parse:12,}{100 * (whole - parse) / parse:8.1f} %"
+                     f"{counts[f'cached/{name}']:12,}")
         print(line)
 
 

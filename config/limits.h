@@ -39,6 +39,19 @@ inline constexpr std::size_t kCastsApartMax = 256;
 // views over views that each read the one below twice grow fast.
 inline constexpr std::size_t kViewBytesMax = 256 * 1024;
 
+// Judgements that are kept, a worker. What an application, an IDE and a driver send over and over
+// is some hundreds of texts, and each user's are kept apart; a masked report with its rewritten
+// text is some 4 kB.
+inline constexpr std::size_t kJudgementCacheEntriesMax = 4096;
+inline constexpr std::size_t kJudgementCacheBytesMax = 16 * 1024 * 1024;
+// One of them, so that a few large ones cannot take all of it; to parse a longer text is rare, and
+// takes longer than to look at it.
+inline constexpr std::size_t kJudgementCacheEntryBytesMax = 64 * 1024;
+// Where a text can be: each is looked at.
+inline constexpr std::size_t kJudgementCachePlacesPerText = 4;
+// Hashes of texts that were met once; 8 bytes each.
+inline constexpr std::size_t kJudgementCacheMetMax = 8192;
+
 // Statements in one simple query.
 inline constexpr std::size_t kStatementsPerQueryMax = 10000;
 

@@ -147,6 +147,7 @@ class TextJudge {
     StatementJudgement* out_ = nullptr;
     bool path_changes_ = false;
     bool stale_ = false;
+    bool asked_for_prepared_ = false;
 };
 
 void TextJudge::whole(Judgement& out, Objection objection, std::size_t position) const {
@@ -226,6 +227,7 @@ void TextJudge::finish(Judgement& out) {
         end = first == 0 ? 0 : out.statements[first - 1].begin + out.statements[first - 1].size;
     }
     out.forwarded_size = end;
+    out.depends_on_prepared = asked_for_prepared_;
     if (edits_.count() == 0) {
         return;
     }
@@ -794,6 +796,7 @@ void TextJudge::execute(const ExecuteStmt* stmt) {
         missing();
         return;
     }
+    asked_for_prepared_ = true;
     const auto known =
         session_.prepared ? session_.prepared(out_->name) : SessionContext::Prepared::kUnknown;
     switch (known) {

@@ -23,7 +23,8 @@ enum class Protocol : std::uint8_t {
     kExtended,  // one statement at most, $n parameters
 };
 
-// What the judgement depends on besides text and policy.
+// What the judgement depends on besides text and policy: all of it, or JudgementCache would give
+// one that was made of something else.
 struct SessionContext {
     // The schemas an unqualified name is looked up in, in the server's order, as the server itself
     // answered to current_schemas(true) in the state the statement will run in.
@@ -61,6 +62,8 @@ struct Refusal {
     std::string detail;        // the rule
     std::string hint;          // the way out
     std::size_t position = 0;  // byte offset into the client's text
+
+    bool operator==(const Refusal&) const = default;
 };
 
 struct StatementJudgement {
@@ -77,6 +80,8 @@ struct StatementJudgement {
     std::optional<std::string> forwarded;
     // kPrepare: the inner statement is judged as this one is; a stale name is known by its text.
     std::string command_tag;  // "SELECT", "BEGIN", …: PostgreSQL's, as far as known before it runs
+
+    bool operator==(const StatementJudgement&) const = default;
 };
 
 // From byte offsets in the forwarded text back to the client's.
@@ -87,11 +92,16 @@ class PositionMap {
         std::size_t client_begin = 0;
         std::size_t size = 0;   // in the forwarded text
         bool replaced = false;  // all of it stands for client_begin
+
+        bool operator==(const Piece&) const = default;
     };
     PositionMap() = default;
     explicit PositionMap(std::vector<Piece> pieces) : pieces_(std::move(pieces)) {}
     [[nodiscard]] std::size_t to_client(std::size_t forwarded_offset) const;
     [[nodiscard]] bool identity() const { return pieces_.empty(); }
+    [[nodiscard]] const std::vector<Piece>& pieces() const { return pieces_; }
+
+    bool operator==(const PositionMap&) const = default;
 
   private:
     std::vector<Piece> pieces_;  // sorted, without gaps; empty: the texts are the same
@@ -115,6 +125,11 @@ struct Judgement {
     // The refusal is for a relation, function or type that the snapshot does not have: a fresh
     // catalog may judge otherwise.
     bool catalog_may_be_stale = false;
+
+    // SessionContext::prepared was asked: it is not the text and the rules alone that decided.
+    bool depends_on_prepared = false;
+
+    bool operator==(const Judgement&) const = default;
 };
 
 // A string, since the grammar reads to the NUL behind it.

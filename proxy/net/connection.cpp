@@ -23,8 +23,13 @@ constexpr int kRoundsMax = 16;
 
 }  // namespace
 
-Connection::Connection(asio::io_context& context, Shared& shared, tcp::socket socket)
-    : context_(context), shared_(shared), current_(shared.current()), client_(std::move(socket)) {
+Connection::Connection(asio::io_context& context, Shared& shared,
+                       parser::JudgementCache& judgements, tcp::socket socket)
+    : context_(context),
+      shared_(shared),
+      judgements_(judgements),
+      current_(shared.current()),
+      client_(std::move(socket)) {
     boost::system::error_code error;
     const auto peer = client_.stream.socket().remote_endpoint(error);
     client_address_ = error ? "" : describe(peer);

@@ -29,7 +29,8 @@ namespace vitrine::net {
 
 class Connection : public std::enable_shared_from_this<Connection> {
   public:
-    Connection(boost::asio::io_context& context, Shared& shared,
+    // On `context` alone, and with the judgements of its thread; all outlive the connection.
+    Connection(boost::asio::io_context& context, Shared& shared, parser::JudgementCache& judgements,
                boost::asio::ip::tcp::socket socket);
     ~Connection();
     Connection(const Connection&) = delete;
@@ -103,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     boost::asio::io_context& context_;
     Shared& shared_;
+    parser::JudgementCache& judgements_;
     std::shared_ptr<const Current> current_;
     Phase phase_ = Phase::kClientLogin;
     Side client_;

@@ -231,6 +231,7 @@ void Connection::start_conversation() {
         return database->policy(groups);
     };
     options.log = shared_.log.get();
+    options.judgements = &judgements_;
     options.parameters = current_->config->audit.parameters;
     options.application_prefix = application_prefix(principal_.user);
     options.now = [] { return std::chrono::steady_clock::now(); };

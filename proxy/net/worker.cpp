@@ -29,7 +29,8 @@ Worker::~Worker() {
 }
 
 void Worker::adopt(boost::asio::ip::tcp::socket socket) {
-    auto connection = std::make_shared<Connection>(context_, shared_, std::move(socket));
+    auto connection =
+        std::make_shared<Connection>(context_, shared_, judgements_, std::move(socket));
     boost::asio::post(context_, [this, connection] {
         connections_.push_back(connection);
         connection->start();

@@ -5,7 +5,11 @@
 
 namespace vitrine::session {
 
-Conversation::Conversation(ConversationOptions options) : options_(std::move(options)) {}
+Conversation::Conversation(ConversationOptions options) : options_(std::move(options)) {
+    context_.search_path = std::move(options_.search_path);
+    context_.application_prefix = options_.application_prefix;
+    context_.prepared = [this](std::string_view name) { return known_as_prepared(name); };
+}
 
 void Conversation::from_client(std::string_view bytes) {
     if (ended_) {

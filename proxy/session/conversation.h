@@ -29,6 +29,7 @@
 #include "auth/principal.h"
 #include "config/config.h"
 #include "parser/judge.h"
+#include "parser/judgement_cache.h"
 #include "proxy/audit/query_log.h"
 #include "proxy/session/pipeline.h"
 #include "proxy/wire/backend.h"
@@ -39,13 +40,14 @@ namespace vitrine::session {
 struct ConversationOptions {
     audit::SessionId id;
     std::shared_ptr<const parser::Policy> policy;
-    std::vector<std::string> search_path;
+    std::vector<std::string> search_path;  // at the login
     // What the server reported at the login, by name: what of it never changes is held to it.
     std::vector<std::pair<std::string, std::string>> server_parameters;
     // The newest policy for this principal; asked for whenever it may be taken over. Null: there
     // is none that may be believed, and nothing is let through.
     std::function<std::shared_ptr<const parser::Policy>()> newest_policy;
     audit::QueryLog* log = nullptr;
+    parser::JudgementCache* judgements = nullptr;  // the worker's
     config::Parameters parameters = config::Parameters::kFull;
     std::string application_prefix;  // what stands before the client's own application_name
     std::function<std::chrono::steady_clock::time_point()> now;
@@ -151,11 +153,12 @@ class Conversation {
 
     // The door.
     [[nodiscard]] bool ready_to_judge();
-    [[nodiscard]] parser::Judgement ask_the_judge(std::string_view sql, parser::Protocol protocol,
-                                                  const std::vector<std::uint32_t>& types,
-                                                  bool path_known) const;
+    [[nodiscard]] std::shared_ptr<const parser::Judgement> ask_the_judge(
+        std::string_view sql, parser::Protocol protocol, const std::vector<std::uint32_t>& types,
+        bool path_known);
     [[nodiscard]] std::shared_ptr<const parser::Judgement> judge(
         std::string_view sql, parser::Protocol protocol, const std::vector<std::uint32_t>& types);
+    [[nodiscard]] parser::SessionContext::Prepared known_as_prepared(std::string_view name);
     [[nodiscard]] bool take_newest_policy();
     void drain();
     void wait_for_path();
@@ -166,7 +169,7 @@ class Conversation {
         bool uncertain = false;  // it takes the answers of what is under way to know
     };
     [[nodiscard]] Named named_statement(std::string_view name) const;
-    [[nodiscard]] bool pending_stands(const Entry& parse) const;
+    [[nodiscard]] bool pending_stands(const Entry& parse);
     enum class Standing : std::uint8_t { kCurrent, kStale, kWait };
     [[nodiscard]] Standing standing(const Prepared& prepared);
     void remember(const std::string& name, Prepared prepared);
@@ -202,6 +205,9 @@ class Conversation {
     void finish(Ending ending);
 
     ConversationOptions options_;
+    // What the next statement is judged by; kept, since to make it takes longer than to find a
+    // judgement by it.
+    parser::SessionContext context_;
     std::string client_input_;
     std::size_t client_taken_ = 0;  // bytes of client_input_ that are done with
     std::string server_input_;
@@ -220,13 +226,13 @@ class Conversation {
     Hold hold_ = Hold::kNone;
     bool cancel_in_flight_ = false;
     bool policy_believed_ = true;
-    mutable bool asked_for_unknown_ = false;  // the judge asked for a prepared statement not known
-    bool catalog_asked_ = false;              // for the message at the front of client_input_
-    bool path_may_differ_ = false;  // the server has to be asked before the next judgement
-    bool cursor_held_ = false;      // WITH HOLD, ever in this session: it may be open still
-    bool path_was_set_ = false;     // ever in this session: transaction ends may change it
-    bool batch_open_ = false;       // extended messages were sent since the last Sync
-    bool skipping_ = false;         // the server discards everything up to the next Sync
+    bool asked_for_unknown_ = false;  // the judge asked for a prepared statement not known
+    bool catalog_asked_ = false;      // for the message at the front of client_input_
+    bool path_may_differ_ = false;    // the server has to be asked before the next judgement
+    bool cursor_held_ = false;        // WITH HOLD, ever in this session: it may be open still
+    bool path_was_set_ = false;       // ever in this session: transaction ends may change it
+    bool batch_open_ = false;         // extended messages were sent since the last Sync
+    bool skipping_ = false;           // the server discards everything up to the next Sync
     std::uint64_t next_statement_ = 1;
     audit::SessionEnd totals_;
     std::optional<Ending> ended_;

@@ -216,32 +216,14 @@ bool Conversation::take_newest_policy() {
     return true;
 }
 
-parser::Judgement Conversation::ask_the_judge(std::string_view sql, parser::Protocol protocol,
-                                              const std::vector<std::uint32_t>& types,
-                                              bool path_known) const {
-    using Known = parser::SessionContext::Prepared;
-    parser::SessionContext context;
-    context.search_path = options_.search_path;
-    context.search_path_known = path_known;
-    context.application_prefix = options_.application_prefix;
-    context.protocol = protocol;
-    context.parameter_types = types;
-    context.prepared = [this](std::string_view name) {
-        const Prepared* made = find_prepared(name);
-        if (made == nullptr) {
-            asked_for_unknown_ = true;
-            return Known::kUnknown;
-        }
-        if (made->stale) {
-            return Known::kStale;
-        }
-        const auto& statements = made->judgement->statements;
-        const auto plain = made->by_sql ? parser::Effect::kPrepare : parser::Effect::kNone;
-        return !statements.empty() && statements.front().effect == plain ? Known::kCurrent
-                                                                         : Known::kNotPlain;
-    };
+std::shared_ptr<const parser::Judgement> Conversation::ask_the_judge(
+    std::string_view sql, parser::Protocol protocol, const std::vector<std::uint32_t>& types,
+    bool path_known) {
+    context_.search_path_known = path_known;
+    context_.protocol = protocol;
+    context_.parameter_types = types;
     try {
-        return parser::judge(std::string(sql), *options_.policy, context);
+        return options_.judgements->judge(sql, *options_.policy, context_);
     } catch (const std::bad_alloc&) {
         parser::Judgement refused;
         refused.statements.push_back(
@@ -253,8 +235,24 @@ parser::Judgement Conversation::ask_the_judge(std::string_view sql, parser::Prot
                                         .hint = "Split the statement.",
                                         .position = 0},
              .rule = "limit: memory"});
-        return refused;
+        return std::make_shared<const parser::Judgement>(std::move(refused));
     }
+}
+
+parser::SessionContext::Prepared Conversation::known_as_prepared(std::string_view name) {
+    using Known = parser::SessionContext::Prepared;
+    const Prepared* made = find_prepared(name);
+    if (made == nullptr) {
+        asked_for_unknown_ = true;
+        return Known::kUnknown;
+    }
+    if (made->stale) {
+        return Known::kStale;
+    }
+    const auto& statements = made->judgement->statements;
+    const auto plain = made->by_sql ? parser::Effect::kPrepare : parser::Effect::kNone;
+    return !statements.empty() && statements.front().effect == plain ? Known::kCurrent
+                                                                     : Known::kNotPlain;
 }
 
 std::shared_ptr<const parser::Judgement> Conversation::judge(
@@ -270,8 +268,7 @@ std::shared_ptr<const parser::Judgement> Conversation::judge(
     asked_for_unknown_ = false;
     // Where the path may have changed, what means the same under any path need not wait for it
     // (and SET TRANSACTION must not: the question would be a query before it).
-    auto judgement =
-        std::make_shared<parser::Judgement>(ask_the_judge(sql, protocol, types, !path_may_differ_));
+    auto judgement = ask_the_judge(sql, protocol, types, !path_may_differ_);
     if (judgement->allowed()) {
         return judgement;
     }
@@ -299,7 +296,7 @@ void Conversation::rejudge_prepared() {
             ask_the_judge(*prepared.sql,
                           prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
                           prepared.parameter_types, true);
-        prepared.stale = !now.allowed() || now.forwarded != prepared.judgement->forwarded;
+        prepared.stale = !now->allowed() || now->forwarded != prepared.judgement->forwarded;
     }
 }
 
@@ -377,13 +374,13 @@ Conversation::Named Conversation::named_statement(std::string_view name) const {
 }
 
 // A Parse of this batch: does its judgement hold, whatever ran between it and what uses it?
-bool Conversation::pending_stands(const Entry& parse) const {
+bool Conversation::pending_stands(const Entry& parse) {
     if (!path_may_differ_) {
         return true;
     }
     const auto now =
         ask_the_judge(parse.text(), parser::Protocol::kExtended, parse.parameter_types, false);
-    return now.allowed() && now.forwarded == parse.judgement->forwarded;
+    return now->allowed() && now->forwarded == parse.judgement->forwarded;
 }
 
 // Would the statement be sent now as it was when it was prepared?
@@ -400,7 +397,7 @@ Conversation::Standing Conversation::standing(const Prepared& prepared) {
     const auto now = ask_the_judge(
         *prepared.sql, prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
         prepared.parameter_types, !path_may_differ_);
-    if (now.allowed() && now.forwarded == prepared.judgement->forwarded) {
+    if (now->allowed() && now->forwarded == prepared.judgement->forwarded) {
         return Standing::kCurrent;
     }
     if (!path_may_differ_) {

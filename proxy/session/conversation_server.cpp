@@ -191,8 +191,8 @@ void Conversation::internal_message(char type, std::string_view payload) {
                 return;
             }
             path_may_differ_ = false;
-            if (path != options_.search_path) {
-                options_.search_path = std::move(path);
+            if (path != context_.search_path) {
+                context_.search_path = std::move(path);
                 rejudge_prepared();
             }
             return;

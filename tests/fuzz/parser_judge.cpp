@@ -2,7 +2,7 @@
 //
 // With VITRINE_TEST_CATALOG (what dump_catalog wrote) the names in the seeds mean something;
 // without it every name is unknown, and only the walk is exercised. The first byte of the input
-// chooses the search_path and the protocol.
+// chooses the search_path, the protocol, and whether the judge's memory is asked too.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +17,7 @@
 
 #include "parser/catalog/loader.h"
 #include "parser/judge.h"
+#include "parser/judgement_cache.h"
 #include "parser/syntax/parse_tree.h"
 #include "parser/syntax/utf8.h"
 
@@ -130,6 +131,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     context.protocol = (bytes[0] & 2) != 0 ? Protocol::kExtended : Protocol::kSimple;
     const std::string sql(reinterpret_cast<const char*>(bytes) + 1, size - 1);
     const Judgement judgement = judge(sql, *kPolicy, context);
+    if ((bytes[0] & 4) != 0) {
+        static JudgementCache cache;
+        for (int again = 0; again < 3; ++again) {
+            require(*cache.judge(sql, *kPolicy, context) == judgement, "kept, it is another");
+        }
+    }
 
     std::size_t end = 0;
     for (const StatementJudgement& statement : judgement.statements) {

@@ -151,6 +151,7 @@ struct Stage {
                                      {"server_encoding", "UTF8"}};
         options.newest_policy = [this] { return policy; };
         options.log = log.get();
+        options.judgements = &judgements;
         options.application_prefix = "ada via vitrine: ";
         options.now = [] { return std::chrono::steady_clock::now(); };
         conversation.emplace(std::move(options));
@@ -211,6 +212,7 @@ struct Stage {
     std::unique_ptr<audit::QueryLog> log;
     config::MaskingRules rules;
     std::shared_ptr<const parser::Policy> policy;
+    parser::JudgementCache judgements;
     std::optional<Conversation> conversation;
     std::string last;
 };
@@ -226,6 +228,29 @@ TEST_CASE("a read passes as it is, and is on record before it passes", "[convers
     CHECK(stage.count("\"type\":\"result\"") == 0);
     CHECK(stage.server(columns() + row("1") + complete("SELECT 1") + ready()) == "T D C Z");
     CHECK(stage.count("\"rows\":1") == 1);
+}
+
+TEST_CASE("what is sent again is on record again, whether it is judged anew or not",
+          "[conversation]") {
+    Stage stage;
+    const std::string sql = "SELECT email FROM customers";
+    Sent first;
+    for (std::size_t times = 1; times <= 5; ++times) {
+        const Sent got = stage.client(query(sql));
+        first = times == 1 ? got : first;
+        CHECK(got == first);
+        CHECK(stage.count("\"sql\":\"" + sql + "\"") == times);
+        CHECK(stage.count("\"masked\":[\"public.customers.email\"") == times);
+        stage.server(columns() + complete("SELECT 0") + ready());
+    }
+    CHECK(stage.judgements.hits() == 3);
+    // Under other rules it is another one.
+    stage.rules.rules.clear();
+    stage.policy = parser::compile_policy(parser::test::fixture_catalog(), stage.rules, {}, {});
+    const Sent now = stage.client(query(sql));
+    REQUIRE(!now.empty());
+    CHECK(now.back() != first.back());
+    CHECK(stage.judgements.hits() == 3);
 }
 
 TEST_CASE("byte by byte comes to the same, from both sides", "[conversation]") {
