@@ -59,32 +59,23 @@ std::string round_integer(std::int64_t multiple, std::int64_t type_min, const Co
            join("", kMinus, bigint(multiple)) + " ELSE " + join(value, kMinus, rest) + " END";
 }
 
-// `lowest`: a condition and what stands for what meets it. The multiples are exact: mod() is,
-// where a quotient would be rounded. round() says nothing of the value but cuts the zeros, of
-// which the value had as many as it had digits.
-std::string rounded_down(const std::string& multiple, const std::string& value,
-                         const std::string& lowest) {
+}  // namespace
+
+// The multiples are exact: mod() is, where a quotient would be rounded. round() says nothing of the
+// value but cuts the zeros, of which the value had as many as it had digits.
+std::string round_numeric(const std::string& multiple, const std::string& value) {
     const std::string rest = "pg_catalog.mod(" + value + ", " + numeric(multiple) + ")";
     const auto cut = [&](const std::string& sql) {
         return "pg_catalog.round(" + sql + ", " + std::to_string(scale_of(multiple)) + ")";
     };
     const std::string towards_zero = join(value, kMinus, rest);
-    // The rest of NaN and of the infinities is NaN.
+    // The rest of NaN and of the infinities is NaN. The digits end at 131072 before the point: far
+    // down there, upwards.
     return "CASE WHEN " + join(rest, " OPERATOR(pg_catalog.=) ", numeric("NaN")) + " THEN " +
-           value + " " + lowest + " WHEN " + join(rest, kLess, numeric("0")) + " THEN " +
+           value + " WHEN " + join(value, kLess, numeric("-1e131000")) + " THEN " +
+           cut(towards_zero) + " WHEN " + join(rest, kLess, numeric("0")) + " THEN " +
            cut(join(towards_zero, kMinus, numeric(multiple))) + " ELSE " + cut(towards_zero) +
            " END";
-}
-
-}  // namespace
-
-std::string round_numeric(const std::string& multiple, const std::string& value) {
-    // The digits end at 131072 before the point: far down there, upwards.
-    const std::string rest = "pg_catalog.mod(" + value + ", " + numeric(multiple) + ")";
-    return rounded_down(multiple, value,
-                        "WHEN " + join(value, kLess, numeric("-1e131000")) +
-                            " THEN pg_catalog.round(" + join(value, kMinus, rest) + ", " +
-                            std::to_string(scale_of(multiple)) + ")");
 }
 
 namespace {
@@ -119,7 +110,19 @@ std::optional<std::string> round_numeric_column(const std::string& multiple, con
         join("pg_catalog.mod(" + numeric(most) + ", " + numeric(multiple) + ")", kMinus,
              numeric(most)) +
         ")";
-    return rounded_down(multiple, value, "WHEN " + join(value, kLess, lowest) + " THEN " + lowest);
+    // div() cuts towards zero, exactly, and a value is a whole number of its type's last digits: N
+    // but for one of them is what a negative value lacks to be cut to the multiple below. One
+    // division, and two comparisons at most: reports compute this for each row. NaN is larger than
+    // all and stays what it is; a type with a precision has no infinities.
+    const auto multiple_in = [&](const std::string& sql) {
+        return join("pg_catalog.div(" + sql + ", " + numeric(multiple) + ")",
+                    " OPERATOR(pg_catalog.*) ", numeric(multiple));
+    };
+    const std::string last_digit = behind == 0 ? "1" : "0." + std::string(behind - 1, '0') + "1";
+    const std::string lacking = "(" + join(numeric(multiple), kMinus, numeric(last_digit)) + ")";
+    return "CASE WHEN " + join(value, " OPERATOR(pg_catalog.>=) ", numeric("0")) + " THEN " +
+           multiple_in(value) + " WHEN " + join(value, kLess, lowest) + " THEN " + lowest +
+           " ELSE " + multiple_in(join(value, kMinus, lacking)) + " END";
 }
 
 // By way of numeric, where nothing overflows. `most`: the largest value but for its last digits, so
