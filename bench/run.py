@@ -2,11 +2,15 @@
 """The benchmarks; `./dev bench` calls this once everything is built into build/bench.
 
     bench/run.py judge [--pairs N] [--rounds N] [--keep-catalog FILE]
+    bench/run.py tpch [--scale S] [--rounds N] [--format json]
 
 judge: what parsing costs, what judging costs, and the difference, on bench/schema.sql. Times are
 CPU time: a block of parses, one of judgements and one of cached ones, one after the other, and medians over all such
 pairs; instructions are counted by callgrind where valgrind is there, and do not depend on what else
 the machine does.
+
+tpch: TPC-H's queries through vitrine and on views that mask by hand (tpch.py). Exit status 1 where
+all of them together take more than 1.05 times as long.
 """
 
 import argparse
@@ -102,13 +106,26 @@ def judge(arguments):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["judge"], nargs="?", default="judge")
+    parser.add_argument("what", choices=["judge", "tpch"], nargs="?", default="judge")
     parser.add_argument("--pairs", type=int, default=1000, help="for the times (default 1000)")
-    parser.add_argument("--rounds", type=int, default=100, help="for callgrind (default 100)")
+    parser.add_argument("--rounds", type=int,
+                        help="judge: for callgrind (default 100); tpch: of each query (default 9)")
     parser.add_argument("--keep-catalog", metavar="FILE",
                         help="the catalog's rows are kept there, and taken from there if it exists")
-    judge(parser.parse_args())
+    parser.add_argument("--scale", type=float, default=0.1,
+                        help="tpch: 1 is TPC-H's 1 GB (default 0.1, 250 MB)")
+    parser.add_argument("--format", choices=["table", "json"], default="table", help="tpch")
+    parser.add_argument("--program", default=REPOSITORY / "build/bench/vitrine",
+                        help="tpch: vitrine (default build/bench/vitrine)")
+    arguments = parser.parse_args()
+    if arguments.what == "tpch":
+        import tpch
+        return tpch.tpch(arguments.program, arguments.scale, arguments.rounds or 9,
+                         arguments.format == "json")
+    arguments.rounds = arguments.rounds or 100
+    judge(arguments)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -257,7 +257,7 @@ void mask_null(RelationPolicy& policy, std::string_view name, const CatalogSnaps
     }
     const config::Mask mask;
     std::string why;
-    const auto expression = mask_expression(mask, *column, catalog, why);
+    const auto expression = mask_expression(mask, *column, catalog, why, *column);
     policy.masked.push_back({column, mask, "builtin: " + policy.relation->name, *expression});
 }
 

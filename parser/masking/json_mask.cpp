@@ -95,7 +95,7 @@ class JsonExpression {
         std::string sql;
         switch (mask.kind) {
             case config::MaskKind::kPartial:
-                sql = partial_expression(mask, text);
+                sql = partial_expression(mask, text, text);
                 break;
             case config::MaskKind::kHash:
                 sql = *hash_expression(text, kText, catalog_);

@@ -43,6 +43,13 @@ std::string text_of(const Column& column) {
     return column.type == kText ? name : name + "::pg_catalog.text";
 }
 
+// Whose char_length() is text_of()'s: of char(n) it does not count the padding, and to make text of
+// it first costs more than to count.
+std::string counted_of(const Column& column) {
+    return column.base_type == kBpchar ? quoted_identifier(column.name) + "::pg_catalog.bpchar"
+                                       : text_of(column);
+}
+
 }  // namespace
 
 std::string type_title(const Column& column) {
@@ -90,8 +97,8 @@ namespace {
 using Sql = std::optional<std::string>;
 
 // The planner computes what stands beside a constant, and reports its errors though no row is read.
-// What hangs on the column is left for the rows, as it would be where the column holds the
-// constant.
+// What hangs on a column, whichever, is left for the rows, as it would be where the column itself
+// holds the constant.
 std::string not_folded(const std::string& expression, const Column& column) {
     return "CASE WHEN " + quoted_identifier(column.name) + " IS NULL THEN " + expression +
            " ELSE " + expression + " END";
@@ -141,7 +148,8 @@ Sql json_mask(const config::Mask& mask, const Column& column, const CatalogSnaps
 }  // namespace
 
 std::optional<std::string> mask_expression(const config::Mask& mask, const Column& column,
-                                           const CatalogSnapshot& catalog, std::string& why) {
+                                           const CatalogSnapshot& catalog, std::string& why,
+                                           const Column& cheapest) {
     if (column.type_sql.empty()) {
         why = "the column's type is not known";
         return std::nullopt;
@@ -162,9 +170,10 @@ std::optional<std::string> mask_expression(const config::Mask& mask, const Colum
             break;
         case config::MaskKind::kConstant:
             sql = constant_mask(mask, column, text_like, catalog, why);
-            return sql ? Sql(not_folded(as_column(*sql, column), column)) : std::nullopt;
+            return sql ? Sql(not_folded(as_column(*sql, column), cheapest)) : std::nullopt;
         case config::MaskKind::kPartial:
-            sql = for_text_only("partial", partial_expression(mask, text_of(column)));
+            sql = for_text_only("partial",
+                                partial_expression(mask, text_of(column), counted_of(column)));
             break;
         case config::MaskKind::kEmail:
             sql = for_text_only("email", email_expression(text_of(column)));

@@ -22,11 +22,12 @@ namespace vitrine::parser {
 [[nodiscard]] std::string as_column(const std::string& expression, const Column& column);
 
 // For every mask but `expression`, which parser/masking/written_sql.h makes. nullopt where the mask
-// cannot stand for a column of this type, and a sentence without a full stop in `why`.
+// cannot stand for a column of this type, and a sentence without a full stop in `why`. `cheapest`:
+// a column of the same row, for a mask that needs no more than to be of one.
 [[nodiscard]] std::optional<std::string> mask_expression(const config::Mask& mask,
                                                          const Column& column,
                                                          const CatalogSnapshot& catalog,
-                                                         std::string& why);
+                                                         std::string& why, const Column& cheapest);
 
 // "name", always in quotes.
 [[nodiscard]] std::string quoted_identifier(std::string_view name);

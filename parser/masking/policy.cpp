@@ -336,9 +336,13 @@ void Compiler::make_expressions(Draft& draft) {
         }
         std::string why;
         const config::Mask& mask = chosen->second.mask;
+        // The first column of a row is found without a look at others, and mostly a key that is
+        // read anyway. A view's may be anything.
+        const Column& cheapest =
+            draft.relation->kind == 'v' ? column : draft.relation->columns.front();
         auto expression = mask.kind == config::MaskKind::kExpression
                               ? written_expression(mask.expression, column, policy_, why)
-                              : mask_expression(mask, column, catalog_, why);
+                              : mask_expression(mask, column, catalog_, why, cheapest);
         if (!expression) {
             warn(chosen->second.rule + " cannot apply to " + qualified(*draft.relation) + "." +
                  column.name + ": " + why + "; the relation is closed");

@@ -20,8 +20,9 @@ constexpr std::uint64_t kCharactersMax = 1U << 30;
 
 }  // namespace
 
-std::string partial_expression(const config::Mask& mask, const std::string& value) {
-    const std::string length = "pg_catalog.char_length(" + value + ")";
+std::string partial_expression(const config::Mask& mask, const std::string& value,
+                               const std::string& counted) {
+    const std::string length = "pg_catalog.char_length(" + counted + ")";
     // repeat() refuses a result of 1 GB: with more than one byte for each character a value of
     // hundreds of megabytes could get there. One byte for each can never outgrow the value. (Not
     // LEAST(): it leaves NULLs out.)
@@ -55,9 +56,10 @@ std::string partial_expression(const config::Mask& mask, const std::string& valu
 std::string email_expression(const std::string& value) {
     // strpos() refuses nondeterministic collations, hence the C one.
     const std::string at = "pg_catalog.strpos(" + value + " COLLATE pg_catalog.\"C\", '@')";
-    return "CASE WHEN " + at + " OPERATOR(pg_catalog.=) 0 THEN '****@' ELSE '****@'" +
-           " OPERATOR(pg_catalog.||) pg_catalog.substr(" + value + ", " + at +
-           " OPERATOR(pg_catalog.+) 1) END";
+    // right(v, -n) is all but the first n characters, and right(v, 0) nothing: as it should be
+    // where there is no @.
+    return "'****@' OPERATOR(pg_catalog.||) pg_catalog.right(" + value +
+           ", OPERATOR(pg_catalog.-) " + at + ")";
 }
 
 std::optional<std::string> hash_expression(const std::string& value, Oid type,

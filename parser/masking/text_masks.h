@@ -10,8 +10,10 @@
 
 namespace vitrine::parser {
 
-// `value` stands in the result several times; it is short.
-[[nodiscard]] std::string partial_expression(const config::Mask& mask, const std::string& value);
+// `value` stands in the result several times; it is short. `counted`: what has as many characters
+// and may be cheaper to count.
+[[nodiscard]] std::string partial_expression(const config::Mask& mask, const std::string& value,
+                                             const std::string& counted);
 [[nodiscard]] std::string email_expression(const std::string& value);
 // What is cast to `type` (text, bigint, integer or uuid) without an error; nullopt for another.
 [[nodiscard]] std::optional<std::string> hash_expression(const std::string& value, Oid type,

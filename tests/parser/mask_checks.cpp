@@ -114,7 +114,7 @@ Column column_of(const char* name) {
 
 std::string expression(const config::Mask& mask, const Column& column) {
     std::string why;
-    const auto sql = mask_expression(mask, column, *fixture_catalog(), why);
+    const auto sql = mask_expression(mask, column, *fixture_catalog(), why, column);
     INFO(column.name << ": " << why);
     REQUIRE(sql.has_value());
     return *sql;

@@ -229,7 +229,8 @@ TEST_CASE("json refuses the types it is not for", "[mask]") {
     for (const char* name : {"c_json", "c_text", "c_i4", "c_arr", "c_comp"}) {
         INFO(name);
         why.clear();
-        CHECK_FALSE(mask_expression(mask, column_of(name), *fixture_catalog(), why));
+        CHECK_FALSE(
+            mask_expression(mask, column_of(name), *fixture_catalog(), why, column_of(name)));
         CHECK_FALSE(why.empty());
     }
 }
