@@ -195,6 +195,12 @@ COMPARED = ("Node Type", "Relation Name", "Index Name", "Scan Direction", "Join 
             "Parent Relationship")
 
 
+def without_constants(sql):
+    """A constant takes nothing of a row but its first column, the key in these tables: the plan is
+    that of a statement which reads this one, from the index alone where that is enough."""
+    return re.sub(r"\b(payload|notes)\b", "id", sql)
+
+
 def outline(plan):
     """What is compared of a plan, as lines."""
     lines = []
@@ -256,16 +262,16 @@ class Plans(unittest.TestCase):
     def direct(self, *arguments, stdin):
         return self.environment.direct_psql(*arguments, stdin=stdin)
 
-    def check(self, statements, settings=""):
+    def check(self, statements, settings="", to_direct=lambda sql: sql):
         masked = plans(self.through, statements, settings)
-        unmasked = plans(self.direct, statements, settings)
+        unmasked = plans(self.direct, [to_direct(sql) for sql in statements], to_direct(settings))
         for sql in statements:
             with self.subTest(sql=sql):
-                self.assertEqual(outline(masked[sql]), outline(unmasked[sql]))
+                self.assertEqual(outline(masked[sql]), outline(unmasked[to_direct(sql)]))
         return masked
 
     def test_plans(self):
-        found = self.check(PLAIN)
+        found = self.check(PLAIN, to_direct=without_constants)
         # The list would show nothing if PostgreSQL chose no index for it.
         used = set().union(*(indexes(plan) for plan in found.values()))
         for name in ("people_pkey", "people_code_key", "people_code_pattern", "people_place",
@@ -296,7 +302,7 @@ class Plans(unittest.TestCase):
 
     def test_prepared(self):
         for mode in ("force_custom_plan", "force_generic_plan"):
-            self.check(EXECUTED, f"SET plan_cache_mode = {mode}; {PREPARED}")
+            self.check(EXECUTED, f"SET plan_cache_mode = {mode}; {PREPARED}", without_constants)
 
     def test_otherwise(self):
         statements = [sql for sql, _ in OTHERWISE]
