@@ -20,6 +20,7 @@
 
 #include "parser/masking/builtin_rules.h"
 #include "parser/masking/mask_expression.h"
+#include "parser/masking/rewrite.h"
 #include "parser/masking/view_definition.h"
 #include "parser/masking/written_sql.h"
 
@@ -725,7 +726,7 @@ bool Policy::is_masked(Oid oid, std::int16_t number) const {
     if (found == nullptr) {
         return false;
     }
-    return found->closed ||
+    return found->closed || !found->definition.empty() || (number == 0 && is_rewritten(found)) ||
            std::any_of(found->masked.begin(), found->masked.end(),
                        [&](const MaskedColumn& masked) { return masked.column->number == number; });
 }

@@ -72,7 +72,9 @@ class Policy {
     [[nodiscard]] const RelationPolicy* relation(Oid oid) const;
     // How many columns of users' relations are masked, for the login NOTICE.
     [[nodiscard]] std::size_t masked_columns() const;
-    // The tripwire on RowDescription: a masked column must never come back as itself.
+    // The tripwire on RowDescription: would a column of a result that says that it is this one hold
+    // what is masked? Column 0 is the row as a whole. Of a view that its definition stands for
+    // nothing comes back, since it is not read.
     [[nodiscard]] bool is_masked(Oid relation, std::int16_t column) const;
     // Is this function one that may be called (by itself, apart from how)? `why` gets the reason
     // where not: a sentence without a full stop. The one place that knows: judge() and view

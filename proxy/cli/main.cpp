@@ -7,6 +7,7 @@
 #include <string>
 
 #include "proxy/cli/verbs.h"
+#include "proxy/session/rewriting.h"
 
 namespace {
 
@@ -31,7 +32,12 @@ void add_format(CLI::App* verb, Format& format) {
 int main(int argc, char** argv) {
     namespace cli = vitrine::cli;
     CLI::App app{"vitrine: look into a production database, don't touch it"};
-    app.set_version_flag("--version", std::string("vitrine ") + VITRINE_VERSION);
+    std::string version = std::string("vitrine ") + VITRINE_VERSION;
+    if (const auto missing = vitrine::session::missing_defence(); !missing.empty()) {
+        version += "\n" + std::string(missing);
+        std::fprintf(stderr, "vitrine: %s\n", std::string(missing).c_str());
+    }
+    app.set_version_flag("--version", version);
     app.require_subcommand(1);
     std::function<int()> run;
 

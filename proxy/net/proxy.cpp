@@ -18,6 +18,7 @@
 #include "config/limits.h"
 #include "proxy/net/log_format.h"
 #include "proxy/net/worker.h"
+#include "proxy/session/rewriting.h"
 
 namespace vitrine::net {
 
@@ -283,6 +284,9 @@ void Proxy::run() {
 
 int serve(std::shared_ptr<const config::Config> config) {
     set_up_log(config->log);
+    if (const auto missing = session::missing_defence(); !missing.empty()) {
+        spdlog::critical("{}", missing);
+    }
     set_process_limits();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

@@ -1,6 +1,9 @@
 // The conversation as its driver sees it: bytes in, what is wanted, and how it ends.
 #include "proxy/session/conversation.h"
 
+#include <algorithm>
+#include <set>
+
 #include "config/limits.h"
 
 namespace vitrine::session {
@@ -60,7 +63,9 @@ void Conversation::catalog_answered() {
 }
 
 bool Conversation::cancel_requested() {
-    if (ended_ || pipeline_.empty() || pipeline_.front().internal) {
+    // An answer of vitrine's own may be in the server's buffer while what follows it runs.
+    const auto& entries = pipeline_.entries();
+    if (ended_ || std::ranges::all_of(entries, &Entry::internal)) {
         return false;
     }
     cancel_in_flight_ = true;
@@ -95,15 +100,25 @@ void Conversation::finish(Ending ending) {
     if (ended_) {
         return;
     }
+    // An error that ended it came of the statement that was being answered.
+    const bool failed = ending.cause == audit::EndCause::kError && !ending.sqlstate.empty();
+    std::set<std::uint64_t> ended;  // a Bind and its Execute have one record
     for (const Entry& entry : pipeline_.entries()) {
         for (std::size_t i = entry.current; i < entry.records.size(); ++i) {
-            write_result(entry.records[i], i == entry.current ? entry.rows : 0,
-                         i == entry.current ? entry.bytes : 0, entry.started, "57P01",
-                         "the session ended before the statement did");
+            const bool its_own = failed && ended.empty();
+            if (ended.insert(entry.records[i]).second) {
+                write_result(
+                    entry.records[i], i == entry.current ? entry.rows : 0,
+                    i == entry.current ? entry.bytes : 0, entry.started,
+                    its_own ? ending.sqlstate : "57P01",
+                    its_own ? ending.message : "the session ended before the statement did");
+            }
         }
     }
     for (const auto& [name, portal] : portals_) {
-        finish_portal(portal);
+        if (!ended.contains(portal.statement)) {
+            finish_portal(portal);
+        }
     }
     totals_.cause = ending.cause;
     if (const auto written = options_.log->append(options_.id, totals_); !written) {

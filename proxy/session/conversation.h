@@ -126,6 +126,7 @@ class Conversation {
         std::uint64_t statement = 0;  // the record of its Bind
         std::uint64_t rows = 0;
         std::uint64_t bytes = 0;
+        bool described = false;  // its columns have passed the tripwire
         bool executed = false;
         bool suspended = false;
         std::chrono::steady_clock::time_point started;
@@ -193,6 +194,8 @@ class Conversation {
     void ready_for_query(std::string_view payload, std::string_view whole);
     void statement_complete(char type, std::string_view whole);
     [[nodiscard]] bool row_description(std::string_view payload);
+    void trip(std::uint32_t table, std::int16_t number);
+    void described(const Entry& entry);
     void parameter_status(std::string_view payload, std::string_view whole);
     void unexpected(char type);
     void drop_skipped_entries();

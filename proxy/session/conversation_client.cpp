@@ -4,6 +4,7 @@
 
 #include "config/limits.h"
 #include "proxy/session/conversation.h"
+#include "proxy/session/rewriting.h"
 #include "proxy/session/server_login.h"
 #include "proxy/wire/frame.h"
 
@@ -223,7 +224,7 @@ std::shared_ptr<const parser::Judgement> Conversation::ask_the_judge(
     context_.protocol = protocol;
     context_.parameter_types = types;
     try {
-        return options_.judgements->judge(sql, *options_.policy, context_);
+        return as_sent(options_.judgements->judge(sql, *options_.policy, context_));
     } catch (const std::bad_alloc&) {
         parser::Judgement refused;
         refused.statements.push_back(
@@ -764,7 +765,9 @@ bool Conversation::describe(std::string_view payload) {
         return true;
     }
     Entry entry{.kind = EntryKind::kDescribe};
-    if (message->kind == wire::ObjectKind::kStatement) {
+    entry.name = message->name;
+    entry.is_portal = message->kind == wire::ObjectKind::kPortal;
+    if (!entry.is_portal) {
         // The server may plan it anew to describe it.
         if (!ready_to_judge()) {
             return false;
@@ -805,9 +808,13 @@ bool Conversation::execute(std::string_view payload) {
     // The newest Bind of the name, as named_statement() does it for statements.
     const Entry* pending = nullptr;
     bool behind = false;
+    bool described = false;
     const auto& entries = pipeline_.entries();
     for (auto waiting = entries.rbegin(); waiting != entries.rend(); ++waiting) {
         behind = behind || waiting->kind == EntryKind::kSync || waiting->kind == EntryKind::kQuery;
+        // Behind a Sync, a Describe that fails would not keep the Execute from running.
+        described = described || (waiting->kind == EntryKind::kDescribe && waiting->is_portal &&
+                                  waiting->name == message->portal && !behind);
         if ((waiting->kind == EntryKind::kBind ||
              (waiting->kind == EntryKind::kClose && waiting->is_portal)) &&
             waiting->name == message->portal && !waiting->internal) {
@@ -828,6 +835,7 @@ bool Conversation::execute(std::string_view payload) {
         entry.sql = portal->second.sql;
         entry.judgement = portal->second.judgement;
         entry.records = {portal->second.statement};
+        described = described || portal->second.described;
     }
     if (entry.judgement && !entry.judgement->statements.empty() &&
         entry.judgement->statements.front().effect == parser::Effect::kExecute) {
@@ -859,6 +867,15 @@ bool Conversation::execute(std::string_view payload) {
             return true;
         }
         entry.records = {number};
+    }
+    if (!described) {
+        // The rows would come without a RowDescription, so that no tripwire saw whose they are.
+        wire::write_describe(server_output_, wire::ObjectKind::kPortal, message->portal);
+        Entry own{.kind = EntryKind::kDescribe};
+        own.internal = true;
+        own.name = message->portal;
+        own.is_portal = true;
+        push(std::move(own));
     }
     if (entry.judgement) {
         note_effects(*entry.judgement, 1);

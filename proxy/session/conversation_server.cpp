@@ -148,6 +148,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                 unexpected(type);
                 return;
             }
+            described(entry);
             pipeline_.pop();
             client_output_ += whole;
             return;
@@ -156,6 +157,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                 return;
             }
             if (entry.kind == EntryKind::kDescribe) {
+                described(entry);
                 pipeline_.pop();
             }
             client_output_ += whole;
@@ -197,6 +199,15 @@ void Conversation::internal_message(char type, std::string_view payload) {
             }
             return;
         }
+        case 'T':
+            if (!row_description(payload)) {
+                return;
+            }
+            [[fallthrough]];
+        case 'n':
+            described(pipeline_.front());
+            pipeline_.pop();
+            return;
         case '1':
         case '2':
         case '3':
@@ -227,18 +238,39 @@ bool Conversation::row_description(std::string_view payload) {
     }
     for (const auto& field : rows->fields) {
         if (field.table != 0 && options_.policy->is_masked(field.table, field.column)) {
-            finish({.cause = audit::EndCause::kError,
-                    .sqlstate = "42501",
-                    .message = "a masked column would have been shown; the session is closed",
-                    .hint = "This is a defect of the proxy, not of your statement: tell the "
-                            "operator.",
-                    .log_message = "tripwire: column " + std::to_string(field.column) +
-                                   " of relation " + std::to_string(field.table) +
-                                   " is masked and came back as itself"});
+            trip(field.table, field.column);
             return false;
         }
     }
     return true;
+}
+
+void Conversation::trip(std::uint32_t table, std::int16_t number) {
+    constexpr std::string_view kMessage =
+        "a masked column would have been shown; the session is closed";
+    const Entry& entry = pipeline_.front();
+    if (entry.kind == EntryKind::kDescribe && !entry.is_portal) {
+        // Nothing of it runs, and a Parse has no result otherwise.
+        if (const Prepared* prepared = find_prepared(entry.name)) {
+            write_result(prepared->statement, 0, 0, entry.started, "42501", kMessage);
+        }
+    }
+    const parser::Relation* relation = options_.policy->catalog().relation(table);
+    finish({.cause = audit::EndCause::kError,
+            .sqlstate = "42501",
+            .message = std::string(kMessage),
+            .hint = "This is a defect of the proxy, not of your statement: tell the operator.",
+            .log_message = "tripwire: column " + std::to_string(number) + " of " +
+                           (relation == nullptr ? std::to_string(table)
+                                                : relation->schema + "." + relation->name) +
+                           " is masked and came back as itself"});
+}
+
+void Conversation::described(const Entry& entry) {
+    const auto portal = portals_.find(entry.name);
+    if (entry.is_portal && portal != portals_.end()) {
+        portal->second.described = true;
+    }
 }
 
 void Conversation::parameter_status(std::string_view payload, std::string_view whole) {
@@ -364,6 +396,9 @@ void Conversation::error_response(std::string_view payload) {
         }
         wire::write_fields(client_output_, 'E', fields->fields);
         return;
+    }
+    if (pipeline_.front().internal && pipeline_.front().kind == EntryKind::kDescribe) {
+        pipeline_.pop();  // the client knows of the Execute behind it
     }
     Entry& entry = pipeline_.front();
     path_may_differ_ = path_may_differ_ || path_was_set_;

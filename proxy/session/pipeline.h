@@ -36,9 +36,9 @@ struct Entry {
     EntryKind kind = EntryKind::kSync;
     // vitrine's own question: its answers are not the client's.
     bool internal = false;
-    // kParse, kClose: the statement's name; kBind, kExecute: the portal's.
+    // kParse, kClose, kDescribe: the statement's name; kBind, kExecute: the portal's.
     std::string name;
-    bool is_portal = false;  // kClose
+    bool is_portal = false;  // kClose, kDescribe: it is a portal's name
     // The client's text and what was made of it: kQuery, kParse; kBind and kExecute have those of
     // their statement. Null where there is none.
     std::shared_ptr<const std::string> sql;

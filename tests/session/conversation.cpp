@@ -262,14 +262,14 @@ TEST_CASE("byte by byte comes to the same, from both sides", "[conversation]") {
             got.push_back(std::move(each));
         }
     }
-    CHECK(got == Sent{"Q SELECT 1", "P SELECT 2", "B", "E", "S"});
-    const std::string answers = columns() + row("1") + complete("SELECT 1") + ready() +
-                                message('1') + message('2') + row("2") + complete("SELECT 1") +
-                                ready();
-    for (const char byte : answers) {
+    CHECK(got == Sent{"Q SELECT 1", "P SELECT 2", "B", "D", "E", "S"});
+    const std::string answers =
+        columns() + row("1") + complete("SELECT 1") + ready() + message('1') + message('2');
+    const std::string more = row("2") + complete("SELECT 1") + ready();
+    for (const char byte : answers + columns() + more) {
         stage.conversation->from_server(std::string(1, byte));
     }
-    CHECK(stage.conversation->client_output() == answers);
+    CHECK(stage.conversation->client_output() == answers + more);
 }
 
 TEST_CASE("a refused statement fails in its place, the ones before it run", "[conversation]") {
@@ -302,9 +302,9 @@ TEST_CASE("a refused Parse: what follows it is dropped to the Sync", "[conversat
     CHECK(stage.count("not run: an earlier message of the batch failed") == 2);
     // And the session goes on.
     CHECK(stage.client(parse("SELECT 1") + bind() + execute() + sync_message()) ==
-          Sent{"P SELECT 1", "B", "E", "S"});
-    CHECK(stage.server(message('1') + message('2') + row("1") + complete("SELECT 1") + ready()) ==
-          "1 2 D C Z");
+          Sent{"P SELECT 1", "B", "D", "E", "S"});
+    CHECK(stage.server(message('1') + message('2') + columns() + row("1") + complete("SELECT 1") +
+                       ready()) == "1 2 D C Z");
 }
 
 TEST_CASE("an error of the server's: the rest of the batch was not run", "[conversation]") {
@@ -348,6 +348,55 @@ TEST_CASE("the tripwire: a masked column that comes back as itself ends the sess
     REQUIRE(stage.conversation->ended());
     CHECK(stage.conversation->ended()->cause == audit::EndCause::kError);
     CHECK(stage.count("\"type\":\"session_end\"") == 1);
+}
+
+TEST_CASE("the tripwire: rows that nobody asked the columns of", "[conversation]") {
+    Stage stage;
+    const auto* customers = stage.policy->catalog().relation("public", "customers");
+    REQUIRE(customers != nullptr);
+    const auto number = static_cast<unsigned>(customers->column("email")->number);
+    const std::string describe = message('D', "P" + z("p"));
+
+    SECTION("vitrine asks for them itself") {
+        CHECK(stage.client(parse("SELECT 1") + bind("", "p") + execute("p") + sync_message()) ==
+              Sent{"P SELECT 1", "B", "D", "E", "S"});
+        CHECK(stage.server(message('1') + message('2') + columns(customers->oid, number) +
+                           row("raw") + complete("SELECT 1")) == "1 2 E42501");
+        CHECK(stage.last.find("raw") == std::string::npos);
+        REQUIRE(stage.conversation->ended());
+        CHECK(stage.count("a masked column would have been shown") == 1);
+        CHECK(stage.count("\"type\":\"result\"") == 1);
+    }
+    SECTION("not where the client has, and once a portal") {
+        CHECK(stage.client(parse("SELECT 1") + bind("", "p") + describe + execute("p") +
+                           execute("p")) == Sent{"P SELECT 1", "B", "D", "E", "E"});
+        CHECK(stage.server(message('1') + message('2') + columns() + row("1") + message('s') +
+                           row("2") + message('s')) == "1 2 T D s D s");
+        CHECK(stage.client(execute("p")) == Sent{"E"});
+        CHECK(stage.server(row("3") + complete("SELECT 3")) == "D C");
+    }
+    SECTION("the Describe of another portal, or of one of before, is none") {
+        CHECK(stage.client(parse("SELECT 1") + bind() + message('D', "P" + z("")) + bind("", "p") +
+                           execute("p") + bind() + execute()) ==
+              Sent{"P SELECT 1", "B", "D", "B", "D", "E", "B", "D", "E"});
+    }
+    SECTION("nor is one that may fail without the Execute") {
+        stage.client(parse("SELECT 1") + bind("", "p") + sync_message());
+        stage.server(message('1') + message('2') + ready('T'));
+        CHECK(stage.client(describe + sync_message() + execute("p")) == Sent{"D", "S", "D", "E"});
+    }
+    SECTION("what fails in it has failed in the Execute") {
+        stage.client(parse("SELECT 1") + bind("", "p") + execute("p") + sync_message());
+        CHECK(stage.server(message('1') + message('2') + error("57014", "cancelled") + ready()) ==
+              "1 2 E57014 Z");
+        CHECK(stage.count("\"sqlstate\":\"57014\"") == 1);
+    }
+    SECTION("a cancel is for what runs behind it") {
+        stage.client(parse("SELECT 1") + bind("", "p") + sync_message());
+        stage.server(message('1') + message('2') + ready('T'));
+        stage.client(execute("p"));
+        CHECK(stage.conversation->cancel_requested());
+    }
 }
 
 TEST_CASE("the tripwire: a pinned setting that changes ends the session", "[conversation]") {
@@ -448,8 +497,8 @@ TEST_CASE("a path set inside a batch is asked for inside the batch", "[conversat
     Stage stage;
     CHECK(stage.client(parse("SET search_path = crm") + bind() + execute() +
                        parse("SELECT * FROM customers")) ==
-          Sent{"P SET search_path = crm", "B", "E", "H"});
-    CHECK(stage.server(message('1') + message('2') + complete("SET")) == "1 2 C");
+          Sent{"P SET search_path = crm", "B", "D", "E", "H"});
+    CHECK(stage.server(message('1') + message('2') + message('n') + complete("SET")) == "1 2 C");
     CHECK(stage.take_server() ==
           Sent{"P SELECT pg_catalog.current_schemas(true)", "B", "E", "C", "C", "H"});
     CHECK(stage.server(message('1') + message('2') + row("{pg_catalog,crm}") +
@@ -604,9 +653,9 @@ TEST_CASE("results are counted for the statement they belong to", "[conversation
     Stage stage;
     stage.client(parse("SELECT 1", "a") + parse("SELECT 2", "b") + bind("a", "pa") +
                  bind("b", "pb") + execute("pa") + execute("pb") + sync_message());
-    CHECK(stage.server(message('1') + message('1') + message('2') + message('2') + row("1") +
-                       message('s') + row("2") + row("2") + complete("SELECT 2") + ready()) ==
-          "1 1 2 2 D s D D C Z");
+    CHECK(stage.server(message('1') + message('1') + message('2') + message('2') + columns() +
+                       row("1") + message('s') + columns() + row("2") + row("2") +
+                       complete("SELECT 2") + ready()) == "1 1 2 2 D s D D C Z");
     // pa was left unfinished, and ended with its transaction.
     const std::string text = stage.records();
     CHECK(text.find("\"statement\":4,\"rows\":2") != std::string::npos);
