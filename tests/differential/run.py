@@ -24,6 +24,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "integration"))
 
 import answers  # noqa: E402
+import dumps  # noqa: E402
 import portals  # noqa: E402
 import statements  # noqa: E402
 from answers import DIFFERENT, EQUAL, FAILED, MODES, REFUSED, ROW_TYPE  # noqa: E402
@@ -390,12 +391,12 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--only", metavar="WORD", help="entries whose group or name has it")
     arguments.add_argument("--part", action="append", metavar="PART",
-                           choices=("queries", "attacks", "random", "smith"))
+                           choices=("queries", "attacks", "dumps", "random", "smith"))
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--count", type=int, default=400)
     arguments.add_argument("--list", action="store_true", help="every refusal of the lists too")
     options = arguments.parse_args()
-    parts = options.part or ["queries", "attacks", "random"]
+    parts = options.part or ["queries", "attacks", "dumps", "random"]
     started = time.monotonic()
     report = Report()
     report.refusals = collections.Counter()
@@ -409,6 +410,8 @@ def main():
             queries(sessions, report, options.only, options.list)
         if "attacks" in parts:
             attacks(sessions, report, options.only, options.list)
+        if "dumps" in parts:
+            dumps.run(databases, report)
         if "random" in parts:
             random_part(sessions, report, options.seed, options.count)
         if "smith" in parts:
