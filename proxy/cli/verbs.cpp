@@ -50,7 +50,8 @@ std::string public_key_pem(const config::Secret& private_key) {
     return text;
 }
 
-// What is asked of the real databases, by `check --connect` and at the start of `serve`.
+// What is asked of the real databases by `check --connect`; `serve` asks the same when it has
+// loaded a catalog.
 std::vector<std::string> connected_problems(const config::Database& database,
                                             const config::Config& config) {
     std::vector<std::string> problems;
@@ -65,16 +66,7 @@ std::vector<std::string> connected_problems(const config::Database& database,
     if (!newer.empty()) {
         std::cerr << "warning: database " << database.name << ": " << newer << "\n";
     }
-    std::vector<std::string> warnings;
-    (void)parser::compile_policy(catalog, config.masking.rules, config.functions, {}, &warnings);
-    problems.insert(problems.end(), warnings.begin(), warnings.end());
-    for (auto& warning : net::role_warnings(database, error)) {
-        problems.push_back(std::move(warning));
-    }
-    if (!error.empty()) {
-        problems.push_back("the service role could not be looked at: " + error);
-    }
-    return problems;
+    return net::database_warnings(config, database, catalog);
 }
 
 }  // namespace

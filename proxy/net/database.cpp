@@ -1,5 +1,6 @@
 #include "proxy/net/database.h"
 
+#include <fmt/format.h>
 #include <libpq-fe.h>
 #include <spdlog/spdlog.h>
 
@@ -11,6 +12,7 @@
 
 #include "config/limits.h"
 #include "parser/catalog/loader.h"
+#include "parser/masking/rights.h"
 #include "proxy/session/server_login.h"
 
 namespace vitrine::net {
@@ -153,6 +155,33 @@ UNION ALL
    AND pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
  ORDER BY 1 LIMIT 10))";
 
+// Behind the rights that are needed: which of them are not there, and the GRANTs that give them.
+// What the role may not read as the server has it is no business of vitrine's, so that the relation
+// itself must be readable.
+constexpr const char* kRightsQuery = R"()
+SELECT needed.n, pg_catalog.concat_ws('; ',
+       CASE WHEN NOT usable
+            THEN pg_catalog.format('GRANT USAGE ON SCHEMA %I TO %I', s.nspname, current_user) END,
+       CASE WHEN missing IS NOT NULL OR NOT readable
+            THEN pg_catalog.format('GRANT SELECT%s ON %I.%I TO %I', ' (' || missing || ')',
+                                   s.nspname, c.relname, current_user) END)
+  FROM needed
+  JOIN pg_catalog.pg_class c ON c.oid = needed.reads
+  JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+  JOIN pg_catalog.pg_class b ON b.oid = needed.by
+ CROSS JOIN LATERAL
+       (SELECT pg_catalog.has_schema_privilege(s.oid, 'USAGE'),
+               pg_catalog.has_any_column_privilege(c.oid, 'SELECT')) AS may (usable, readable)
+ CROSS JOIN LATERAL
+       (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attnum = ANY (needed.columns) AND readable
+           AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')) AS m (missing)
+ WHERE pg_catalog.has_schema_privilege(b.relnamespace, 'USAGE')
+   AND pg_catalog.has_any_column_privilege(b.oid, 'SELECT')
+   AND (NOT usable OR NOT readable OR missing IS NOT NULL)
+ ORDER BY needed.n)";
+
 }  // namespace
 
 std::string version_problem(const config::Database& database, int major) {
@@ -198,6 +227,60 @@ std::vector<std::string> role_warnings(const config::Database& database, std::st
         for (const auto& row : *rows) {
             warnings.push_back("the service role \"" + database.user + "\" " + row.front());
         }
+    }
+    return warnings;
+}
+
+std::vector<std::string> rights_warnings(const config::Database& database,
+                                         const parser::Policy& policy, std::string& error) {
+    const std::vector<parser::NeededRight> needed = parser::rights_needed(policy);
+    if (needed.empty()) {
+        return {};
+    }
+    std::string sql = "WITH needed (n, by, reads, columns) AS (VALUES ";
+    for (std::size_t i = 0; i < needed.size(); ++i) {
+        sql += fmt::format(
+            "{}({}, {}::pg_catalog.oid, {}::pg_catalog.oid, "
+            "'{{{}}}'::pg_catalog.int2[])",
+            i == 0 ? "" : ", ", i, needed[i].by->oid, needed[i].reads->oid,
+            fmt::join(needed[i].columns, ","));
+    }
+    sql += kRightsQuery;
+    std::vector<std::string> warnings;
+    const auto rows = ask(database, sql.c_str(), error);
+    for (const auto& row : rows.value_or(std::vector<std::vector<std::string>>{})) {
+        const parser::NeededRight& right = needed[std::stoul(row[0])];
+        const std::string relation = right.reads->schema + "." + right.reads->name;
+        warnings.push_back(
+            right.by == right.reads
+                ? fmt::format("{} has masked columns and is read with all of its columns, some of "
+                              "which the service role may not read: {}",
+                              relation, row[1])
+                : fmt::format("the view {}.{} is over masked columns and is read by its "
+                              "definition, with the service role's rights in place of its owner's, "
+                              "and that role may not read {}: {}",
+                              right.by->schema, right.by->name, relation, row[1]));
+    }
+    return warnings;
+}
+
+std::vector<std::string> database_warnings(
+    const config::Config& config, const config::Database& database,
+    const std::shared_ptr<const parser::CatalogSnapshot>& catalog) {
+    std::vector<std::string> warnings;
+    const auto policy =
+        parser::compile_policy(catalog, config.masking.rules, config.functions, {}, &warnings);
+    std::string error;
+    for (auto& warning : role_warnings(database, error)) {
+        warnings.push_back(std::move(warning));
+    }
+    if (error.empty()) {
+        for (auto& warning : rights_warnings(database, *policy, error)) {
+            warnings.push_back(std::move(warning));
+        }
+    }
+    if (!error.empty()) {
+        warnings.push_back("the service role could not be looked at: " + error);
     }
     return warnings;
 }
@@ -376,6 +459,18 @@ wire::SaltedPassword Database::salted(const config::Database& database, std::str
     return derived;
 }
 
+// Each once, as long as it is so.
+void Database::warn(const DatabaseSettings& settings,
+                    const std::shared_ptr<const parser::CatalogSnapshot>& catalog) {
+    auto warnings = database_warnings(*settings.config, *settings.database, catalog);
+    for (const std::string& warning : warnings) {
+        if (std::ranges::find(warnings_, warning) == warnings_.end()) {
+            spdlog::warn("database {}: {}", settings.database->name, warning);
+        }
+    }
+    warnings_ = std::move(warnings);
+}
+
 void Database::run() {
     auto next = std::chrono::steady_clock::now();
     std::unique_lock lock(mutex_);
@@ -397,6 +492,7 @@ void Database::run() {
 
         lock.lock();
         const std::string& name = settings.database->name;
+        std::shared_ptr<const parser::CatalogSnapshot> news;  // to be held against the rules
         if (!first_load_) {
             first_load_ = version_refused ? error : std::string{};
             first_load_ended_.notify_all();
@@ -418,7 +514,11 @@ void Database::run() {
             if (!catalog_ || catalog_->fingerprint() != catalog->fingerprint()) {
                 catalog_ = std::move(catalog);
                 policies_.clear();
+                news = catalog_;
+            } else if (warned_generation_ != generation) {
+                news = catalog_;
             }
+            warned_generation_ = generation;
         } else if (!catalog) {
             if (catalog_error_ != error) {
                 spdlog::error("database {}: cannot load the catalog: {}", name, error);
@@ -436,6 +536,9 @@ void Database::run() {
         lock.unlock();
         for (const auto& done : waiting) {
             done();
+        }
+        if (news != nullptr) {
+            warn(settings, news);
         }
         lock.lock();
     }

@@ -40,6 +40,18 @@ namespace vitrine::net {
 [[nodiscard]] std::vector<std::string> role_warnings(const config::Database& database,
                                                      std::string& error);
 
+// What it may not read, but must for what the policy replaces: a sentence each, with the GRANT.
+// Empty with a sentence in `error` where it could not be asked.
+[[nodiscard]] std::vector<std::string> rights_warnings(const config::Database& database,
+                                                       const parser::Policy& policy,
+                                                       std::string& error);
+
+// All that a real database has to say of a configuration: rules that name nothing or cannot be
+// carried out, and the two above.
+[[nodiscard]] std::vector<std::string> database_warnings(
+    const config::Config& config, const config::Database& database,
+    const std::shared_ptr<const parser::CatalogSnapshot>& catalog);
+
 // What of a configuration a database depends on; kept alive by the pointer to all of it.
 struct DatabaseSettings {
     std::shared_ptr<const config::Config> config;
@@ -82,6 +94,8 @@ class Database {
 
   private:
     void run();
+    void warn(const DatabaseSettings& settings,
+              const std::shared_ptr<const parser::CatalogSnapshot>& catalog);
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
@@ -99,6 +113,9 @@ class Database {
     std::uint64_t generation_ = 0;  // of settings_
     std::map<std::pair<std::string, std::uint32_t>, std::string> salted_;
     std::uint64_t salted_generation_ = 0;
+    // Of the loader's thread alone: what the operator has been told of.
+    std::vector<std::string> warnings_;
+    std::uint64_t warned_generation_ = 0;
     std::thread thread_;
 };
 

@@ -8,6 +8,17 @@
 
 namespace vitrine::session {
 
+namespace {
+
+// The server names a table that the client may never have heard of.
+constexpr std::string_view kRightsHint =
+    "The statement reads masked columns, so that vitrine reads what is below a view, and all of a "
+    "table's columns, by the service role's own rights. \"vitrine check --connect\" tells the "
+    "operator "
+    "which are missing.";
+
+}  // namespace
+
 void Conversation::take_server_messages() {
     std::size_t taken = 0;
     while (!ended_) {
@@ -448,6 +459,9 @@ void Conversation::error_response(std::string_view payload) {
                 continue;
             }
             kept.emplace_back(code, value);
+        }
+        if (rewritten && sqlstate == "42501" && fields->get('H').empty()) {
+            kept.emplace_back('H', kRightsHint);
         }
         wire::write_fields(client_output_, 'E', kept);
     }

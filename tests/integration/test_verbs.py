@@ -2,11 +2,13 @@
 
 import base64
 import json
+import signal
 import subprocess
 import time
 import unittest
 
 from environment import DATABASE, USER, shared
+from wire_client import error_of, within
 
 
 class Verbs(unittest.TestCase):
@@ -79,6 +81,81 @@ class Verbs(unittest.TestCase):
             self.assertIn("vitrine_reader", done.stdout + done.stderr)
         finally:
             self.env.sql("REVOKE INSERT ON library.loans FROM vitrine_reader")
+
+    def test_check_connect_names_missing_rights(self):
+        """A view over masked columns is read by its definition, with the service role's rights: each
+        warning names what is missing, and its GRANTs are all that it takes."""
+        self.env.sql("""
+            CREATE SCHEMA inner_room;
+            CREATE TABLE inner_room.guests (id integer, email text, city text);
+            CREATE TABLE inner_room.rooms (id integer, name text, price integer);
+            CREATE VIEW inner_room.mails AS SELECT id, email FROM inner_room.guests;
+            CREATE VIEW public.over_rooms AS SELECT m.email, r.name FROM inner_room.mails m
+                JOIN inner_room.rooms r USING (id);
+            CREATE VIEW public.of_invoker WITH (security_invoker) AS
+                SELECT email FROM inner_room.guests;
+            CREATE VIEW public.hidden_mails AS SELECT email FROM inner_room.guests;
+            CREATE VIEW public.only_rooms AS SELECT name FROM inner_room.rooms;
+            CREATE TABLE public.part_seen (id integer, email text, secret text, "Odd" text);
+            GRANT SELECT (id, email) ON public.part_seen TO vitrine_reader;
+            GRANT SELECT ON public.over_rooms, public.of_invoker, public.only_rooms
+                TO vitrine_reader""")
+        self.addCleanup(self.env.sql, "DROP SCHEMA inner_room CASCADE; DROP TABLE public.part_seen")
+        proxy = self.env.another("rights", start=False, rules="""
+    - columns: ["*.*.email"]
+      mask: email""")
+        sql = "SELECT email, name FROM over_rooms"
+
+        def said():
+            done = self.verb("check", "--connect", "--config", proxy.config)
+            lines = [line.split(": ", 2)[2] for line in done.stdout.splitlines()
+                     if "service role" in line]
+            return done.returncode, sorted(lines)
+
+        status, lines = said()
+        self.assertEqual(status, 1)
+        self.assertEqual(len(lines), 3, lines)
+        self.assertIn("public.part_seen has masked columns", lines[0])
+        self.assertTrue(lines[0].endswith(
+            ': GRANT SELECT (secret, "Odd") ON public.part_seen TO vitrine_reader'), lines[0])
+        for line, table in zip(lines[1:], ("guests", "rooms")):
+            self.assertIn("the view public.over_rooms is over masked columns", line)
+            self.assertTrue(line.endswith(f"may not read inner_room.{table}: GRANT USAGE ON SCHEMA "
+                                          f"inner_room TO vitrine_reader; GRANT SELECT ON "
+                                          f"inner_room.{table} TO vitrine_reader"), line)
+
+        # serve says the same when it starts, once, and goes on.
+        proxy.start()
+
+        def log():
+            return proxy.log.read_text()
+
+        self.assertTrue(within(10, lambda: all(line in log() for line in lines)), log())
+        with proxy.login() as client:
+            for text in (sql, "SELECT email FROM part_seen"):
+                refused = error_of(client.simple(text))
+                self.assertEqual(refused.sqlstate, "42501")
+                self.assertIn("vitrine check --connect", refused.fields["H"])
+            # What the role may not read as it is has nothing to do with views.
+            self.assertNotIn("H", error_of(client.simple(
+                "SELECT name FROM inner_room.rooms")).fields)
+            for line in lines:
+                self.env.sql(line.rsplit(": ", 1)[1])
+            self.assertEqual(said(), (0, []))
+            for text in (sql, "SELECT email FROM part_seen", "SELECT name FROM only_rooms"):
+                self.assertNotIn("ErrorResponse", [m.name for m in client.simple(text)])
+        proxy.signal(signal.SIGHUP)
+        self.assertTrue(within(10, lambda: "was reloaded" in log()))
+        for line in lines:
+            self.assertEqual(log().count(line), 1)
+
+        # Columns only, where the view's definition names only those.
+        self.env.sql("REVOKE SELECT ON inner_room.rooms FROM vitrine_reader; "
+                     "GRANT SELECT (price) ON inner_room.rooms TO vitrine_reader")
+        status, lines = said()
+        self.assertEqual(len(lines), 1, lines)
+        self.assertTrue(lines[0].endswith(
+            ": GRANT SELECT (id, name) ON inner_room.rooms TO vitrine_reader"), lines[0])
 
     def test_check_connect_to_nobody(self):
         path = self.broken(f"127.0.0.1:{self.env.database.port}", "127.0.0.1:1")
