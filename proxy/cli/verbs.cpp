@@ -8,11 +8,13 @@
 #include <boost/json.hpp>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <sstream>
 
 #include "auth/token.h"
 #include "config/duration.h"
 #include "parser/judge.h"
+#include "parser/masking/rewrite.h"
 #include "proxy/net/database.h"
 #include "proxy/net/proxy.h"
 
@@ -150,6 +152,103 @@ int check(const std::string& file, bool connect, audit::Format format) {
     return lines.empty() ? kDone : unreadable ? kCouldNotRun : kNotSo;
 }
 
+namespace {
+
+// A masked column that a statement reads, and by which rule.
+struct ExplainedColumn {
+    std::string column;
+    std::string rule;                     // "masking.rules[1]", or what else masks it
+    std::string place;                    // "vitrine.yaml:37:7"; empty: the rule is in no file
+    std::vector<std::string> instead_of;  // rules that would stand without it, the last first
+};
+
+class ColumnExplainer {
+  public:
+    ColumnExplainer(const config::Config& config,
+                    std::shared_ptr<const parser::CatalogSnapshot> catalog,
+                    const std::vector<std::string>& groups)
+        : config_(config), catalog_(std::move(catalog)), groups_(groups) {}
+
+    std::vector<ExplainedColumn> explain(const std::vector<std::string>& masked) {
+        std::vector<ExplainedColumn> columns;
+        for (const std::string& name : masked) {
+            ExplainedColumn& column = columns.emplace_back(ExplainedColumn{.column = name});
+            const auto& rules = config_.masking.rules.rules;
+            column.rule = standing(name, rules.size());
+            for (std::size_t index = index_of(column.rule); index < rules.size();) {
+                if (column.place.empty()) {
+                    column.place = place(rules[index].position);
+                }
+                const std::string before = standing(name, index);
+                index = index_of(before);
+                if (!before.empty()) {
+                    column.instead_of.push_back(before);
+                }
+            }
+        }
+        return columns;
+    }
+
+  private:
+    static std::string place(const config::Position& position) {
+        return fmt::format("{}:{}:{}", position.file, position.line, position.column);
+    }
+    std::size_t index_of(const std::string& rule) const {
+        const auto& rules = config_.masking.rules.rules;
+        return static_cast<std::size_t>(std::ranges::find(rules, rule, &config::MaskRule::name) -
+                                        rules.begin());
+    }
+    // What masks a column where only the first so many rules are there; empty: nothing does.
+    std::string standing(const std::string& name, std::size_t count) {
+        auto& rules_of = rules_of_[count];
+        if (rules_of.empty()) {
+            config::MaskingRules rules = config_.masking.rules;
+            rules.rules.resize(std::min(count, rules.rules.size()));
+            const auto policy = parser::compile_policy(catalog_, rules, config_.functions, groups_);
+            for (const auto& relation : catalog_->relations()) {
+                if (const auto* masked = policy->relation(relation.oid)) {
+                    for (const auto& column : masked->masked) {
+                        rules_of[parser::column_title(relation, *column.column)] = column.rule;
+                    }
+                }
+            }
+        }
+        const auto found = rules_of.find(name);
+        return found == rules_of.end() ? std::string() : found->second;
+    }
+
+    const config::Config& config_;
+    std::shared_ptr<const parser::CatalogSnapshot> catalog_;
+    const std::vector<std::string>& groups_;
+    std::map<std::size_t, std::map<std::string, std::string>> rules_of_;
+};
+
+void print_columns(const std::vector<ExplainedColumn>& columns) {
+    std::size_t width = 0;
+    for (const auto& column : columns) {
+        width = std::max(width, column.column.size());
+    }
+    for (const auto& column : columns) {
+        fmt::print("{:<11}{:<{}}  {}{}{}\n", &column == &columns.front() ? "masked" : "",
+                   column.column, width, column.rule,
+                   column.place.empty() ? "" : " (" + column.place + ")",
+                   column.instead_of.empty() ? "" : ", and not " + joined(column.instead_of));
+    }
+}
+
+boost::json::array columns_json(const std::vector<ExplainedColumn>& columns) {
+    boost::json::array array;
+    for (const auto& column : columns) {
+        array.push_back({{"column", column.column},
+                         {"rule", column.rule},
+                         {"place", column.place},
+                         {"instead_of", boost::json::value_from(column.instead_of)}});
+    }
+    return array;
+}
+
+}  // namespace
+
 int explain(const ExplainArguments& arguments) {
     const auto config = load_or_complain(arguments.config);
     if (config == nullptr) {
@@ -185,15 +284,18 @@ int explain(const ExplainArguments& arguments) {
         parser::compile_policy(catalog, config->masking.rules, config->functions, arguments.groups);
     const parser::Judgement judgement = parser::judge(arguments.sql, *policy, context);
 
+    ColumnExplainer explainer(*config, catalog, arguments.groups);
     boost::json::array array;
     for (const auto& statement : judgement.statements) {
         const std::string text = arguments.sql.substr(statement.begin, statement.size);
         const bool allowed = !statement.refusal;
+        const std::vector<ExplainedColumn> columns = explainer.explain(statement.masked);
         if (arguments.format == audit::Format::kJson) {
             boost::json::object object{{"sql", text},
                                        {"verdict", allowed ? "allow" : "reject"},
                                        {"rule", statement.rule},
-                                       {"masked", boost::json::value_from(statement.masked)}};
+                                       {"masked", boost::json::value_from(statement.masked)},
+                                       {"columns", columns_json(columns)}};
             if (statement.refusal) {
                 const auto& refusal = *statement.refusal;
                 object["sqlstate"] = refusal.sqlstate;
@@ -222,23 +324,7 @@ int explain(const ExplainArguments& arguments) {
             fmt::print("position   {}\n",
                        parser::character_position(arguments.sql, refusal.position));
         }
-        if (!statement.masked.empty()) {
-            fmt::print("masked     {}\n", joined(statement.masked));
-            // Which rule stands, column by column.
-            for (const auto& relation : catalog->relations()) {
-                const auto* rules = policy->relation(relation.oid);
-                if (rules == nullptr) {
-                    continue;
-                }
-                for (const auto& column : rules->masked) {
-                    const std::string name =
-                        relation.schema + "." + relation.name + "." + column.column->name;
-                    if (std::ranges::find(statement.masked, name) != statement.masked.end()) {
-                        fmt::print("           {} by {}\n", name, column.rule);
-                    }
-                }
-            }
-        }
+        print_columns(columns);
         fmt::print("sent       {}\n", !allowed              ? "nothing"
                                       : statement.forwarded ? *statement.forwarded
                                                             : "as it is");

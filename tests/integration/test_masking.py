@@ -502,3 +502,69 @@ class Canary(unittest.TestCase):
                     self.assertEqual(sql[error.position - 1:].startswith(word), True, error)
                     self.assertTrue(error.fields.get("D") and error.fields.get("H"))
 
+class Positions(unittest.TestCase):
+    """Errors of the server's for a rewritten text point into the client's own."""
+
+    # Of analysis, of a constant that is read while planning, and behind letters of several bytes;
+    # before, between and behind what was replaced.
+    STATEMENTS = (
+        "SELECT nope, email FROM customers",
+        "SELECT email FROM customers WHERE nope = 1",
+        "SELECT email + 1 FROM customers",
+        "SELECT 'ä日', c.email FROM customers c JOIN cards k ON k.customer_id = c.id WHERE k.ü = 'ß'",
+        "SELECT email FROM customers c, cards k, LATERAL (SELECT c.nope) x",
+        "WITH x AS (SELECT email FROM customers) SELECT y FROM x",
+        "SELECT (SELECT nope FROM cards LIMIT 1), email FROM customers",
+        "SELECT count(*), email FROM customers",
+        "SELECT email FROM customers UNION SELECT id FROM cards",
+        "SELECT email FROM customers ORDER BY 9",
+        "SELECT email FROM customers WHERE id = 'x'",
+        "SELECT email FROM customers LIMIT 'x'",
+        "SELECT 'x'::date, email FROM customers",
+        "SELECT email FROM customers WHERE email = ANY('{x')",
+        "SELECT round(email) FROM customers",
+        "SELECT email COLLATE nope FROM customers",
+        "COPY (SELECT email, nope FROM customers) TO STDOUT",
+        "EXPLAIN SELECT email, nope FROM customers",
+        "DECLARE c CURSOR FOR SELECT email, nope FROM customers",
+        "PREPARE p AS SELECT email, nope FROM customers",
+    )
+
+    def test_as_on_the_masked_copy(self):
+        env = shared()
+        with env.proxy.login() as client, env.direct(MASKED_COPY) as copy:
+            for sql in self.STATEMENTS:
+                for way in ("simple", "extended"):
+                    with self.subTest(sql, way=way):
+                        seen, true = (error_of(getattr(c, way)(sql)) for c in (client, copy))
+                        self.assertEqual(seen.fields["M"], true.fields["M"])
+                        self.assertEqual(seen.position, true.position)
+                        self.assertIsNotNone(true.position)
+            # Behind another statement of the text.
+            sql = "SELECT email FROM customers LIMIT 0; SELECT 'ß', number, nope FROM cards"
+            seen, true = (error_of(c.simple(sql)) for c in (client, copy))
+            self.assertEqual((seen.fields["M"], seen.position), (true.fields["M"], true.position))
+
+    def test_within_what_was_replaced(self):
+        """A place that the client has not written is the relation's, for which it stands."""
+        env = shared()
+        env.sql("CREATE TABLE fading (id integer, email text, more text); "
+                "GRANT SELECT ON fading TO vitrine_reader")
+        self.addCleanup(env.sql, "DROP TABLE fading")
+        proxy = env.another("fading", rules="""
+    - columns: [public.fading.email]
+      mask: email""")
+        with proxy.login() as client:
+            for sql in ("SELECT 'ß', id FROM fading AS f", "SELECT 1 FROM cards, public.fading"):
+                self.assertNotIn("ErrorResponse", [m.name for m in client.simple(sql)])
+            # Gone before vitrine has heard of it.
+            env.sql("ALTER TABLE fading DROP COLUMN more")
+            for sql, word in (("SELECT 'ß', id FROM fading AS f", "fading"),
+                              ("SELECT 1 FROM cards, public.fading", "public.fading")):
+                for way in ("simple", "extended"):
+                    error = error_of(getattr(client, way)(sql))
+                    self.assertEqual(error.sqlstate, "42703")
+                    self.assertTrue(sql[error.position - 1:].startswith(word), error)
+                    self.assertNotIn("pg_catalog", str(error.fields))
+
+

@@ -228,6 +228,65 @@ class Verbs(unittest.TestCase):
         other = self.explain("SELECT email FROM customers", "--groups", "fraud").stdout
         self.assertNotIn("****@", other)
 
+    def test_explain_says_which_rule_stands(self):
+        """The last that applies to the user, where it is written, and what it stands before."""
+        proxy = self.env.another("which-rule", start=False, rules="""
+    - columns: ["*.*.email"]
+      mask: email
+    - columns: [public.customers.email, public.people.contact]
+      mask: hash
+      except: {groups: [fraud]}
+    - columns: [public.customers.email]
+      mask: "null"
+      except: {groups: [fraud, dba]}""")
+        lines = proxy.config.read_text().splitlines()
+        places = [f"{proxy.config}:{n}:7" for n, line in enumerate(lines, 1)
+                  if line.startswith("    - columns:")]
+
+        def explained(sql, groups):
+            done = proxy.verb("explain", "--config", proxy.config, "--database", DATABASE, "--user",
+                              USER, "--groups", groups, "--format", "json", sql)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            [statement] = json.loads(done.stdout)
+            self.assertEqual([c["column"] for c in statement["columns"]], statement["masked"])
+            return {c["column"]: (c["rule"], c["place"], c["instead_of"])
+                    for c in statement["columns"]}
+
+        rules = [f"masking.rules[{n}]" for n in range(3)]
+        for groups, stands in (("other", 2), ("dba", 1), ("fraud", 0)):
+            for sql in ("SELECT email FROM customers", "SELECT email FROM customer_contacts_again"):
+                with self.subTest((groups, sql)):
+                    self.assertEqual(explained(sql, groups)["public.customers.email"], (
+                        rules[stands], places[stands], [
+                            r for n, r in reversed(list(enumerate(rules[:stands])))
+                            if groups != "fraud"]))
+        # By the rule on the table above it; and by none.
+        self.assertEqual(explained("SELECT contact FROM staff", "x")["public.staff.contact"],
+                         (rules[1], places[1], []))
+        self.assertEqual(explained("SELECT * FROM customers", "x")["public.customers.email_lower"],
+                         ("generated from a masked column", "", []))
+        table = proxy.verb("explain", "--config", proxy.config, "--database", DATABASE, "--user",
+                           USER, "SELECT email FROM customers").stdout
+        self.assertIn(f"masked     public.customers.email        masking.rules[2] ({places[2]}), and "
+                      f"not masking.rules[1], masking.rules[0]\n", table)
+        self.assertIn("sent       SELECT email FROM (SELECT ", table)
+
+    def test_login_says_how_many_columns_are_masked(self):
+        """Those of users' relations; of a group that a rule excepts fewer."""
+        proxy = self.env.another("how-many", rules="""
+    - columns: [public.customers.email, public.cards.number, public.people.contact]
+      mask: hash
+    - columns: [public.products.name]
+      mask: hash
+      except: {groups: [fraud]}""")
+        # email_lower is generated from email, customer_emails holds it; a child's column is its
+        # parent's.
+        for groups, count in (("", 6), ("fraud", 5)):
+            token = proxy.token(USER, DATABASE, groups=(groups,) if groups else ())
+            with proxy.login(token) as client:
+                [notice] = client.notices
+                self.assertIn(f" {count} columns masked", notice.fields["M"])
+
     def test_explain_what_does_not_parse(self):
         done = self.explain("SELEC 1")
         self.assertEqual(done.returncode, 1)
