@@ -1,11 +1,15 @@
 #!/usr/bin/python3
-"""Runs the integration tests: `tests/integration/run.py [MODULE …]`, all modules by default.
+"""Runs the integration tests: `tests/integration/run.py [-j N] [MODULE …]`, all modules by default.
 
 VITRINE_PRESET chooses the build (release); VITRINE_KEEP=1 keeps the folder. One line a module,
-the failures in full, and at last `N passed, N failed[, N skipped]`.
+the failures in full, and at last `N passed, N failed[, N skipped]`. With -j the modules are dealt out
+to N processes, each with a PostgreSQL and a vitrine of its own.
 """
 
+import re
+import subprocess
 import sys
+import threading
 import time
 import traceback
 import unittest
@@ -46,12 +50,60 @@ class Result(unittest.TestResult):
                     print(f"FAILED {test.id()}\n{trace}", flush=True)
 
 
+# The long ones and how long they take, so that the processes end together; the others take a few
+# seconds, or wait.
+SECONDS = {"test_psql_commands": 59, "test_pg_dump": 59, "test_drivers": 58, "test_login": 48,
+           "test_pgbench": 44, "test_expiry": 42, "test_writes": 40, "test_record": 20}
+
+
+def side_by_side(modules, count):
+    """Each module in one of so many processes; the same lines and the same sum."""
+    groups = [[] for _ in range(count)]
+    for name in sorted(modules, key=lambda m: -SECONDS.get(m, 15)):
+        min(groups, key=lambda g: sum(SECONDS.get(m, 15) for m in g)).append(name)
+    counted, lock, statuses = [0, 0, 0], threading.Lock(), []
+
+    def follow(group):
+        process = subprocess.Popen([sys.executable, __file__, *group], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said, closing = [], None
+        for line in process.stdout:
+            closing = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\n", line)
+            # What belongs to one module is said in one piece.
+            if closing or re.match(r"test_\w+ +\d+ well", line):
+                with lock:
+                    print("".join(said), end="", flush=True)
+                said = []
+            if not closing:
+                said.append(line)
+        with lock:
+            print("".join(said), end="", flush=True)
+            statuses.append(process.wait() if closing else 1)
+            for i, number in enumerate(closing.groups() if closing else ()):
+                counted[i] += int(number or 0)
+
+    threads = [threading.Thread(target=follow, args=(group,)) for group in groups if group]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    passed, failed, skipped = counted
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 0 if passed and not failed and not any(statuses) else 1
+
+
 def main():
+    arguments = sys.argv[1:]
+    processes = 1
+    if arguments[:1] == ["-j"]:
+        processes, arguments = int(arguments[1]), arguments[2:]
+    modules = arguments or [p.stem for p in HERE.glob("test_*.py")]
+    if processes > 1 and len(modules) > 1:
+        return side_by_side(modules, processes)
     started = time.monotonic()
     import environment
 
     result = Result()
-    modules = sys.argv[1:] or [p.stem for p in HERE.glob("test_*.py")]
     # test_record looks at the log of all that the others did.
     modules.sort(key=lambda name: (name == "test_record", name))
     try:
