@@ -217,10 +217,13 @@ bool Connection::step_conversation() {
             conversation_->from_client(bytes);
         }
     }
-    if (flush(*server_, conversation_->server_output(), server_gone)) {
-        moved = true;
-        conversation_->output_drained();
-    }
+    const auto flush_server = [&] {
+        if (flush(*server_, conversation_->server_output(), server_gone)) {
+            moved = true;
+            conversation_->output_drained();
+        }
+    };
+    flush_server();
     if (conversation_->wants_server_bytes()) {
         bytes.clear();
         if (read(*server_, bytes, server_gone)) {
@@ -228,7 +231,8 @@ bool Connection::step_conversation() {
             conversation_->from_server(bytes);
         }
     }
-    moved = flush(*server_, conversation_->server_output(), server_gone) || moved;
+    // What an answer let go may have filled the room that the rest of its batch needs.
+    flush_server();
     moved = flush(client_, conversation_->client_output(), client_gone) || moved;
     if (conversation_->wants_fresh_catalog()) {
         ask_for_catalog();

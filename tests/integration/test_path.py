@@ -139,6 +139,15 @@ class Path(unittest.TestCase):
         seen = self.batch(parse("SELECT 8", "w"), sync(), query("EXECUTE w"))
         self.assertEqual(rows_of(seen), [[b"8"]])
 
+    def test_a_long_statement_that_waits_for_the_path(self):
+        # Longer than what may wait for the server (kOutputHighWaterBytes): the rest of the batch goes
+        # on when it has gone out.
+        for length in (100 << 10, 300 << 10, 2 << 20):
+            with self.subTest(length=length):
+                self.batch(query(PUBLIC))
+                seen = self.batch(run(f"{READ} /* {'x' * length} */"), sync())
+                self.assertEqual(len(rows_of(seen)), 2)
+
     def test_memory_of_binds(self):
         def memory():
             with open(f"/proc/{self.proxy.pid}/status") as f:
