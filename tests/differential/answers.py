@@ -3,7 +3,7 @@
 import struct
 from collections import Counter
 
-from wire_client import bind, describe, execute, parse, sync
+from wire_client import bind, describe, execute, parse, query, sync
 
 EQUAL, ROW_TYPE, REFUSED, FAILED, DIFFERENT = "equal", "row type", "refused", "failed", "different"
 MODES = ("simple", "text", "binary")
@@ -13,12 +13,17 @@ LEFT_OUT = ("NoticeResponse", "ParameterStatus")
 
 
 def ask(client, sql, mode, values=()):
-    if mode == "simple":
-        return client.simple(sql)
-    client.send(parse(sql), describe("S"),
-                bind(values=values, result_formats=[1] if mode == "binary" else []), describe("P"),
-                execute(), sync())
+    send(client, sql, mode, values)
     return client.receive_until("ReadyForQuery")
+
+
+def send(client, sql, mode, values=()):
+    if mode == "simple":
+        client.send(query(sql))
+    else:
+        client.send(parse(sql), describe("S"),
+                    bind(values=values, result_formats=[1] if mode == "binary" else []), describe("P"),
+                    execute(), sync())
 
 
 def error_of(messages):

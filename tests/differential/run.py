@@ -13,8 +13,8 @@ closing line is that of the other tests; exit 0 where nothing failed. VITRINE_PR
 
 import argparse
 import collections
-import re
-import subprocess
+import random
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE.parent / "integration"))
 import answers  # noqa: E402
 import dumps  # noqa: E402
 import portals  # noqa: E402
+import smith  # noqa: E402
 import statements  # noqa: E402
 from answers import DIFFERENT, EQUAL, FAILED, MODES, REFUSED, ROW_TYPE  # noqa: E402
 from canaries import Canaries  # noqa: E402
@@ -54,6 +55,7 @@ class Sessions:
     def __init__(self, databases):
         self.databases = databases
         self.pairs = {}
+        self.true_code, self.true_rows = None, False  # of the copy's last answer
         self.canaries = Canaries(KEY)
         with databases.direct(DATABASE, superuser=True) as direct:
             for m in direct.extended(BINARY_MARKED, result_formats=[1]):
@@ -83,11 +85,15 @@ class Sessions:
         values = entry.options["values"].split("|") if "values" in entry.options else ()
         for sql in entry.statements:
             try:
-                true = answers.ask(true_client, sql, mode, values)
+                answers.send(true_client, sql, mode, values)
+                answers.send(seen_client, sql, mode, values)
+                true = true_client.receive_until("ReadyForQuery")
             except (ConnectionClosed, OSError) as end:
-                raise Lost(f"the copy's session ended: {end}: {sql}") from None
+                raise Lost(f"a session ended: {end}: {sql}") from None
+            self.true_code = (answers.error_of(true) or {}).get("C")
+            self.true_rows = any(m.name in ("DataRow", "CopyData") for m in true)
             try:
-                seen = answers.ask(seen_client, sql, mode, values)
+                seen = seen_client.receive_until("ReadyForQuery")
             except (ConnectionClosed, OSError) as end:
                 self.drop(mode)
                 return DIFFERENT, f"the session ended: {end or 'closed'}", leak
@@ -130,6 +136,8 @@ class Report:
     def __init__(self):
         self.passed = self.failed = 0
         self.groups = collections.defaultdict(collections.Counter)
+        self.refusals = collections.Counter()
+        self.refused = {}
 
     def well(self, group, outcome):
         self.passed += 1
@@ -138,7 +146,7 @@ class Report:
     def bad(self, group, outcome, name, sql, detail):
         self.failed += 1
         self.groups[group][outcome] += 1
-        print(f"FAILED {name} ({outcome})\n    {shown(sql, 1200)}\n    {shown(detail, 800)}", flush=True)
+        print(f"FAILED {name} ({outcome})\n    {shown(sql, 20000)}\n    {shown(detail, 1200)}", flush=True)
 
     def table(self, title, kinds):
         width = max([len(g) for g in self.groups] + [len(title)])
@@ -309,82 +317,145 @@ def real(databases, raw, canaries, entry):
 
 # --- made-up queries -------------------------------------------------------------------------
 
+# How the planner may go about a statement; PostgreSQL promises no more than that one of them is taken.
+PLANS = (
+    "", "SET enable_hashjoin = off; SET enable_mergejoin = off", "SET enable_nestloop = off",
+    "SET enable_hashagg = off; SET enable_material = off; SET enable_memoize = off",
+    "SET enable_seqscan = off", "SET enable_indexscan = off; SET enable_bitmapscan = off; "
+    "SET enable_indexonlyscan = off; SET enable_sort = off", "SET from_collapse_limit = 1; "
+    "SET join_collapse_limit = 1", "SET enable_nestloop = off; SET enable_hashjoin = off",
+    "SET enable_mergejoin = off; SET enable_nestloop = off; SET enable_hashagg = off",
+)
+MADE_UP = (EQUAL, "no rows", "both fail", "by plan", "timeout", REFUSED, FAILED, DIFFERENT, ROW_TYPE)
+USABLE = (EQUAL, "no rows", "both fail")
+TIMEOUT, LONG_TIMEOUT = "200ms", "30s"
 
-def made_up(sessions, report, group, texts):
-    """Both answer: the same. The copy's error must be vitrine's too; a refusal is counted."""
-    for number, (sql, ordered) in enumerate(texts):
+
+class MadeUp:
+    """Compares made-up queries, one mode after the other, until there are enough."""
+
+    def __init__(self, sessions, report, group):
+        self.sessions, self.report, self.group = sessions, report, group
+        self.number = self.usable = 0
+        self.errors = collections.Counter()
+        self.started = self.told = time.monotonic()
+
+    def compare(self, sql, ordered):
+        mode = MODES[self.number % 3]
+        self.number += 1
         # Where a mask is a constant, the planner may know more of an expression's length.
-        options = {"made up": ""} | ({} if ordered else {"unordered": ""})
-        entry = statements.Entry(group, f"{group} {number}", options, [sql])
+        entry = statements.Entry(self.group, f"{self.group} {self.number}", {"made up": ""} | (
+            {} if ordered else {"unordered": ""}), [sql])
+        if mode not in self.sessions.pairs:
+            self.set_timeout(mode, TIMEOUT)
         try:
-            outcome, detail = sessions.worst(entry, (MODES[number % 3],))
+            outcome, detail = self.one(entry, mode)
         except Lost as lost:
-            print(f"  {lost}")
-            for mode in MODES:
-                sessions.drop(mode)
-            continue
-        if outcome == FAILED and group == "sqlsmith" and DATA_ERROR.search(detail):
-            # Which of two conditions is evaluated first is nobody's promise.
-            report.well(group, "data error")
-        elif outcome in (EQUAL, REFUSED):
-            failed = answers_error(sessions, MODES[number % 3])
-            report.well(group, "both fail" if outcome == EQUAL and failed else outcome)
-            if outcome == REFUSED:
-                report.refusals[detail.split(": ", 1)[1].split(" | ")[0]] += 1
+            print(f"  {lost}", flush=True)
+            for each in MODES:
+                self.sessions.drop(each)
+            return
+        self.usable += outcome in USABLE
+        if outcome in (FAILED, DIFFERENT, ROW_TYPE):
+            self.report.bad(self.group, outcome, f"{entry.name} ({mode})", sql, detail)
         else:
-            report.bad(group, outcome, f"{group} {number}", sql, detail)
+            self.report.well(self.group, outcome)
+        if outcome == REFUSED:
+            self.report.refusals[detail.split(" | ")[0]] += 1
+            self.report.refused.setdefault(detail.split(" | ")[0], sql)
+        if time.monotonic() - self.told > 30:
+            self.told = time.monotonic()
+            counts = self.report.groups[self.group]
+            print(f"  {self.usable} compared of {self.number} in {self.told - self.started:.0f} s: "
+                  + ", ".join(f"{times} {what}" for what, times in counts.most_common()), flush=True)
 
+    def set_timeout(self, mode, value):
+        for client in self.sessions.pair(mode):
+            client.simple(f"SET statement_timeout = '{value}'")
 
-def answers_error(sessions, mode):
-    """Was the last answer of the copy's an error?"""
-    return mode in sessions.pairs and b"\0C" in bytes(sessions.pairs[mode][1].received) and \
-        b"SERROR\0" in bytes(sessions.pairs[mode][1].received)
+    def one(self, entry, mode):
+        outcome, detail, leak = self.sessions.compare(entry, mode)
+        if not leak and self.sessions.true_code == "57014":
+            return "timeout", ""
+        if not leak and outcome == FAILED and detail.startswith("57014"):
+            # Masking costs time: one condition of several is equal, that both come to an end.
+            self.set_timeout(mode, LONG_TIMEOUT)
+            outcome, detail, leak = self.sessions.compare(entry, mode)
+            if mode in self.sessions.pairs:
+                self.set_timeout(mode, TIMEOUT)
+        if leak:
+            return DIFFERENT, f"LEAK: {leak}"
+        if outcome in (FAILED, DIFFERENT) and mode in self.sessions.pairs and self.by_plan(entry, mode):
+            return "by plan", ""
+        if outcome == EQUAL and self.sessions.true_code:
+            self.errors[self.sessions.true_code] += 1
+            return "both fail", ""
+        if outcome == EQUAL and not self.sessions.true_rows:
+            return "no rows", ""
+        return outcome, detail
+
+    def by_plan(self, entry, mode):
+        """Is vitrine's answer one that the copy itself gives under another plan?
+
+        Which rows a LIMIT without an order takes, in which order an aggregate sees them, which of two
+        errors comes first or whether a condition is evaluated at all: the copy has more than one answer.
+        """
+        through, copy = self.sessions.pair(mode)
+        types = self.sessions.databases.type_names
+        for client in (through, copy):
+            client.simple("SET statement_timeout = '3s'")
+        try:
+            answered = [self.under(through, plan, entry, mode) for plan in PLANS]
+            true = [self.under(copy, plan, entry, mode) for plan in PLANS]
+        finally:
+            for client in (through, copy):
+                client.simple(f"RESET ALL; SET statement_timeout = '{TIMEOUT}'")
+        return any(answers.compare(seen, other, types[DATABASE], types[COPY], binary=mode == "binary",
+                                   ordered="unordered" not in entry.options,
+                                   with_modifiers=False)[0] == EQUAL
+                   for seen in answered for other in true)
+
+    @staticmethod
+    def under(client, plan, entry, mode):
+        client.simple("BEGIN")
+        if plan:
+            client.simple(plan.replace("SET ", "SET LOCAL "))
+        messages = answers.ask(client, entry.sql, mode)
+        client.simple("ROLLBACK")
+        return messages
+
+    def end(self):
+        self.report.table("made up", MADE_UP)
+        if self.errors:
+            print("SQLSTATEs of those that fail on both: " + ", ".join(
+                f"{code} {times}" for code, times in self.errors.most_common()) + "\n")
 
 
 def random_part(sessions, report, seed, count):
     print(f"random queries: --seed {seed} --count {count}", flush=True)
     generator = Generator(seed)
-    made_up(sessions, report, "random", (generator.query() for _ in range(count)))
-    report.table("made up", (EQUAL, "both fail", "data error", REFUSED, FAILED, DIFFERENT,
-                             ROW_TYPE))
+    made_up = MadeUp(sessions, report, "random")
+    for _ in range(count):
+        made_up.compare(*generator.query())
+    made_up.end()
 
 
-DATA_ERROR = re.compile(r"^\w+: 22\d\d\d ")
-# What gives another value each time, or in another database; partitions that a mask moves rows
-# out of; generated columns (exceptions.txt).
-VOLATILE = re.compile(
-    r"by_word_|email_(lower|size)|random|clock|timeofday|_now|now\(|statement_timestamp|"
-    r"transaction_timestamp|current_|pg_|txid|"
-    r"inet_(client|server)|version\(|setseed|age\(|lastval|tablesample|hashtextextended|xmin|ctid",
-    re.I)
-
-
-def smith(sessions, report, seed, count):
-    """Queries of sqlsmith's, made up on the tables of the masked copy."""
-    databases = sessions.databases
-    server = databases.server
-    server.sql(f"CREATE DATABASE smith TEMPLATE {COPY}")
-    server.sql("SELECT format('DROP %s IF EXISTS %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' ELSE "
-               "'MATERIALIZED VIEW' END, oid::regclass) FROM pg_class WHERE relkind IN ('v', 'm') "
-               "AND oid >= 16384\n\\gexec", "smith")
-    try:
-        done = subprocess.run(["sqlsmith", f"--target={server.conninfo('smith')}", "--dry-run",
-                               "--exclude-catalog", f"--seed={seed}", f"--max-queries={count}"],
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=900)
-    except FileNotFoundError:
+def smith_part(sessions, report, seed, count):
+    """Queries of sqlsmith's until `count` of them were compared."""
+    print(f"sqlsmith: --part smith --seed {seed} --count {count}", flush=True)
+    if not shutil.which("sqlsmith"):
         print("left out: sqlsmith is not there (apt-get install sqlsmith)")
         return
-    texts = [t.strip() for t in done.stdout.split(";") if t.strip()]
-    reads = [t for t in texts if t.lower().startswith(("select", "with"))
-             and not VOLATILE.search(t.replace("pg_catalog.", ""))]
-    print(f"sqlsmith --seed={seed}: {len(texts)} statements, {len(reads)} reads that give the same "
-          "each time", flush=True)
-    for mode in MODES:
-        for client in sessions.pair(mode):
-            client.simple("SET statement_timeout = '3s'")
-    made_up(sessions, report, "sqlsmith", ((t, False) for t in reads))
-    report.table("made up", (EQUAL, "both fail", "data error", REFUSED, FAILED, DIFFERENT,
-                             ROW_TYPE))
+    smith.prepare(sessions.databases.server, COPY)
+    choose = random.Random(seed)
+    made_up = MadeUp(sessions, report, "sqlsmith")
+    for text in smith.statements(sessions.databases.server, seed):
+        if made_up.usable >= count:
+            break
+        text = smith.readable(text, choose)
+        if text:
+            made_up.compare(text, False)
+    made_up.end()
 
 
 def main():
@@ -399,7 +470,6 @@ def main():
     parts = options.part or ["queries", "attacks", "dumps", "random"]
     started = time.monotonic()
     report = Report()
-    report.refusals = collections.Counter()
     databases = Databases()
     sessions = None
     try:
@@ -415,9 +485,11 @@ def main():
         if "random" in parts:
             random_part(sessions, report, options.seed, options.count)
         if "smith" in parts:
-            smith(sessions, report, options.seed, options.count)
-        for refusal, times in report.refusals.most_common(20):
+            smith_part(sessions, report, options.seed, options.count)
+        for refusal, times in report.refusals.most_common():
             print(f"  refused {times:>4}: {shown(refusal, 160)}")
+            if options.list:
+                print(f"      {shown(report.refused[refusal], 1200)}")
         print(f"{time.monotonic() - started:.0f} s")
     finally:
         if sessions:
