@@ -45,7 +45,7 @@ class Databases:
 
     def _build(self):
         self.authority = Authority(self.path, "differential", "differential CA")
-        self.server = PostgresServer(self.path, self.authority, settings={"autovacuum": "off"})
+        self.server = PostgresServer(self.path, self.authority, settings={"autovacuum": "off", "jit": "off"})
         self.server.start()
         self.server.sql(f"CREATE ROLE {READER} LOGIN PASSWORD '{self.password}'; "
                         f"CREATE DATABASE {DATABASE};"

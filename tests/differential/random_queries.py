@@ -1,7 +1,8 @@
 """Queries made up over the schema: joins, subqueries, aggregates, windows, set operations, CTEs, and
-expressions by type. The same seed gives the same queries.
+expressions by type; keys, samples, cursors, prepared statements. The same seed gives the same queries.
 
-A query is (text, whether it orders its rows totally). LIMIT stands only behind a total order.
+A query is (its statements, whether the last one orders its rows totally). LIMIT stands only behind a
+total order.
 """
 
 import random
@@ -56,11 +57,41 @@ TABLES = {
     "event_texts": {"id": "big", "payload": "text"},
     "animal_owners": {"id": "int", "owner_name": "text"},
     "ssns": {"id": "int", "ssn": "text"},
+    "lines": {"order_id": "big", "line": "small", "product_id": "int", "quantity": "int", "gift": "text"},
+    "contacts": {"id": "int", "name": "text", "email": "text", "initial": "text"},
+    "token": {"token": "text", "id": "int", '"table"': "text"},
+    "by_word": {"id": "int", "word": "text"},
+    "cats": {"id": "int", "owner_name": "text", "kind": "text", "lives": "int"},
+    "puppies": {"id": "int", "owner_name": "text", "tricks": "text", "chip": "text", "weeks": "int"},
+    "ONLY dogs": {"id": "int", "owner_name": "text", "chip": "text"},
+    "events_login": {"id": "big", "kind": "text", "payload": "text", "at": "date"},
+    "events_rest": {"id": "big", "kind": "text", "payload": "text", "at": "date"},
+    "visits_1": {"id": "int", "person_id": "int", "agent": "text"},
+    "logs_2025": {"id": "int", "day": "date", "region": "text", "line": "text"},
+    '"Mixed".people': {'"Id"': "int", "email": "text", '"Email"': "text"},
+    '"Mixed"."View ""of"" mails"': {'"Nr."': "int", '"Mail"': "text"},
+    "mixed_mails": {'"Id"': "int", "mail": "text"},
+    "checked_people": {"id": "int", "email": "text"},
+    "invoker_people": {"id": "int", "email": "text"},
+    "people_contacts_2": {"id": "int", "name": "text", "email": "text", "phone": "text"},
+    "people_by_note": {"note": "text", "people": "big", '"first"': "text", '"last"': "text"},
+    "people_per_city": {"city": "text", "people": "big"},
+    "visit_agents": {"agent": "text", "count": "big"},
+    "all_mails": {"email": "text"},
+    "people_rows": {"id": "int", "person": "jsonb"},
+    "line_totals": {"order_id": "big", "total": "num"},
+    "product_tags": {"tag": "text", "products": "big"},
     "grouped_by_key": {"id": "int", "email": "text", "orders": "big"},
     "over_mail_list": {"id": "int", "email": "text"},
 }
 KEYS = {"accounts": "login", "people_renamed": "number", "distinct_cards": "person_id",
-        '"Mixed"."Client Data"': '"Id"'}
+        '"Mixed"."Client Data"': '"Id"', "lines": "order_id", '"Mixed".people': '"Id"',
+        '"Mixed"."View ""of"" mails"': '"Nr."', "mixed_mails": '"Id"', "people_by_note": "note",
+        "people_per_city": "city", "visit_agents": "agent", "all_mails": "email",
+        "line_totals": "order_id", "product_tags": "tag"}
+# Those whose primary key stands for all columns in GROUP BY.
+GROUPED_BY_KEY = ("people", "crm.people", "orders", "slips", "nodes", "kinds", "contacts", "tickets",
+                  "cats", '"Mixed"."Client Data"', "products", "logins")
 
 CONSTANTS = {
     "text": ["'****@mail.example'", "'[removed]'", "'K'", "'x'", "''", "'h_'", "NULL::text"],
@@ -87,6 +118,9 @@ OPERATIONS = {
              ("regexp_replace({}, '[a-e]', '_')", "text"), ("concat({}, {})", "any", "text"),
              ("array_to_string({}, ',')", "texts"), ("{}::text", "citext"), ("{}::text", "char"),
              ("to_json({})::text", "any"), ("{} ->> 'n'", "jsonb"), ("quote_literal({})", "text"),
+             ("({})[1]", "texts"), ("({})['n'] #>> '{{}}'", "jsonb"), ("{} #>> '{{a}}'", "jsonb"),
+             ("jsonb_path_query_first({}, '$.*')::text", "jsonb"), ("overlay({} placing '_' from 2)", "text"),
+             ("jsonb_typeof({})", "jsonb"), ("to_char({}, 'YYYY')", "date"),
              ("encode({}, 'hex')", "bytea"), ("host({})", "inet"), ("initcap({})", "text")],
     "int": [("length({})", "text"), ("({} + {})", "int", "small_int"), ("strpos({}, '@')", "text"),
             ("({} % 7)", "int"), ("ascii({})", "text"), ("coalesce({}, {})", "int", "int"),
@@ -105,7 +139,11 @@ OPERATIONS = {
              ("({} AND {})", "bool", "bool"), ("({} OR {})", "bool", "bool"),
              ("{} IS DISTINCT FROM {}", "same", "same"), ("{} IN ({}, {})", "same", "same", "same"),
              ("{} BETWEEN {} AND {}", "same", "same", "same"), ("{} = ANY ({})", "text", "texts"),
-             ("starts_with({}, '*')", "text"), ("{} ? 'a'", "jsonb"), ("{} @> {}", "texts", "texts")],
+             ("starts_with({}, '*')", "text"), ("{} ? 'a'", "jsonb"), ("{} @> {}", "texts", "texts"),
+             ("({}, {}) < ({}, {})", "text", "int", "text", "int"), ("{} <> ALL ({})", "text", "texts"),
+             ("({}, {}) IS DISTINCT FROM ({}, {})", "text", "any", "text", "any"),
+             ("{} @@ '$.a == 1'", "jsonb"), ("{} && {}", "texts", "texts"), ("{} IS TRUE", "bool"),
+             ("{} SIMILAR TO '%(a|h)%'", "text"), ("{} ILIKE 'h%'", "text")],
     "jsonb": [("to_jsonb({})", "any"), ("jsonb_build_object('k', {}, 'v', {})", "any", "any"),
               ("coalesce({}, '{{}}')", "jsonb")],
     "texts": [("ARRAY[{}, {}]", "text", "text"), ("string_to_array({}, '.')", "text"),
@@ -122,10 +160,13 @@ AGGREGATES = {
              ("string_agg({0}, ',' ORDER BY {0})", "text"),
              ("string_agg(DISTINCT {0}, '|' ORDER BY {0})", "text"),
              ("mode() WITHIN GROUP (ORDER BY {})", "text"),
+             ("max({}) FILTER (WHERE {})", "text", "bool"), ("min({})::text", "citext"),
              ("percentile_disc(0.4) WITHIN GROUP (ORDER BY {})", "text")],
     "int": [("min({})", "int"), ("max({})", "int")],
     "big": [("count({})", "any"), ("count(*)",), ("count(DISTINCT {})", "text"), ("sum({})", "int"),
-            ("count(*) FILTER (WHERE {})", "bool")],
+            ("count(*) FILTER (WHERE {})", "bool"), ("rank('h') WITHIN GROUP (ORDER BY {})", "text"),
+            ("count(DISTINCT ({}, {}))", "text", "any"), ("bit_xor({})", "int"),
+            ("dense_rank('K', 3) WITHIN GROUP (ORDER BY {}, {} DESC)", "text", "int")],
     "num": [("sum({})", "num"), ("max({})", "num"), ("avg({})", "int"), ("avg({})", "num")],
     "date": [("min({})", "date"), ("max({})", "date")],
     "bool": [("bool_and({})", "bool"), ("bool_or({})", "bool")],
@@ -284,17 +325,194 @@ class Generator:
 
     def query(self):
         way = self.random.random()
-        if way < 0.2:
-            return self.grouped()
-        if way < 0.3:
-            return self.set_operation()
-        if way < 0.4:
-            return self.with_query()
-        if way < 0.5:
-            return self.windowed()
-        if way < 0.55:
-            return self.copied()
-        return self.plain()
+        for share, make in ((0.15, self.grouped), (0.07, self.set_operation), (0.07, self.with_query),
+                            (0.07, self.windowed), (0.04, self.copied), (0.07, self.grouped_by_key),
+                            (0.05, self.distinct_on), (0.05, self.using), (0.05, self.lateral),
+                            (0.05, self.recursive), (0.05, self.failing), (0.04, self.sampled),
+                            (0.04, self.with_ties), (0.04, self.cursor), (0.04, self.prepared),
+                            (0.04, self.whole), (0.03, self.join_alias), (0.03, self.listed)):
+            way -= share
+            if way < 0:
+                text, ordered = make()
+                return (text if isinstance(text, list) else [text]), ordered
+        text, ordered = self.plain()
+        return [text], ordered
+
+    def one(self, tables=None):
+        """One relation, and its source."""
+        table = self.pick(tables or TABLES)
+        return table, Source(table, self.name(), TABLES[table], KEYS.get(table, "id"))
+
+    def grouped_by_key(self):
+        table, source = self.one(GROUPED_BY_KEY)
+        columns = [f"{source.name}.{c}" for c in self.random.sample(
+            list(source.columns), min(len(source.columns), self.random.randint(1, 4)))]
+        text, other = f"{table} {source.name}", None
+        if self.chance(60):
+            _, other = self.one(("orders", "slips", "visits", "people_contacts_3", "logs", "nodes"))
+            link = self.column([other], "int") or f"{other.name}.{other.key}"
+            text += f" {self.pick(['', 'LEFT '])}JOIN {other.text} {other.name} ON {link} = {source.name}.{source.key}"
+        found = [source, other or source]
+        items = columns + [self.expression([source], "text", 1), "count(*)",
+                           f"max({self.expression(found[1:], 'text', 1)})"]
+        having = f" HAVING {self.expression([source], 'bool', 1)}" if self.chance(30) else ""
+        where = f" WHERE {self.condition(found, 1)}" if self.chance(30) else ""
+        return (f"SELECT {', '.join(items)} FROM {text}{where} GROUP BY {source.name}.{source.key}"
+                f"{having}"), False
+
+    def distinct_on(self):
+        table, source = self.one()
+        first = self.expression([source], "text", 1)
+        rest = ", ".join(f"{source.name}.{c}" for c, k in source.columns.items() if k != "json")
+        items = f"{first}, {self.expression([source], 'any', 1)}"
+        return (f"SELECT DISTINCT ON ({first}) {items} FROM {table} {source.name} "
+                f"ORDER BY {first}{self.pick(['', ' DESC'])}, {rest}"), False
+
+    def using(self):
+        """Columns merged by a join, and a name for the merged ones."""
+        one, first = self.one()
+        shared = []
+        while not shared:
+            other, second = self.one()
+            shared = [c for c, k in first.columns.items() if second.columns.get(c) == k and k != "jsonb"]
+            if not shared:
+                one, first = self.one()
+        kind = self.pick(["", "LEFT ", "RIGHT ", "FULL "])
+        names = self.random.sample(shared, self.random.randint(1, min(2, len(shared))))
+        alias = self.name("j") if self.chance(40) else ""
+        items = [self.pick([f"{alias}.", ""] if alias else [""]) + n for n in names]
+        items += [self.expression([first], "text", 1), self.expression([second], "any", 1)]
+        where = f" WHERE {self.condition([first, second], 1)}" if self.chance(40) else ""
+        join = f"{kind}JOIN {other} {second.name} USING ({', '.join(names)})"
+        if self.chance(20):
+            return f"SELECT * FROM {one} {first.name} {join}{' AS ' + alias if alias else ''}{where}", False
+        return (f"SELECT {', '.join(items)} FROM {one} {first.name} {join}"
+                f"{' AS ' + alias if alias else ''}{where}"), False
+
+    def lateral(self):
+        table, source = self.one()
+        other, inner = self.one()
+        name = self.name("l")
+        both = [inner, source]
+        number = self.column([inner], "int") or self.column([inner], "big") or "1"
+        link = self.column([source], "int") or self.column([source], "big") or "1"
+        items = ", ".join(f"{self.expression(both, k, 1)} AS {n}" for n, k in (("a", "text"), ("b", "int")))
+        sub = Source("", name, {"a": "text", "b": "int"}, "b")
+        return (f"SELECT {self.expression([source, sub], 'any', 1)}, {name}.* FROM {table} {source.name} "
+                f"{self.pick(['CROSS JOIN LATERAL', 'LEFT JOIN LATERAL', ', LATERAL'])} "
+                f"(SELECT {items} FROM {other} {inner.name} WHERE {number} = {link}"
+                f"{self.pick(['', ' AND ' + self.expression(both, 'bool', 1)])}) {name}"), False
+
+    def recursive(self):
+        table, source = self.one([t for t, c in TABLES.items() if c.get("id") == "int"])
+        name = self.pick(["r", "people", "down"])
+        inner = Source(table, self.name(), TABLES[table], "id")
+        start, step = self.expression([source], "text", 1), self.expression([inner], "text", 1)
+        qualified = table if " " in table or "." in table else f"public.{table}"
+        if table.startswith("ONLY "):
+            qualified = table.replace("ONLY ", "ONLY public.")
+        return (f"WITH RECURSIVE {name}(id, t) AS (SELECT {source.name}.id, {start} FROM {qualified} "
+                f"{source.name} WHERE {source.name}.id < 4 {self.pick(['UNION', 'UNION ALL'])} "
+                f"SELECT {inner.name}.id, left({name}.t || {step}, 60) FROM {name} "
+                f"JOIN {qualified} {inner.name} ON {inner.name}.id = {name}.id * 2 + 1) "
+                f"SELECT * FROM {name}"), False
+
+    def failing(self):
+        """What may fail for one value and not for another: which one comes first, the rows' order says."""
+        table, source = self.one()
+        text = self.expression([source], "text", 1)
+        number = self.column([source], "int") or self.column([source], "big") or "0"
+        item = self.pick([f"({text})::int", f"({text})::date", f"10 / ({number} - {self.random.randint(0, 30)})",
+                          f"({text})::mood", f"({text})::uuid", f"({text})::jsonb", f"({number})::smallint",
+                          f"sqrt({number} - 5)", f"({text})::numeric(3, 1)", f"('{{' || {text} || '}}')::int[]",
+                          f"substr({text}, 1, {number} - 3)", f"({text})::inet", f"decode({text}, 'hex')",
+                          f"('a' || {text})::\"char\"", f"regexp_match('a', {text})", f"chr({number})"])
+        return f"SELECT {item} FROM {table} {source.name}", False
+
+    def sampled(self):
+        tables = [t for t in TABLES if t in ("people", "orders", "slips", "events", "visits", "nodes",
+                                             "mail_list", "kinds", "dogs", "animals")]
+        table, source = self.one(tables)
+        method = self.pick(["SYSTEM (100)", "BERNOULLI (100)", "BERNOULLI (100) REPEATABLE (3)", "SYSTEM (0)"])
+        where = f" WHERE {self.condition([source], 1)}" if self.chance(50) else ""
+        return (f"SELECT {self.expression([source], 'any', 1)}, {self.expression([source], 'text')} "
+                f"FROM {table} AS {source.name} TABLESAMPLE {method}{where}"), False
+
+    def with_ties(self):
+        table, source = self.one()
+        first = self.expression([source], self.pick(["text", "int", "date", "num"]), 1)
+        if first in sum(CONSTANTS.values(), []):
+            first = f"{source.name}.{source.key}"
+        limit = self.pick(["3", "(SELECT count(*) % 7 FROM slips WHERE word > 'h_5')", "17"])
+        return (f"SELECT {first}, {source.name}.{source.key} FROM {table} {source.name} "
+                f"ORDER BY ({first}){self.pick(['', ' DESC', ' NULLS FIRST'])} "
+                f"FETCH FIRST {limit if limit.isdigit() else f'({limit})'} ROWS WITH TIES"), False
+
+    def cursor(self):
+        table, source = self.one()
+        columns = ", ".join(f"{source.name}.{c}" for c in source.columns)
+        return ["BEGIN", f"DECLARE cu {self.pick(['', 'SCROLL ', 'BINARY '])}CURSOR FOR SELECT "
+                f"{self.expression([source], 'text')}, {source.name}.{source.key} FROM {table} "
+                f"{source.name} ORDER BY {columns}", "FETCH 2 FROM cu", "MOVE 3 IN cu",
+                f"FETCH {self.pick(['ALL', 'FORWARD 4', 'NEXT'])} FROM cu", "ROLLBACK"], True
+
+    def prepared(self):
+        table, source = self.one()
+        kind = self.pick(["text", "int", "date", "num"])
+        own = self.column([source], kind) or f"{source.name}.{source.key}"
+        value = self.pick(CONSTANTS[kind]) if self.column([source], kind) else "NULL"
+        typed = f"({ {'text': 'text', 'int': 'int', 'date': 'date', 'num': 'numeric'}[kind] })" \
+            if self.chance(50) and value != "NULL" else ""
+        return [f"PREPARE st{typed} AS SELECT {own}, {self.expression([source], 'text', 1)}, $1 FROM {table} "
+                f"{source.name} WHERE {own} {self.pick(['=', '>', '<>', 'IS DISTINCT FROM'])} $1",
+                f"EXECUTE st({value})", f"EXECUTE st(NULL)", "DEALLOCATE st"], False
+
+    def whole(self):
+        table, source = self.one()
+        row, column = source.name, self.pick(source.columns)
+        item = self.pick([f"({row}).{column}", f"row_to_json({row})::text", f"{row} IS NULL", f"count({row})",
+                          f"{row} = {row}", f"({row}.*) IS NOT NULL", f"md5({row}::text)", f"ROW({row}.*)::text",
+                          f"jsonb_agg({row} ORDER BY {row}.{source.key}, {row}::text)", f"hstore({row})::text",
+                          f"to_jsonb({row}) ->> '{column.strip(chr(34))}'", f"max({row}::text)",
+                          f"num_nulls({row}.{column}, {row})", f"(SELECT x.{column} FROM (SELECT {row}.*) x)",
+                          f"string_agg({row}::text, '|' ORDER BY {row}::text)"])
+        item = item.replace('""', '"') if "->>" in item else item
+        return f"SELECT {item} FROM {table} {row}", False
+
+    def join_alias(self):
+        """A join in brackets, by its own name and its columns' own."""
+        one, first = self.one()
+        other, second = self.one()
+        name = self.name("j")
+        columns = {f"a{n}": k for n, k in enumerate(first.columns.values())} \
+            if one in PHYSICAL and one not in ("people",) else {}
+        link = [self.column([s], "int") or self.column([s], "big") for s in (first, second)]
+        on = f"{link[0]} = {link[1]}" if all(link) else "false"
+        names = f"({', '.join(columns)})" if columns else ""
+        item = f"{name}.*" if not columns or self.chance(30) else \
+            self.expression([Source("", name, columns, "a0")], "text")
+        return (f"SELECT {item} FROM ({one} {first.name} {self.pick(['JOIN', 'LEFT JOIN', 'FULL JOIN'])} "
+                f"{other} {second.name} ON {on}) AS {name}{names}"), False
+
+    def listed(self):
+        """VALUES and functions beside a relation, ROWS FROM, and sub-selects in odd places."""
+        table, source = self.one()
+        text = self.expression([source], "text", 1)
+        return self.pick([
+            f"SELECT v.a, {text} FROM (VALUES (1, 'x'), (2, '****@mail.example')) v(a, b), {table} "
+            f"{source.name} WHERE {text} >= v.b",
+            f"VALUES ((SELECT max({text}) FROM {table} {source.name})), ('x')",
+            f"SELECT {text}, g FROM {table} {source.name}, generate_series(1, coalesce(length({text}) % 3, 0)) g",
+            f"SELECT r.* FROM {table} {source.name}, ROWS FROM (string_to_table({text}, '*'), "
+            f"generate_series(1, 2)) WITH ORDINALITY r(a, b, c)",
+            f"SELECT (SELECT count(*) FROM {table} WHERE {source.key} IS NOT NULL) + (SELECT "
+            f"count(DISTINCT {text}) FROM {table} {source.name})",
+            f"SELECT x FROM (SELECT {text} AS x FROM {table} {source.name}) q GROUP BY x ORDER BY "
+            f"(SELECT count(*) FROM slips WHERE word > q.x), x LIMIT (SELECT 5)",
+            f"SELECT ARRAY(SELECT {text} FROM {table} {source.name} ORDER BY 1)",
+            f"SELECT unnest(ARRAY[{text}, 'y']) FROM {table} {source.name}",
+            f"TABLE {table.removeprefix('ONLY ')}",
+        ]), False
 
     def kinds(self, count=None):
         count = count or self.random.randint(1, 4)
