@@ -24,8 +24,6 @@ constexpr std::uint64_t kNetworkBitsMax = 128;
 // Each key of a path is one more query within the mask's SQL.
 constexpr std::size_t kJsonKeysMax = 32;
 
-constexpr std::string_view kLeaveOut = "leave it out";
-
 void read_partial(Reader& reader, const Value& value, Mask& mask) {
     const Fields fields(reader, value, {"keep_start", "keep_end", "with"});
     if (const auto start = fields.find("keep_start")) {
@@ -306,33 +304,72 @@ class MaskReader {
     Mask mask_;
 };
 
-void read_columns(Reader& reader, const Value& value, std::vector<ColumnPattern>& columns) {
-    for (const Value& item : read_list(reader, value, "name a column: schema.table.column")) {
+// A list of patterns, each of which `parse` gives with what is wrong with it.
+template <class Pattern, class Parse>
+std::vector<Pattern> read_patterns(Reader& reader, const Value& value,
+                                   std::string_view empty_message, Parse parse) {
+    std::vector<Pattern> patterns;
+    for (const Value& item : read_list(reader, value, empty_message)) {
         const auto text = read_text(reader, item);
         if (!text) {
             continue;
         }
-        auto parsed = parse_pattern(*text, 3, "schema.table.column");
-        if (!parsed.problem.empty()) {
-            reader.problem(item, "is " + shown(*text) + ", which " + parsed.problem);
+        Pattern pattern;
+        const std::string problem = parse(*text, pattern);
+        if (!problem.empty()) {
+            reader.problem(item, "is " + shown(*text) + ", which " + problem);
             continue;
         }
-        ColumnPattern column;
-        column.text = *text;
-        std::move(parsed.parts.begin(), parsed.parts.end(), column.parts.begin());
-        column.position = reader.position(*item.node);
-        columns.push_back(std::move(column));
+        pattern.text = *text;
+        pattern.position = reader.position(*item.node);
+        patterns.push_back(std::move(pattern));
     }
+    return patterns;
+}
+
+// The parts of a pattern's name; the result is what is wrong.
+template <std::size_t kCount>
+std::string take_parts(std::string_view text, std::string_view shape,
+                       std::array<NamePattern, kCount>& parts) {
+    auto parsed = parse_pattern(text, kCount, shape);
+    if (parsed.problem.empty()) {
+        std::move(parsed.parts.begin(), parsed.parts.end(), parts.begin());
+    }
+    return std::move(parsed.problem);
+}
+
+std::vector<ColumnPattern> read_columns(Reader& reader, const Value& value) {
+    return read_patterns<ColumnPattern>(
+        reader, value, "name a column: schema.table.column",
+        [](std::string_view text, ColumnPattern& pattern) {
+            return take_parts(text, "schema.table.column", pattern.parts);
+        });
+}
+
+std::vector<TypePattern> read_types(Reader& reader, const Value& value) {
+    return read_patterns<TypePattern>(reader, value, "name a type: public.ssn_t, inet",
+                                      [](std::string_view text, TypePattern& pattern) {
+                                          auto parsed = parse_type_pattern(text);
+                                          pattern = std::move(parsed.pattern);
+                                          return std::move(parsed.problem);
+                                      });
 }
 
 MaskRule read_rule(Reader& reader, const Value& value) {
     MaskRule rule;
     rule.name = value.path;
     rule.position = reader.position(*value.node);
-    Fields fields(reader, value, {"columns", "mask", "except"});
-    if (const auto columns =
-            fields.require("columns", "name them: columns: [schema.table.column]")) {
-        read_columns(reader, *columns, rule.columns);
+    Fields fields(reader, value, {"columns", "types", "mask", "except"});
+    const auto types = fields.find("types");
+    const auto columns =
+        types ? fields.find("columns")
+              : fields.require("columns",
+                               "name them: columns: [schema.table.column], or types: [type]");
+    if (columns) {
+        rule.columns = read_columns(reader, *columns);
+    }
+    if (types) {
+        rule.types = read_types(reader, *types);
     }
     if (const auto mask = fields.require("mask", "name one, such as mask: hash")) {
         rule.mask = MaskReader(reader, false).read(*mask);
@@ -343,27 +380,30 @@ MaskRule read_rule(Reader& reader, const Value& value) {
     return rule;
 }
 
-void read_rows(Reader& reader, const Value& value) {
-    for (const Value& item : read_list(reader, value)) {
-        Fields fields(reader, item, {"table", "filter", "except"});
-        if (const auto table = fields.require("table", "name one: schema.table")) {
-            if (const auto text = read_text(reader, *table)) {
-                const auto parsed = parse_pattern(*text, 2, "schema.table");
-                if (!parsed.problem.empty()) {
-                    reader.problem(*table, "is " + shown(*text) + ", which " + parsed.problem);
-                }
+RowRule read_row_rule(Reader& reader, const Value& value) {
+    RowRule rule;
+    rule.name = value.path;
+    rule.position = reader.position(*value.node);
+    Fields fields(reader, value, {"table", "filter", "except"});
+    if (const auto table = fields.require("table", "name one: schema.table")) {
+        if (const auto text = read_text(reader, *table)) {
+            rule.table.text = *text;
+            rule.table.position = reader.position(*table->node);
+            const auto problem = take_parts(*text, "schema.table", rule.table.parts);
+            if (!problem.empty()) {
+                reader.problem(*table, "is " + shown(*text) + ", which " + problem);
             }
-        }
-        if (const auto filter = fields.require("filter", "write SQL over the table's columns")) {
-            if (filter->node->kind != Node::Kind::kScalar || filter->node->text.empty()) {
-                reader.problem(*filter, "is no text; write SQL over the table's columns");
-            }
-        }
-        if (const auto except = fields.find("except")) {
-            (void)read_groups(reader, *except);
         }
     }
-    reader.not_supported(value, kLeaveOut);
+    constexpr std::string_view kWayOut = "write SQL over the table's columns";
+    if (const auto filter = fields.require("filter", kWayOut)) {
+        rule.filter = read_sql(reader, *filter, kWayOut);
+        rule.filter_position = reader.position(*filter->node);
+    }
+    if (const auto except = fields.find("except")) {
+        rule.except_groups = read_groups(reader, *except);
+    }
+    return rule;
 }
 
 void read_mask_key(Reader& reader, const Value& value, Masking& masking) {
@@ -399,16 +439,19 @@ void read_masking(Reader& reader, const Value& value, Masking& masking) {
         }
     }
     if (const auto rows = fields.find("rows")) {
-        read_rows(reader, *rows);
+        for (const Value& item : read_list(reader, *rows)) {
+            masking.rules.rows.push_back(read_row_rule(reader, item));
+        }
     }
     if (const auto fallback = fields.find("default")) {
-        (void)read_word(reader, *fallback, {"mask", "open"});
-        reader.not_supported(*fallback, kLeaveOut);
+        const auto word = read_word(reader, *fallback, {"open", "mask"});
+        masking.rules.mask_by_default = word == std::size_t{1};
     }
     if (const auto open = fields.find("open")) {
-        std::vector<ColumnPattern> columns;
-        read_columns(reader, *open, columns);
-        reader.not_supported(*open, kLeaveOut);
+        masking.rules.open = read_columns(reader, *open);
+        if (!masking.rules.mask_by_default) {
+            reader.problem(*open, "opens nothing that is not open; write default: mask beside it");
+        }
     }
     const auto& rules = masking.rules.rules;
     const auto is_keyed = [](const Mask& mask) { return mask.kind == MaskKind::kHash; };

@@ -156,6 +156,23 @@ std::string server_type(std::string type) {
     return array ? type + "[]" : type;
 }
 
+// What format_type() writes in SQL's words, and pg_type's name of it.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kCatalogNames{{
+    {"integer", "int4"},
+    {"bigint", "int8"},
+    {"smallint", "int2"},
+    {"double precision", "float8"},
+    {"real", "float4"},
+    {"boolean", "bool"},
+    {"character varying", "varchar"},
+    {"character", "bpchar"},
+    {"bit varying", "varbit"},
+    {"timestamp with time zone", "timestamptz"},
+    {"timestamp without time zone", "timestamp"},
+    {"time with time zone", "timetz"},
+    {"time without time zone", "time"},
+}};
+
 // The text between the parentheses, cut at commas outside of quotes. The result is what is wrong.
 std::string read_arguments(std::string_view text, std::vector<std::string>& arguments) {
     if (trimmed(text).empty()) {
@@ -236,6 +253,45 @@ ParsedFunction parse_function_pattern(std::string_view text) {
         arguments.remove_suffix(1);
         parsed.pattern.has_arguments = true;
         parsed.problem = read_arguments(arguments, parsed.pattern.arguments);
+    }
+    return parsed;
+}
+
+ParsedType parse_type_pattern(std::string_view text) {
+    ParsedType parsed;
+    parsed.pattern.text = text;
+    std::string name(trimmed(text));
+    while (name.ends_with("[]")) {
+        name = trimmed(std::string_view(name).substr(0, name.size() - 2));
+        parsed.pattern.array = true;
+    }
+    const std::string in_words = server_type(normal_type(name));
+    const auto* const known =
+        std::find_if(kCatalogNames.begin(), kCatalogNames.end(),
+                     [&](const auto& each) { return each.first == in_words; });
+    if (known != kCatalogNames.end()) {
+        name = known->second;
+    } else if (in_words == "numeric") {
+        name = in_words;  // decimal, dec
+    }
+    // A dot outside of quotes makes it schema.type.
+    bool quoted = false;
+    const bool has_schema = std::any_of(name.begin(), name.end(), [&](char c) {
+        quoted ^= c == '"';
+        return c == '.' && !quoted;
+    });
+    if (name.find('(') != std::string::npos && name.find('"') == std::string::npos) {
+        parsed.problem = "has parentheses; leave lengths and precisions out";
+        return parsed;
+    }
+    auto parts = parse_pattern(name, has_schema ? 2 : 1, has_schema ? "schema.type" : "type");
+    parsed.problem = std::move(parts.problem);
+    if (parsed.problem.empty()) {
+        if (!has_schema) {
+            parsed.pattern.parts[0].pieces = {"pg_catalog"};
+        }
+        std::move(parts.parts.begin(), parts.parts.end(),
+                  parsed.pattern.parts.begin() + (has_schema ? 0 : 1));
     }
     return parsed;
 }

@@ -32,4 +32,12 @@ struct ParsedFunction {
 // that format_type() gives: `int` is `integer`.
 [[nodiscard]] ParsedFunction parse_function_pattern(std::string_view text);
 
+struct ParsedType {
+    TypePattern pattern;  // without its position
+    std::string problem;
+};
+// `schema.type`, or a type of pg_catalog by its name alone, in SQL's own words too (`integer`,
+// `timestamp with time zone`); the arrays of it where `[]` stands behind.
+[[nodiscard]] ParsedType parse_type_pattern(std::string_view text);
+
 }  // namespace vitrine::config

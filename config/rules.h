@@ -84,12 +84,48 @@ struct ColumnPattern {
     }
 };
 
+// `schema.table`.
+struct TablePattern {
+    std::string text;  // as the DBA wrote it
+    std::array<NamePattern, 2> parts;
+    Position position;
+
+    [[nodiscard]] bool matches(std::string_view schema, std::string_view relation) const {
+        return parts[0].matches(schema) && parts[1].matches(relation);
+    }
+};
+
+// `public.ssn_t`, `inet`, `character varying`, `text[]`: a type, as pg_type has its schema and name.
+struct TypePattern {
+    std::string text;  // as the DBA wrote it
+    std::array<NamePattern, 2> parts;
+    bool array = false;  // the arrays of such types, and not they themselves
+    Position position;
+
+    [[nodiscard]] bool matches(std::string_view schema, std::string_view type) const {
+        return parts[0].matches(schema) && parts[1].matches(type);
+    }
+};
+
 struct MaskRule {
     std::string name;  // how log and explain call it: "masking.rules[0]"
+    // A column that matches one of them, and is of one of the types. Either may be empty, which
+    // asks for nothing; never both.
     std::vector<ColumnPattern> columns;
+    std::vector<TypePattern> types;
     Mask mask;
     std::vector<std::string> except_groups;
     Position position;
+};
+
+// Rows that a table is to have; the others are as if they were not in it.
+struct RowRule {
+    std::string name;  // how explain calls it: "masking.rows[0]"
+    TablePattern table;
+    std::string filter;  // the DBA's SQL, as written
+    std::vector<std::string> except_groups;
+    Position position;         // of the rule
+    Position filter_position;  // of the filter in it
 };
 
 // `public.add_tax(numeric)`, `reporting.*`: a function the DBA vouches for.
@@ -104,6 +140,10 @@ struct FunctionPattern {
 
 struct MaskingRules {
     std::vector<MaskRule> rules;
+    std::vector<RowRule> rows;  // those of one table are ANDed
+    // Columns that no rule names and that do not match `open` are null.
+    bool mask_by_default = false;
+    std::vector<ColumnPattern> open;
 };
 
 struct FunctionRules {

@@ -301,6 +301,7 @@ void TextJudge::look_into(const Node* node, StatementJudgement& out) {
         return;
     }
     out.masked.assign(query.masked().begin(), query.masked().end());
+    out.filtered.assign(query.filtered().begin(), query.filtered().end());
     if (query.sets_search_path()) {
         out.effect = Effect::kSearchPath;
         path_changes_ = true;

@@ -90,6 +90,8 @@ class Query {
     void refuse(Objection objection, int location);
 
     [[nodiscard]] const std::set<std::string>& masked() const { return masked_; }
+    // "public.orders by masking.rows[0]"
+    [[nodiscard]] const std::set<std::string>& filtered() const { return filtered_; }
     [[nodiscard]] bool sets_search_path() const { return sets_search_path_; }
     [[nodiscard]] const syntax::Tokens& tokens();
     // The begin of the nearest of these keywords at or before `location`; the statement's begin
@@ -321,6 +323,7 @@ class Query {
 
     std::optional<Refused> refusal_;
     std::set<std::string> masked_;
+    std::set<std::string> filtered_;
     bool qualify_relations_ = false;
     bool search_path_forbidden_ = false;
     bool sets_search_path_ = false;

@@ -196,6 +196,10 @@ void Query::note_masked(const RelationPolicy& policy) {
         masked_.insert(column_title(*policy.relation, *masked.column));
     }
     masked_.insert(policy.masked_within.begin(), policy.masked_within.end());
+    for (const std::string& rule : policy.filter_rules) {
+        filtered_.insert(policy.relation->schema + "." + policy.relation->name + " by " + rule);
+    }
+    filtered_.insert(policy.filtered_within.begin(), policy.filtered_within.end());
 }
 
 void Query::rewrite(const Replaced& replaced) {
@@ -244,11 +248,11 @@ void Query::rewrite(const Replaced& replaced) {
     }
     const std::string begin = table_command ? "SELECT * FROM (" : "(";
     const std::string select = masked_select(policy, !reference->inh, replaced.system_columns);
-    const std::string filter = masked_filter(policy);
+    const std::string rest = masked_rest(policy, select);
     const std::string own_alias = " AS " + replaced.quoted_name();
     if (sample == nullptr) {
         edit(all.begin(first), all.end(behind - 1),
-             begin + select + filter + ")" +
+             begin + select + rest + ")" +
                  (reference->alias == nullptr ? own_alias : std::string()),
              reference->location);
         return;
@@ -284,7 +288,7 @@ void Query::rewrite(const Replaced& replaced) {
         return lost();
     }
     if (edit(all.begin(first), all.end(behind - 1), begin + select, reference->location)) {
-        edit(all.end(end - 1), all.end(end - 1), filter + ")" + alias, reference->location);
+        edit(all.end(end - 1), all.end(end - 1), rest + ")" + alias, reference->location);
     }
 }
 

@@ -162,7 +162,7 @@ bool Query::show_all_settings(const RangeFunction* function, const Item& item) {
     }
     text.replace(text.size() - kRelation.size(), kRelation.size(),
                  "pg_catalog.pg_show_all_settings()");
-    text += masked_filter(*policy) + ")";
+    text += masked_rest(*policy, {}) + ")";
     if (function->alias == nullptr) {
         text += " AS pg_show_all_settings";
     }

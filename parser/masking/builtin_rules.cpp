@@ -280,7 +280,7 @@ void rule_settings(RelationPolicy& policy) {
     }
     policy.filter = "NOT pg_catalog.starts_with(pg_catalog.lower(\"name\"), " +
                     quoted_literal(kSettingPrefix) + ")";
-    policy.filter_rule = rule;
+    policy.filter_rules = {rule};
 }
 
 Closed closed_relation(const Relation& relation, std::string_view reason) {

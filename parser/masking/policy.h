@@ -40,15 +40,17 @@ struct Closed {
 struct RelationPolicy {
     const Relation* relation = nullptr;
     std::vector<MaskedColumn> masked;  // in attnum order; empty and no filter: open as it is
-    // The engine's own row filters on system relations (SQL over the relation's columns).
+    // SQL over the relation's columns: the rows that it keeps are all there are.
     std::string filter;
-    std::string filter_rule;
+    std::vector<std::string> filter_rules;  // "masking.rows[0]"; "builtin: …" for the engine's own
     std::optional<Closed> closed;
     // Views over what is masked: the definition, with the masked forms in it, as SQL that stands
     // for the view; empty: the view is read itself.
     std::string definition;
     // What the definition reads that is masked: "public.customers.email".
     std::set<std::string> masked_within;
+    // And whose rows are filtered in it: "public.orders by masking.rows[0]".
+    std::set<std::string> filtered_within;
     // Where one of these schemas is on the path, a name in the definition might mean something that
     // is refused there.
     std::set<std::string> except;
@@ -57,6 +59,16 @@ struct RelationPolicy {
     std::set<std::string> require;
     // Views: columns that are a masked one of what the definition reads, and nothing else.
     std::set<std::int16_t> carried;
+};
+
+// What of the rules is not as whoever wrote it will have meant.
+struct PolicyWarning {
+    std::string text;
+    config::Position position;  // line 0: nowhere
+
+    friend bool operator==(const PolicyWarning& a, const PolicyWarning& b) {
+        return a.text == b.text;
+    }
 };
 
 class Policy {
@@ -72,6 +84,8 @@ class Policy {
     [[nodiscard]] const RelationPolicy* relation(Oid oid) const;
     // How many columns of users' relations are masked, for the login NOTICE.
     [[nodiscard]] std::size_t masked_columns() const;
+    // And of how many the rows are filtered.
+    [[nodiscard]] std::size_t filtered_tables() const;
     // The tripwire on RowDescription: would a column of a result that says that it is this one hold
     // what is masked? Column 0 is the row as a whole. Of a view that its definition stands for
     // nothing comes back, since it is not read.
@@ -103,18 +117,19 @@ class Policy {
                                                         const config::MaskingRules&,
                                                         const config::FunctionRules&,
                                                         const std::vector<std::string>&,
-                                                        std::vector<std::string>*);
+                                                        std::vector<PolicyWarning>*);
     Policy();
     struct State;
     std::unique_ptr<State> state_;
 };
 
 // Never fails: what cannot be carried out closes the relation concerned. `warnings`, where given,
-// gets a sentence for each rule that names no existing column, or cannot apply to a column's type.
+// gets a sentence for each rule that names no existing column, table or type, or cannot be carried
+// out on one.
 [[nodiscard]] std::shared_ptr<const Policy> compile_policy(
     std::shared_ptr<const CatalogSnapshot> catalog, const config::MaskingRules& masking,
     const config::FunctionRules& functions, const std::vector<std::string>& groups,
-    std::vector<std::string>* warnings = nullptr);
+    std::vector<PolicyWarning>* warnings = nullptr);
 
 // Do both policies show every relation of the first one's catalog alike? Where not, what was
 // planned under the first must not go on under the second.

@@ -19,8 +19,9 @@ namespace vitrine::parser {
 // only so.
 [[nodiscard]] std::string masked_select(const RelationPolicy& policy, bool only,
                                         std::span<const std::string_view> system_columns = {});
-// ` WHERE …`, or nothing. Stands behind masked_select() and what samples it.
-[[nodiscard]] std::string masked_filter(const RelationPolicy& policy);
+// What stands behind masked_select(), `select`, and what samples it: ` WHERE …`, and what keeps
+// everything written beside the derived table from the rows that this leaves out.
+[[nodiscard]] std::string masked_rest(const RelationPolicy& policy, std::string_view select);
 // The same of some columns only, in the order given, of the relation alone (COPY's meaning).
 [[nodiscard]] std::string masked_copy(const RelationPolicy& policy,
                                       std::span<const std::string_view> columns);

@@ -346,6 +346,7 @@ std::optional<ViewDefinition> view_definition(const Relation& view, const Policy
         return std::nullopt;
     }
     definition.masked = query.masked();
+    definition.filtered = query.filtered();
     const std::vector<const Node*> nodes = all_nodes(raw->stmt);
     const bool any_types =
         nodes.empty() || std::any_of(nodes.begin(), nodes.end(), [](const Node* node) {

@@ -1,7 +1,6 @@
 #include "parser/masking/written_sql.h"
 
 #include <algorithm>
-#include <functional>
 #include <string_view>
 
 #include "config/limits.h"
@@ -27,17 +26,11 @@ namespace {
 constexpr unsigned kNestingMax = 100;
 constexpr std::size_t kBytesMax = 16 * limits::kWrittenSqlBytesMax;
 
-// The SQL that a name stands for; nullopt: it is not known.
-using Names = std::function<std::optional<std::string>(std::string_view)>;
-
-// The columns as values of their base types: a domain's functions are not asked.
-std::string column_value(const Column& column) {
-    return "CAST(" + quoted_identifier(column.name) + " AS " + column.type_sql + ")";
-}
-
 class Writer {
   public:
-    Writer(const CatalogSnapshot& catalog, const Names& names) : catalog_(catalog), names_(names) {}
+    // Without a catalog, what a name of a function calls is not asked.
+    Writer(const CatalogSnapshot* catalog, const WrittenNames& names)
+        : catalog_(catalog), names_(names) {}
 
     // In brackets, or a call or a constant. Once `why` is not empty, the text means nothing.
     std::string expression(const Node* node);
@@ -65,8 +58,8 @@ class Writer {
     std::string truth(const BooleanTest* test);
     void check_function(const ObjectName& name);
 
-    const CatalogSnapshot& catalog_;
-    const Names& names_;
+    const CatalogSnapshot* catalog_;
+    const WrittenNames& names_;
     std::string why_;
     unsigned depth_ = 0;
 };
@@ -184,7 +177,10 @@ std::string Writer::column(const ColumnRef* column) {
 
 // Aggregates would make one row of all, sets many of one.
 void Writer::check_function(const ObjectName& name) {
-    for (const Function* function : catalog_.functions(name.name)) {
+    if (catalog_ == nullptr) {
+        return;
+    }
+    for (const Function* function : catalog_->functions(name.name)) {
         if (function->schema != name.schema) {
             continue;
         }
@@ -396,8 +392,8 @@ const Node* only_target(const List* statements) {
 }
 
 // One parse tree at a time: it is gone when the result is judged.
-std::optional<std::string> rewritten(const std::string& sql, const CatalogSnapshot& catalog,
-                                     const Names& names, std::string& why) {
+std::optional<std::string> rewritten(const std::string& sql, const CatalogSnapshot* catalog,
+                                     const WrittenNames& names, std::string& why) {
     // The newline ends a comment.
     const std::string text = "SELECT (" + sql + "\n)";
     if (text.find('\0') != std::string::npos ||
@@ -452,13 +448,24 @@ bool is_allowed(const std::string& expression, const Policy& policy, std::string
     return true;
 }
 
-std::optional<std::string> written(const std::string& sql, const Policy& policy, const Names& names,
-                                   std::string& why) {
-    auto expression = rewritten(sql, policy.catalog(), names, why);
+}  // namespace
+
+std::string column_value(const Column& column) {
+    return "CAST(" + quoted_identifier(column.name) + " AS " + column.type_sql + ")";
+}
+
+std::optional<std::string> written_anew(const std::string& sql, const Policy& policy,
+                                        const WrittenNames& names, std::string& why) {
+    auto expression = rewritten(sql, &policy.catalog(), names, why);
     return expression && is_allowed(*expression, policy, why) ? expression : std::nullopt;
 }
 
-}  // namespace
+std::string written_problem(const std::string& sql) {
+    std::string why;
+    (void)rewritten(
+        sql, nullptr, [](std::string_view) { return std::optional<std::string>("NULL"); }, why);
+    return why;
+}
 
 std::optional<std::string> written_expression(const std::string& sql, const Column& column,
                                               const Policy& policy, std::string& why) {
@@ -466,10 +473,10 @@ std::optional<std::string> written_expression(const std::string& sql, const Colu
         why = "the column's type is not known";
         return std::nullopt;
     }
-    const Names names = [&](std::string_view name) {
+    const WrittenNames names = [&](std::string_view name) {
         return name == "value" ? std::optional(column_value(column)) : std::nullopt;
     };
-    const auto expression = written(sql, policy, names, why);
+    const auto expression = written_anew(sql, policy, names, why);
     if (!expression) {
         why = "of its expression, " + why;
         return std::nullopt;

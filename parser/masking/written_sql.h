@@ -1,4 +1,4 @@
-// SQL that a DBA wrote into the configuration: a mask's `expression`.
+// SQL that a DBA wrote into the configuration: a mask's `expression`, the filter of a table's rows.
 //
 // It is parsed by PostgreSQL's grammar, and must be one expression over the names that it may use:
 // no sub-select, no aggregate, no function that gives a set, no parameter. It is then written anew
@@ -12,8 +12,10 @@
 // `vitrine check` says so of each.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "parser/catalog/snapshot.h"
 #include "parser/masking/policy.h"
@@ -26,5 +28,18 @@ namespace vitrine::parser {
 [[nodiscard]] std::optional<std::string> written_expression(const std::string& sql,
                                                             const Column& column,
                                                             const Policy& policy, std::string& why);
+
+// The SQL that a name stands for; nullopt: it is not known.
+using WrittenNames = std::function<std::optional<std::string>(std::string_view)>;
+
+// The expression, written anew and judged; nullopt with a sentence in `why`, which begins with
+// `it`. The policy need know functions and types only.
+[[nodiscard]] std::optional<std::string> written_anew(const std::string& sql, const Policy& policy,
+                                                      const WrittenNames& names, std::string& why);
+// What is wrong with the text whatever the catalog says; empty: nothing. Any name is known.
+[[nodiscard]] std::string written_problem(const std::string& sql);
+
+// A column as a value of its base type: a domain's functions are not asked.
+[[nodiscard]] std::string column_value(const Column& column);
 
 }  // namespace vitrine::parser

@@ -15,6 +15,7 @@
 #include "config/duration.h"
 #include "parser/judge.h"
 #include "parser/masking/rewrite.h"
+#include "parser/masking/written_sql.h"
 #include "proxy/net/database.h"
 #include "proxy/net/proxy.h"
 
@@ -54,13 +55,16 @@ std::string public_key_pem(const config::Secret& private_key) {
 
 // What is asked of the real databases by `check --connect`; `serve` asks the same when it has
 // loaded a catalog.
-std::vector<std::string> connected_problems(const config::Database& database,
-                                            const config::Config& config) {
-    std::vector<std::string> problems;
+std::vector<parser::PolicyWarning> connected_problems(const config::Database& database,
+                                                      const config::Config& config) {
+    std::vector<parser::PolicyWarning> problems;
+    const auto add = [&](std::string text) {
+        problems.push_back({std::move(text), database.position});
+    };
     std::string error;
     const auto catalog = net::load_catalog(database, error);
     if (catalog == nullptr) {
-        problems.push_back("cannot be used: " + error);
+        add("cannot be used: " + error);
         return problems;
     }
     // Somebody has vouched for it: no problem, and not passed over either.
@@ -107,6 +111,17 @@ void warn_of_expressions(const config::Config& config) {
     }
 }
 
+// What a filter's text lacks whatever the catalog says.
+template <class Add>
+void check_filters(const config::Config& config, Add add) {
+    for (const config::RowRule& rule : config.masking.rules.rows) {
+        const std::string why = parser::written_problem(rule.filter);
+        if (!why.empty()) {
+            add(rule.filter_position, rule.name + ".filter cannot be used: " + why);
+        }
+    }
+}
+
 }  // namespace
 
 int check(const std::string& file, bool connect, audit::Format format) {
@@ -121,11 +136,16 @@ int check(const std::string& file, bool connect, audit::Format format) {
     }
     if (loaded.config != nullptr) {
         warn_of_expressions(*loaded.config);
+        check_filters(*loaded.config, [&](const config::Position& position, std::string message) {
+            lines.push_back({position, std::move(message)});
+        });
     }
     if (loaded.config != nullptr && connect) {
         for (const auto& [name, database] : loaded.config->databases) {
-            for (const auto& message : connected_problems(database, *loaded.config)) {
-                lines.push_back({database.position, "database " + name + ": " + message});
+            for (const auto& problem : connected_problems(database, *loaded.config)) {
+                const bool placed = problem.position.line != 0;
+                lines.push_back({placed ? problem.position : database.position,
+                                 "database " + name + ": " + problem.text});
             }
         }
     }
@@ -295,7 +315,8 @@ int explain(const ExplainArguments& arguments) {
                                        {"verdict", allowed ? "allow" : "reject"},
                                        {"rule", statement.rule},
                                        {"masked", boost::json::value_from(statement.masked)},
-                                       {"columns", columns_json(columns)}};
+                                       {"columns", columns_json(columns)},
+                                       {"filtered", boost::json::value_from(statement.filtered)}};
             if (statement.refusal) {
                 const auto& refusal = *statement.refusal;
                 object["sqlstate"] = refusal.sqlstate;
@@ -325,6 +346,9 @@ int explain(const ExplainArguments& arguments) {
                        parser::character_position(arguments.sql, refusal.position));
         }
         print_columns(columns);
+        if (!statement.filtered.empty()) {
+            fmt::print("filtered   {}\n", joined(statement.filtered));
+        }
         fmt::print("sent       {}\n", !allowed              ? "nothing"
                                       : statement.forwarded ? *statement.forwarded
                                                             : "as it is");

@@ -192,12 +192,16 @@ bool Connection::step_server_login() {
 std::string Connection::welcome() const {
     const auto left = std::chrono::duration_cast<std::chrono::minutes>(principal_.expires - now());
     const std::size_t masked = policy_->masked_columns();
+    const std::size_t filtered = policy_->filtered_tables();
     std::string text = fmt::format(
-        "vitrine: {} on {}, read-only, {}, until {:%Y-%m-%d %H:%M:%S} UTC ({} min)",
+        "vitrine: {} on {}, read-only, {}{}, until {:%Y-%m-%d %H:%M:%S} UTC ({} min)",
         principal_.user, principal_.database,
         masked == 0   ? "no column masked"
         : masked == 1 ? "1 column masked"
                       : fmt::format("{} columns masked", masked),
+        filtered == 0   ? ""
+        : filtered == 1 ? ", rows of 1 table filtered"
+                        : fmt::format(", rows of {} tables filtered", filtered),
         fmt::gmtime(std::chrono::system_clock::to_time_t(principal_.expires)), left.count());
     if (!principal_.reason.empty()) {
         text += "; reason: " + principal_.reason;

@@ -264,23 +264,26 @@ std::vector<std::string> rights_warnings(const config::Database& database,
     return warnings;
 }
 
-std::vector<std::string> database_warnings(
+std::vector<parser::PolicyWarning> database_warnings(
     const config::Config& config, const config::Database& database,
     const std::shared_ptr<const parser::CatalogSnapshot>& catalog) {
-    std::vector<std::string> warnings;
+    std::vector<parser::PolicyWarning> warnings;
     const auto policy =
         parser::compile_policy(catalog, config.masking.rules, config.functions, {}, &warnings);
+    const auto add = [&](std::string text) {
+        warnings.push_back({std::move(text), database.position});
+    };
     std::string error;
     for (auto& warning : role_warnings(database, error)) {
-        warnings.push_back(std::move(warning));
+        add(std::move(warning));
     }
     if (error.empty()) {
         for (auto& warning : rights_warnings(database, *policy, error)) {
-            warnings.push_back(std::move(warning));
+            add(std::move(warning));
         }
     }
     if (!error.empty()) {
-        warnings.push_back("the service role could not be looked at: " + error);
+        add("the service role could not be looked at: " + error);
     }
     return warnings;
 }
@@ -405,6 +408,9 @@ std::shared_ptr<const parser::Policy> Database::policy(const std::vector<std::st
     for (const auto& rule : rules.rules) {
         named.insert(rule.except_groups.begin(), rule.except_groups.end());
     }
+    for (const auto& rule : rules.rows) {
+        named.insert(rule.except_groups.begin(), rule.except_groups.end());
+    }
     std::vector<std::string> key;
     for (const auto& group : groups) {
         if (named.contains(group)) {
@@ -463,9 +469,9 @@ wire::SaltedPassword Database::salted(const config::Database& database, std::str
 void Database::warn(const DatabaseSettings& settings,
                     const std::shared_ptr<const parser::CatalogSnapshot>& catalog) {
     auto warnings = database_warnings(*settings.config, *settings.database, catalog);
-    for (const std::string& warning : warnings) {
+    for (const parser::PolicyWarning& warning : warnings) {
         if (std::ranges::find(warnings_, warning) == warnings_.end()) {
-            spdlog::warn("database {}: {}", settings.database->name, warning);
+            spdlog::warn("database {}: {}", settings.database->name, warning.text);
         }
     }
     warnings_ = std::move(warnings);

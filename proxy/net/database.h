@@ -48,7 +48,7 @@ namespace vitrine::net {
 
 // All that a real database has to say of a configuration: rules that name nothing or cannot be
 // carried out, and the two above.
-[[nodiscard]] std::vector<std::string> database_warnings(
+[[nodiscard]] std::vector<parser::PolicyWarning> database_warnings(
     const config::Config& config, const config::Database& database,
     const std::shared_ptr<const parser::CatalogSnapshot>& catalog);
 
@@ -114,7 +114,7 @@ class Database {
     std::map<std::pair<std::string, std::uint32_t>, std::string> salted_;
     std::uint64_t salted_generation_ = 0;
     // Of the loader's thread alone: what the operator has been told of.
-    std::vector<std::string> warnings_;
+    std::vector<parser::PolicyWarning> warnings_;
     std::uint64_t warned_generation_ = 0;
     std::thread thread_;
 };

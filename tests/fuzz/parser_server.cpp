@@ -196,10 +196,10 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
     parser::test::dump_catalog(all.oracle->superuser(), rows);
     const std::shared_ptr<const CatalogSnapshot> catalog = parser::test::read_catalog(rows);
     all.open = compile_policy(catalog, {}, functions(), {});
-    std::vector<std::string> warnings;
+    std::vector<PolicyWarning> warnings;
     all.masking = compile_policy(catalog, masks(), functions(), {}, &warnings);
-    for (const std::string& warning : warnings) {
-        std::cerr << "a mask of the target: " << warning << '\n';
+    for (const PolicyWarning& warning : warnings) {
+        std::cerr << "a mask of the target: " << warning.text << '\n';
     }
     all.vocabulary = load_vocabulary(*all.oracle, VITRINE_SOURCE_DIR, [&](const std::string& sql) {
         SessionContext context;

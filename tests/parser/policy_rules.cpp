@@ -52,8 +52,12 @@ struct Compiled {
 
 Compiled compile(const Rules& rules, const Names& groups = {}, const Names& allow = {}) {
     Compiled compiled;
-    compiled.policy = compile_policy(fixture_catalog(), rules.masking(), functions(allow), groups,
-                                     &compiled.warnings);
+    std::vector<PolicyWarning> warnings;
+    compiled.policy =
+        compile_policy(fixture_catalog(), rules.masking(), functions(allow), groups, &warnings);
+    for (const PolicyWarning& warning : warnings) {
+        compiled.warnings.push_back(warning.text);
+    }
     return compiled;
 }
 

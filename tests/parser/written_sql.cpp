@@ -188,7 +188,7 @@ TEST_CASE("an expression closes the relation that it cannot mask", "[mask][writt
     mask.kind = vitrine::config::MaskKind::kExpression;
     const auto closed = [&](const char* sql) {
         mask.expression = sql;
-        std::vector<std::string> warnings;
+        std::vector<PolicyWarning> warnings;
         const Rules rules = Rules().add({"public.customers.email"}, mask);
         const auto policy = compile_policy(fixture_catalog(), rules.masking(), {}, {}, &warnings);
         const auto* relation =
