@@ -6,13 +6,14 @@ masked value is computed here from the raw one, and written into the copy with a
 
 import hashlib
 import re
+from fnmatch import fnmatchcase
 
 # A fixed key: a hash that by chance looks like a marker would do so in every run, or in none.
 KEY = "differential-" + hashlib.sha256(b"the key of the differential test").hexdigest()
 
 # (columns, mask as in INTERFACE.md). The markers in the raw values are described in schema.sql.
 RULES = [
-    (["public.people.email", "public.contacts.email", "public.mail_list.email",
+    (["public.people.email", "public.contacts.email", "public.mail_list.email", "public.deals.contact",
       '"Mixed"."Client Data"."E-Mail"', "public.kinds.k_c", "public.soft.mail"], "email"),
     (["public.people.phone"], {"partial": {"keep_start": 0, "keep_end": 2, "with": "*"}}),
     (["public.people.note"], {"constant": "[removed]"}),
@@ -56,6 +57,34 @@ RULES = [
     (["public.kinds.k_cents"], {"constant": "-1"}),
 ]
 
+# By the columns' types, (columns; all where there are none, types, mask). They stand behind RULES.
+TYPE_RULES = [
+    ([], ["public.pin_t"], "hash"),
+    ([], ["public.pin_*[]"], "null"),
+    (["public.devices.*"], ["macaddr", "macaddr[]"], "null"),
+    (["public.devices.*", "crm.*.nothing"], ["text", "integer[]"],
+     {"partial": {"keep_start": 0, "keep_end": 1, "with": "."}}),
+]
+
+
+SQL_NAMES = {"integer[]": "int4[]"}
+
+
+def has_end(text, end):
+    return text is not None and text.endswith(end)
+
+
+# (table, filter, the same of a row's texts: does it stay?) None: it is not there yet in the copy.
+ROWS = [
+    ("public.deals", "region = 'EU'", lambda row: row["region"] == "EU"),
+    ("public.deals", "contact NOT LIKE '%@held.example' OR contact IS NULL",
+     lambda row: not has_end(row["contact"], "@held.example")),
+    ("public.sales", "amount < 1000 AND region NOT IN ('APAC', 'none')",
+     lambda row: int(row["amount"]) < 1000 and row["region"] not in ("APAC", "none")),
+    ("public.labs", "in_use", lambda row: row["in_use"] == "t"),
+    ("public.deal_list", "region = 'EU' AND left(code, 1) BETWEEN '0' AND '9'", None),
+]
+
 
 def rules_yaml():
     """The same for vitrine's configuration file."""
@@ -63,8 +92,10 @@ def rules_yaml():
         return "'" + str(text).replace("'", "''") + "'"
 
     lines = []
-    for columns, mask in RULES:
-        lines.append(f"    - columns: [{', '.join(quoted(c) for c in columns)}]")
+    for columns, types, mask in [(c, [], m) for c, m in RULES] + TYPE_RULES:
+        named = [f"{key}: [{', '.join(quoted(n) for n in names)}]"
+                 for key, names in (("columns", columns), ("types", types)) if names]
+        lines.append("    - " + "\n      ".join(named))
         if isinstance(mask, str):
             lines.append(f"      mask: {quoted(mask)}")
         elif "constant" in mask:
@@ -73,6 +104,8 @@ def rules_yaml():
             inner = mask["partial"]
             lines.append(f"      mask: {{partial: {{keep_start: {inner['keep_start']}, keep_end: "
                          f"{inner['keep_end']}, with: {quoted(inner['with'])}}}}}")
+    lines.append("  rows:")
+    lines += [f"    - {{table: {quoted(table)}, filter: {quoted(text)}}}" for table, text, _ in ROWS]
     return "\n" + "\n".join(lines)
 
 
@@ -153,9 +186,59 @@ class MaskedCopy:
                 # A materialized view is not there yet; its rule masks what it copies.
                 for oid, base, declared, kind in rows:
                     found[oid, column] = mask, base, declared, kind == "d"
+        return self.columns_by_type(found)
+
+    def columns_by_type(self, found):
+        rows = self.sql("""
+            SELECT c.oid, attname, r.nspname, relname, coalesce(en.nspname, tn.nspname),
+                   coalesce(e.typname, t.typname), e.oid IS NOT NULL, t.typtype,
+                   CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, NULL)
+                   ELSE format_type(atttypid, NULL) END,
+                   CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod)
+                   ELSE format_type(atttypid, atttypmod) END
+            FROM pg_class c JOIN pg_namespace r ON r.oid = relnamespace
+            JOIN pg_attribute ON attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+            JOIN pg_type t ON t.oid = atttypid JOIN pg_namespace tn ON tn.oid = t.typnamespace
+            LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
+            LEFT JOIN pg_namespace en ON en.oid = e.typnamespace
+            WHERE relkind IN ('r', 'p') AND c.oid >= 16384""")
+        for patterns, types, mask in TYPE_RULES:
+            for oid, column, schema, table, type_schema, name, array, kind, base, declared in rows:
+                by_name = not patterns or any(fnmatchcase(f"{schema}.{table}.{column}", p)
+                                              for p in patterns)
+                full = f"{type_schema}.{name}" + ("[]" if array == "t" else "")
+                # In fnmatch, brackets are something else.
+                by_type = any(fnmatchcase(full.replace("[]", "()"), (
+                    t if "." in t else "pg_catalog." + SQL_NAMES.get(t, t)).replace("[]", "()"))
+                    for t in types)
+                if by_name and by_type:
+                    found[oid, column] = mask, base, declared, kind == "d"
         return found
 
+    def delete_rows(self):
+        """Those that a filter hides, of the tables below too; by their values before any mask."""
+        for name, _, stays in ROWS:
+            if stays is None:
+                continue
+            schema, table = parts_of(name)
+            for [below] in self.sql(f"""
+                    WITH RECURSIVE down AS (
+                        SELECT c.oid, relkind FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+                        WHERE nspname = {literal(schema)} AND relname = {literal(table)}
+                        UNION SELECT c.oid, c.relkind FROM pg_inherits
+                        JOIN down ON inhparent = down.oid JOIN pg_class c ON c.oid = inhrelid)
+                    SELECT oid::regclass FROM down WHERE relkind = 'r'"""):
+                names = [n for [n] in self.sql(
+                    f"SELECT attname FROM pg_attribute WHERE attrelid = {literal(below)}::regclass "
+                    f"AND attnum > 0 AND NOT attisdropped ORDER BY attnum")]
+                texts = ", ".join(identifier(n) + "::text" for n in names)
+                for place, *values in self.sql(f"SELECT ctid, {texts} FROM ONLY {below}"):
+                    if not stays({n: {"true": "t", "false": "f"}.get(v, v)
+                                  for n, v in zip(names, values)}):
+                        self.sql(f"DELETE FROM ONLY {below} WHERE ctid = '{place}'")
+
     def make(self):
+        self.delete_rows()
         columns = self.columns()
         constraints = self.drop_constraints(columns)
         self.to_base_types(columns)

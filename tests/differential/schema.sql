@@ -328,6 +328,72 @@ INSERT INTO public.cats SELECT n, 'KANARIENVOGEL owner ' || n % 5, 'cat', 9 FROM
 INSERT INTO public.puppies SELECT n, 'KANARIENVOGEL owner ' || n % 5, 'dog', 'eats', 'KANARIENVOGEL chip ' || n, n
 FROM generate_series(37, 42) n;
 
+-- --- rows that a filter hides ----------------------------------------------------------------
+-- What is hidden carries the marker where nothing masks it, is no number where the others are, and
+-- 0 where one divides.
+
+CREATE TABLE public.deals (
+    id      integer PRIMARY KEY,
+    region  text NOT NULL,
+    amount  numeric(12, 2) NOT NULL,
+    code    text NOT NULL,
+    contact varchar(60),
+    placed  date NOT NULL,
+    parts   integer NOT NULL,
+    label   public.label
+);
+INSERT INTO public.deals
+SELECT n, region, n * 10.5, CASE WHEN kept THEN n::text ELSE 'KANARIENVOGEL' || n % 7 END, contact,
+       date '2025-01-01' + n, CASE WHEN kept THEN n % 5 + 1 ELSE 0 END, 'L' || n % 6
+FROM (SELECT n, region, contact, region = 'EU' AND coalesce(contact, '') NOT LIKE '%@held.example' AS kept
+      FROM (SELECT n, (ARRAY['EU', 'US', 'APAC'])[1 + n % 3] AS region,
+                   CASE WHEN n % 8 <> 0 THEN 'KANARIENVOGEL' || n || '@' ||
+                        (ARRAY['mail', 'held', 'web'])[1 + n % 7 % 3] || '.example' END AS contact
+            FROM generate_series(1, 90) n) a) b;
+CREATE INDEX deals_code ON public.deals (code);
+CREATE INDEX deals_region ON public.deals (region);
+CREATE STATISTICS public.deals_region_code (mcv) ON region, code FROM public.deals;
+
+CREATE TABLE public.sales (id integer NOT NULL, region text NOT NULL, amount integer NOT NULL, memo text)
+    PARTITION BY LIST (region);
+CREATE TABLE public.sales_eu PARTITION OF public.sales FOR VALUES IN ('EU');
+CREATE TABLE public.sales_rest (memo text, gone text, amount integer NOT NULL, region text NOT NULL, id integer NOT NULL)
+    PARTITION BY RANGE (id);
+ALTER TABLE public.sales_rest DROP COLUMN gone;
+ALTER TABLE public.sales ATTACH PARTITION public.sales_rest DEFAULT;
+CREATE TABLE public.sales_rest_1 PARTITION OF public.sales_rest FOR VALUES FROM (1) TO (30);
+CREATE TABLE public.sales_rest_2 PARTITION OF public.sales_rest DEFAULT;
+INSERT INTO public.sales
+SELECT n, region, n * 20, CASE WHEN n * 20 < 1000 AND region <> 'APAC' THEN 'memo ' || n ELSE 'KANARIENVOGEL' END
+FROM (SELECT n, (ARRAY['EU', 'US', 'APAC'])[1 + n % 3] AS region FROM generate_series(1, 60) n) a;
+
+-- Only the child's rows are filtered.
+CREATE TABLE public.sites (id integer PRIMARY KEY, name text NOT NULL, in_use boolean);
+CREATE TABLE public.labs (floor integer NOT NULL) INHERITS (public.sites);
+CREATE TABLE public.shops (goods text) INHERITS (public.sites);
+INSERT INTO public.sites SELECT n, 'Site ' || n, n % 3 = 0 FROM generate_series(1, 9) n;
+INSERT INTO public.labs
+SELECT n, CASE WHEN n % 3 = 0 THEN 'Lab ' ELSE 'KANARIENVOGEL' END || n,
+       CASE WHEN n % 3 < 2 THEN n % 3 = 0 END, n FROM generate_series(10, 21) n;
+INSERT INTO public.shops SELECT n, 'Shop ' || n, n % 2 = 0, 'all' FROM generate_series(22, 27) n;
+
+-- --- columns that a rule names by their types -------------------------------------------------
+
+CREATE DOMAIN public.pin_t AS varchar(40);
+CREATE TABLE public.devices (
+    id    integer PRIMARY KEY,
+    pin   public.pin_t,
+    pins  public.pin_t[],
+    mac   macaddr,
+    macs  macaddr[],
+    owner text,
+    kind  varchar(10) NOT NULL
+);
+INSERT INTO public.devices
+SELECT n, 'KANARIENVOGEL' || n % 9, ARRAY['KANARIENVOGEL' || n, 'x']::public.pin_t[], '77:33:77:33:77:33',
+       ARRAY['08:00:2b:01:02:03']::macaddr[], 'KANARIENVOGEL' || n % 4, 'kind ' || n % 3
+FROM generate_series(1, 24) n;
+
 -- --- code of users' -------------------------------------------------------------------------
 
 CREATE FUNCTION public.email_of(integer) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER

@@ -64,5 +64,17 @@ CREATE MATERIALIZED VIEW public.mail_hosts AS
     FROM public.people GROUP BY 1;
 CREATE VIEW public.over_mail_list AS SELECT id, email FROM public.mail_list;
 
+-- Over what a filter hides rows of; the first of the materialized views has a filter of its own.
+CREATE VIEW public.deal_codes AS SELECT id, code::integer AS code, contact FROM public.deals;
+CREATE VIEW public.deals_by_region AS SELECT region, count(*) AS deals, sum(amount) AS amount
+    FROM public.deals GROUP BY region;
+CREATE VIEW public.deal_rates WITH (security_barrier) AS SELECT id, 100 / parts AS rate FROM public.deals;
+CREATE VIEW public.rates_again AS SELECT r.id, r.rate, c.code FROM public.deal_rates r JOIN public.deal_codes c USING (id);
+CREATE VIEW public.sale_memos AS SELECT memo FROM public.sales UNION SELECT name FROM public.sites;
+CREATE MATERIALIZED VIEW public.deal_list AS SELECT id, region, code FROM public.deals;
+CREATE MATERIALIZED VIEW public.deal_copies AS SELECT id, region, code FROM public.deals;
+CREATE VIEW public.over_deal_list AS SELECT code::integer AS code FROM public.deal_list;
+CREATE VIEW public.device_pins AS SELECT id, pin, mac FROM public.devices;
+
 GRANT USAGE ON SCHEMA public, crm, "Mixed", "straße" TO vitrine_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA public, crm, "Mixed", "straße" TO vitrine_reader;
