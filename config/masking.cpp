@@ -443,14 +443,16 @@ void read_masking(Reader& reader, const Value& value, Masking& masking) {
             masking.rules.rows.push_back(read_row_rule(reader, item));
         }
     }
+    bool open_by_default = true;
     if (const auto fallback = fields.find("default")) {
         const auto word = read_word(reader, *fallback, {"open", "mask"});
+        open_by_default = word == std::size_t{0};
         masking.rules.mask_by_default = word == std::size_t{1};
     }
     if (const auto open = fields.find("open")) {
         masking.rules.open = read_columns(reader, *open);
-        if (!masking.rules.mask_by_default) {
-            reader.problem(*open, "opens nothing that is not open; write default: mask beside it");
+        if (open_by_default) {
+            reader.problem(*open, "has no effect, since all is open; write default: mask beside it");
         }
     }
     const auto& rules = masking.rules.rules;

@@ -157,6 +157,53 @@ TEST_CASE("every value arrives where it belongs") {
     CHECK(allow[3].arguments.empty());
 }
 
+TEST_CASE("rules by type, row filters and what is open") {
+    const test::Directory directory;
+    test::fill(directory);
+    const auto file = directory.write(
+        "rows.yaml",
+        test::read(std::filesystem::path(VITRINE_SOURCE_DIR) / "tests/config/valid/rows.yaml"));
+    const Loaded loaded = load(file);
+    REQUIRE(loaded.config != nullptr);
+    const MaskingRules& masking = loaded.config->masking.rules;
+    REQUIRE(masking.rules.size() == 2);
+    CHECK(masking.rules[0].columns.empty());
+    REQUIRE(masking.rules[0].types.size() == 2);
+    CHECK(masking.rules[0].types[0].matches("pg_catalog", "inet"));
+    CHECK_FALSE(masking.rules[0].types[0].matches("public", "inet"));
+    CHECK_FALSE(masking.rules[0].types[0].array);
+    CHECK(masking.rules[0].types[1].matches("public", "ssn_t"));
+    CHECK(masking.rules[0].types[1].text == "public.ssn_t");
+    CHECK(masking.rules[0].types[1].position.line == 7);
+    const auto& types = masking.rules[1].types;
+    const std::vector<std::pair<const char*, const char*>> named{
+        {"pg_catalog", "int4"},   {"pg_catalog", "varchar"}, {"pg_catalog", "timestamptz"},
+        {"pg_catalog", "float8"}, {"pg_catalog", "text"},    {"public", "anything"},
+        {"mixed", "Post Code"},   {"pg_catalog", "char"},    {"pg_catalog", "int2"},
+        {"crm", "ssn_t"},         {"pg_catalog", "numeric"}, {"pg_catalog", "varchar"}};
+    REQUIRE(types.size() == named.size());
+    for (std::size_t i = 0; i < types.size(); ++i) {
+        INFO(types[i].text);
+        CHECK(types[i].matches(named[i].first, named[i].second));
+        CHECK(types[i].array == types[i].text.ends_with("[]"));
+    }
+    CHECK_FALSE(types[7].matches("pg_catalog", "bpchar"));
+    REQUIRE(masking.rows.size() == 3);
+    CHECK(masking.rows[0].name == "masking.rows[0]");
+    CHECK(masking.rows[0].table.matches("public", "orders"));
+    CHECK(masking.rows[0].filter == "region = 'EU'");
+    CHECK(masking.rows[0].filter_position.line == 26);
+    CHECK(masking.rows[0].filter_position.column == 15);
+    CHECK(masking.rows[0].except_groups == std::vector<std::string>{"dba"});
+    CHECK(masking.rows[1].table.matches("public", "Client *"));
+    CHECK_FALSE(masking.rows[1].table.matches("public", "Client Data"));
+    CHECK(masking.rows[1].filter == "true");
+    CHECK(masking.rows[2].filter == "tenant = 3\nAND NOT hidden\n");
+    CHECK(masking.mask_by_default);
+    REQUIRE(masking.open.size() == 2);
+    CHECK(masking.open[1].matches("crm", "any", "thing"));
+}
+
 TEST_CASE("the example for the DBA loads as soon as its files exist") {
     const test::Directory directory;
     test::fill(directory);
