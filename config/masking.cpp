@@ -339,11 +339,11 @@ std::string take_parts(std::string_view text, std::string_view shape,
 }
 
 std::vector<ColumnPattern> read_columns(Reader& reader, const Value& value) {
-    return read_patterns<ColumnPattern>(
-        reader, value, "name a column: schema.table.column",
-        [](std::string_view text, ColumnPattern& pattern) {
-            return take_parts(text, "schema.table.column", pattern.parts);
-        });
+    return read_patterns<ColumnPattern>(reader, value, "name a column: schema.table.column",
+                                        [](std::string_view text, ColumnPattern& pattern) {
+                                            return take_parts(text, "schema.table.column",
+                                                              pattern.parts);
+                                        });
 }
 
 std::vector<TypePattern> read_types(Reader& reader, const Value& value) {
@@ -452,7 +452,8 @@ void read_masking(Reader& reader, const Value& value, Masking& masking) {
     if (const auto open = fields.find("open")) {
         masking.rules.open = read_columns(reader, *open);
         if (open_by_default) {
-            reader.problem(*open, "has no effect, since all is open; write default: mask beside it");
+            reader.problem(*open,
+                           "has no effect, since all is open; write default: mask beside it");
         }
     }
     const auto& rules = masking.rules.rules;

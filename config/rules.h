@@ -95,7 +95,8 @@ struct TablePattern {
     }
 };
 
-// `public.ssn_t`, `inet`, `character varying`, `text[]`: a type, as pg_type has its schema and name.
+// `public.ssn_t`, `inet`, `character varying`, `text[]`: a type, as pg_type has its schema and
+// name.
 struct TypePattern {
     std::string text;  // as the DBA wrote it
     std::array<NamePattern, 2> parts;

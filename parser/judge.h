@@ -73,7 +73,7 @@ struct StatementJudgement {
     std::optional<Refusal> refusal;
     std::string
         rule;  // what decided: "read-only: DELETE", "statement: SELECT", "function: lo_import"
-    std::vector<std::string> masked;  // "public.customers.email", sorted, each once
+    std::vector<std::string> masked;    // "public.customers.email", sorted, each once
     std::vector<std::string> filtered;  // "public.orders by masking.rows[0]", in the same way
     Effect effect = Effect::kNone;
     std::string name;  // for kPrepare, kDeallocate, kExecute

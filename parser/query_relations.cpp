@@ -251,10 +251,10 @@ void Query::rewrite(const Replaced& replaced) {
     const std::string rest = masked_rest(policy, select);
     const std::string own_alias = " AS " + replaced.quoted_name();
     if (sample == nullptr) {
-        edit(all.begin(first), all.end(behind - 1),
-             begin + select + rest + ")" +
-                 (reference->alias == nullptr ? own_alias : std::string()),
-             reference->location);
+        edit(
+            all.begin(first), all.end(behind - 1),
+            begin + select + rest + ")" + (reference->alias == nullptr ? own_alias : std::string()),
+            reference->location);
         return;
     }
     // TABLESAMPLE belongs to the relation itself: the alias moves behind it.

@@ -50,11 +50,9 @@ std::vector<Draft*> Compiler::descendants(const Relation& relation) {
     return found;
 }
 
-bool Compiler::has_type(const Column& column,
-                        const std::vector<config::TypePattern>& types) const {
+bool Compiler::has_type(const Column& column, const std::vector<config::TypePattern>& types) const {
     const Type* type = catalog_.type(column.type);
-    const Type* named =
-        type != nullptr && type->element != 0 ? catalog_.type(type->element) : type;
+    const Type* named = type != nullptr && type->element != 0 ? catalog_.type(type->element) : type;
     return named != nullptr &&
            std::any_of(types.begin(), types.end(), [&](const config::TypePattern& pattern) {
                return pattern.array == (type->element != 0) &&
@@ -390,7 +388,7 @@ void Compiler::make_expressions(Draft& draft) {
                               : mask_expression(mask, column, catalog_, why, cheapest);
         if (!expression) {
             warn(chosen->second.rule + " cannot apply to " + qualified(*draft.relation) + "." +
-                 column.name + ": " + why + "; the relation is closed",
+                     column.name + ": " + why + "; the relation is closed",
                  positions_[chosen->second.rule]);
             close(draft, chosen->second.rule,
                   "Column " + column.name + " cannot be masked: " + why + ".",

@@ -48,10 +48,11 @@ std::string masked_select(const RelationPolicy& policy, bool only,
     return sql;
 }
 
-// A user's condition could fail on a hidden row, and an error tell of it: the planner puts none into
-// what has an OFFSET, and makes no Limit of OFFSET 0. It would still try conditions on the column's
-// statistics, which hold values of hidden rows, for an estimate that EXPLAIN shows (selfuncs.c,
-// examine_simple_variable): not through a set operation. Its second arm is empty to the planner.
+// A user's condition could fail on a hidden row, and an error tell of it: the planner puts none
+// into what has an OFFSET, and makes no Limit of OFFSET 0. It would still try conditions on the
+// column's statistics, which hold values of hidden rows, for an estimate that EXPLAIN shows
+// (selfuncs.c, examine_simple_variable): not through a set operation. Its second arm is empty to
+// the planner.
 std::string masked_rest(const RelationPolicy& policy, std::string_view select) {
     constexpr std::string_view kBarrier = " OFFSET 0";
     std::string rest;

@@ -44,8 +44,8 @@ constexpr std::array<Oid, 5> kStrings{18, 19, kText, 1042, 1043};
 // strings; bool, int8, int2, int4, oid, the floats and numeric; bytea, json, jsonb, jsonpath, uuid,
 // inet, cidr, macaddr, the bit strings.
 constexpr std::array<Oid, 23> kSettled{
-    18,     19,  kText, 1042, 1043, kBool,   kBigint, 21,  kInteger, 26,    kReal, kDouble,
-    kNumeric, kBytea, 114, kJsonb, 4072, 2950,    869,     650, 829,      kBits, 1562};
+    18,       19,     kText, 1042,   1043, kBool, kBigint, 21,  kInteger, 26,    kReal, kDouble,
+    kNumeric, kBytea, 114,   kJsonb, 4072, 2950,  869,     650, 829,      kBits, 1562};
 
 template <std::size_t kCount>
 bool is_one_of(const std::array<Oid, kCount>& list, Oid type) {
@@ -180,8 +180,8 @@ Oid Meaning::element(Oid oid) const {
 
 Oid Meaning::array_of(Oid oid) const {
     const auto all = catalog_.types();
-    const auto found = std::find_if(all.begin(), all.end(),
-                                    [&](const Type& each) { return oid != 0 && each.element == oid; });
+    const auto found = std::find_if(
+        all.begin(), all.end(), [&](const Type& each) { return oid != 0 && each.element == oid; });
     return found == all.end() ? 0 : found->oid;
 }
 

@@ -18,7 +18,7 @@ struct ViewDefinition {
     std::string sql;
     std::set<std::string> masked;    // "public.customers.email"
     std::set<std::string> filtered;  // "public.orders by masking.rows[0]"
-    std::set<std::string> except;  // as in RelationPolicy
+    std::set<std::string> except;    // as in RelationPolicy
     std::set<std::string> require;
     std::set<std::int16_t> carried;
 };

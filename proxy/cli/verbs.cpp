@@ -58,13 +58,10 @@ std::string public_key_pem(const config::Secret& private_key) {
 std::vector<parser::PolicyWarning> connected_problems(const config::Database& database,
                                                       const config::Config& config) {
     std::vector<parser::PolicyWarning> problems;
-    const auto add = [&](std::string text) {
-        problems.push_back({std::move(text), database.position});
-    };
     std::string error;
     const auto catalog = net::load_catalog(database, error);
     if (catalog == nullptr) {
-        add("cannot be used: " + error);
+        problems.push_back({"cannot be used: " + error, database.position});
         return problems;
     }
     // Somebody has vouched for it: no problem, and not passed over either.

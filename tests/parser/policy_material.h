@@ -71,6 +71,43 @@ class Rules {
         rules_.rules.push_back(std::move(rule));
         return *this;
     }
+    // Rules by the columns' types: "public.ssn_t", "pg_catalog.text[]".
+    Rules& add_types(const std::vector<std::string>& types, config::Mask mask,
+                     const std::vector<std::string>& columns = {}) {
+        add(columns, std::move(mask));
+        for (const std::string& type : types) {
+            config::TypePattern& pattern = rules_.rules.back().types.emplace_back();
+            pattern.text = type;
+            pattern.array = type.ends_with("[]");
+            const std::string name = pattern.array ? type.substr(0, type.size() - 2) : type;
+            const std::size_t dot = name.find('.');
+            pattern.parts = {name_pattern(name.substr(0, dot)), name_pattern(name.substr(dot + 1))};
+        }
+        return *this;
+    }
+    // schema.table, and what keeps its rows.
+    Rules& filter(const std::string& table, std::string filter,
+                  std::vector<std::string> except_groups = {}) {
+        config::RowRule rule;
+        rule.name = "masking.rows[" + std::to_string(rules_.rows.size()) + "]";
+        rule.table.text = table;
+        const std::size_t dot = table.find('.');
+        rule.table.parts = {name_pattern(table.substr(0, dot)),
+                            name_pattern(table.substr(dot + 1))};
+        rule.filter = std::move(filter);
+        rule.except_groups = std::move(except_groups);
+        rule.filter_position = {"rules.yaml", 7, 7};
+        rules_.rows.push_back(std::move(rule));
+        return *this;
+    }
+    // default: mask
+    Rules& open(const std::vector<std::string>& columns) {
+        rules_.mask_by_default = true;
+        for (const std::string& column : columns) {
+            rules_.open.push_back(column_pattern(column));
+        }
+        return *this;
+    }
     [[nodiscard]] const config::MaskingRules& masking() const { return rules_; }
 
   private:

@@ -380,3 +380,207 @@ TEST_CASE("policies are told apart, and keep their catalog", "[policy]") {
     CHECK(first->version() < second->version());
     CHECK(&first->catalog() == fixture_catalog().get());
 }
+
+TEST_CASE("a filter is over the table, its partitions and its children", "[policy][filter]") {
+    const auto compiled = compile(Rules()
+                                      .filter("public.orders", "region = 'EU'", {"dba"})
+                                      .filter("public.events", "kind <> 'x'")
+                                      .filter("public.orders", "total < 100", {"audit"}));
+    CHECK(compiled.warnings.empty());
+    const RelationPolicy* orders = compiled.of("public", "orders");
+    REQUIRE(orders != nullptr);
+    CHECK_FALSE(orders->closed);
+    CHECK(orders->filter ==
+          "(CAST(\"region\" AS pg_catalog.text) OPERATOR(pg_catalog.=) 'EU') AND "
+          "(CAST(\"total\" AS numeric(12,2)) OPERATOR(pg_catalog.<) (100))");
+    CHECK(orders->filter_rules == Names{"masking.rows[0]", "masking.rows[2]"});
+    for (const char* name :
+         {"events", "events_2025", "events_2026", "events_rest", "events_rest_all"}) {
+        INFO(name);
+        CHECK(compiled.of("public", name)->filter ==
+              "(CAST(\"kind\" AS pg_catalog.text) OPERATOR(pg_catalog.<>) 'x')");
+    }
+    CHECK(compiled.policy->filtered_tables() == 2);
+    CHECK(compiled.policy->is_masked(orders->relation->oid, 1));
+    CHECK(compiled.open("public", "customers"));
+
+    const auto dba = compile(Rules()
+                                 .filter("public.orders", "region = 'EU'", {"dba"})
+                                 .filter("public.orders", "total < 100", {"audit"}),
+                             {"dba"});
+    CHECK(dba.of("public", "orders")->filter_rules == Names{"masking.rows[1]"});
+    CHECK(compile(Rules().filter("public.orders", "region = 'EU'", {"dba"}), {"dba"})
+              .open("public", "orders"));
+}
+
+TEST_CASE("a parent shows of its child's rows what the child's filter keeps", "[policy][filter]") {
+    const auto compiled = compile(Rules().filter("public.events_2026", "kind <> 'x'"));
+    const RelationPolicy* events = compiled.of("public", "events");
+    REQUIRE(events != nullptr);
+    CHECK(events->filter ==
+          "(tableoid OPERATOR(pg_catalog.<>) CAST('" +
+              std::to_string(compiled.of("public", "events_2026")->relation->oid) +
+              "' AS pg_catalog.oid) OR (CAST(\"kind\" AS pg_catalog.text) OPERATOR(pg_catalog.<>) "
+              "'x'))");
+    CHECK(compiled.open("public", "events_2025"));
+    CHECK(compiled.open("public", "events_rest"));
+    // Over a column that the parent lacks, nothing can stand for it there.
+    const auto own = compile(Rules().filter("public.staff", "salary < 1000"));
+    CHECK(own.masked("public", "people") == Names{"closed"});
+    CHECK(own.of("public", "staff")->filter_rules == Names{"masking.rows[0]"});
+    CHECK_FALSE(own.of("public", "staff")->closed);
+}
+
+TEST_CASE("views follow a filter, and materialized views are closed by it", "[policy][filter]") {
+    const auto compiled = compile(
+        Rules().filter("public.customers", "region = 'EU'").filter("public.orders", "total < 5"));
+    for (const char* name : {"customer_contacts", "customer_contacts_again", "customer_rows",
+                             "customers_by_region", "customers_with_notes", "customers_sampled"}) {
+        INFO(name);
+        const RelationPolicy* view = compiled.of("public", name);
+        REQUIRE(view != nullptr);
+        CHECK_FALSE(view->closed);
+        CHECK(view->filter.empty());
+        CHECK(view->definition.find("WHERE ((CAST(\"region\" AS pg_catalog.text) "
+                                    "OPERATOR(pg_catalog.=) 'EU')) UNION ALL ") !=
+              std::string::npos);
+        CHECK(view->masked_within.empty());
+        CHECK(view->filtered_within ==
+              std::set<std::string>{"public.customers by masking.rows[0]"});
+    }
+    CHECK(compiled.open("public", "product_prices"));
+    for (const char* name : {"customer_emails", "region_totals"}) {
+        INFO(name);
+        CHECK(compiled.masked("public", name) == Names{"closed"});
+        CHECK(compiled.reason("public", name).find("hidden") != std::string::npos);
+        CHECK(compiled.of("public", name)->closed->hint.find("masking.rows") != std::string::npos);
+    }
+    // A mask says nothing of its rows; a filter of its own does, a star does not mean it.
+    Rules rules;
+    rules.filter("public.customers", "region = 'EU'").add({"public.customer_emails.email"}, kNull);
+    CHECK(compile(rules).masked("public", "customer_emails") == Names{"closed"});
+    CHECK(compile(rules.filter("public.*_emails", "region = 'EU'"))
+              .masked("public", "customer_emails") == Names{"closed"});
+    const auto named = compile(rules.filter("public.customer_emails", "region = 'EU'"));
+    CHECK(named.masked("public", "customer_emails") == Names{"email=masking.rules[0]"});
+    CHECK_FALSE(named.of("public", "customer_emails")->filter.empty());
+    // What is over it, too.
+    CHECK(compile(Rules().filter("public.customer_contacts", "id < 5"))
+              .of("public", "customer_contacts_again")
+              ->filtered_within ==
+          std::set<std::string>{"public.customer_contacts by masking.rows[0]"});
+}
+
+TEST_CASE("a filter that cannot be carried out closes its table", "[policy][filter]") {
+    Rules rules;
+    rules.filter("public.orders", "area = 'EU'").filter("*.customers", "stage = 'warm'");
+    rules.filter("public.order", "true").filter("pg_catalog.pg_class", "true");
+    std::vector<PolicyWarning> warnings;
+    const auto policy = compile_policy(fixture_catalog(), rules.masking(), {}, {}, &warnings);
+    REQUIRE(warnings.size() == 4);
+    const auto told = [&](const char* text) {
+        return std::any_of(warnings.begin(), warnings.end(), [&](const PolicyWarning& warning) {
+            return warning.text.find(text) != std::string::npos;
+        });
+    };
+    CHECK(
+        told("masking.rows[0] cannot filter public.orders: it names area, which is not known "
+             "here; the relation is closed"));
+    CHECK(told("masking.rows[1] cannot filter public.customers"));
+    CHECK(told("masking.rows[2]: public.order names no existing table"));
+    CHECK(told("pg_catalog.pg_class names a system relation"));
+    CHECK(std::count_if(warnings.begin(), warnings.end(), [](const PolicyWarning& warning) {
+              return warning.position.line == 7;
+          }) == 2);
+    const auto compiled = compile(rules);
+    CHECK(compiled.masked("public", "orders") == Names{"closed"});
+    CHECK(compiled.masked("public", "region_totals") == Names{"closed"});
+    CHECK(compiled.masked("public", "customers") == Names{"closed"});
+    CHECK(compiled.masked("public", "customer_contacts") == Names{"closed"});
+    CHECK_FALSE(compiled.of("crm", "customers")->closed);
+    CHECK(compiled.masked("pg_catalog", "pg_class") == Names{"closed"});
+}
+
+TEST_CASE("a rule by type", "[policy][types]") {
+    SECTION("a domain by its own name, an array by its brackets") {
+        const auto compiled = compile(Rules().add_types({"public.ssn_t"}, kHash));
+        CHECK(compiled.masked("public", "customers") == Names{"ssn=masking.rules[0]"});
+        CHECK(compiled.masked("public", "kinds") == Names{"c_dom=masking.rules[0]"});
+        CHECK(compiled.warnings.empty());
+        CHECK(compile(Rules().add_types({"pg_catalog.text[]"}, kNull)).masked("public", "kinds") ==
+              Names{"c_arr=masking.rules[0]"});
+        CHECK(compile(Rules().add_types({"*.inet", "pg_catalog.cid*"}, kNull))
+                  .masked("public", "kinds") ==
+              Names{"c_inet=masking.rules[0]", "c_cidr=masking.rules[0]"});
+        const auto text = compile(Rules().add_types({"pg_catalog.text"}, kHash));
+        const Names masked = text.masked("public", "kinds");
+        CHECK(std::find(masked.begin(), masked.end(), "c_dom=masking.rules[0]") == masked.end());
+        CHECK(std::find(masked.begin(), masked.end(), "c_arr=masking.rules[0]") == masked.end());
+        CHECK(std::find(masked.begin(), masked.end(), "c_coll=masking.rules[0]") != masked.end());
+    }
+    SECTION("together with columns") {
+        const auto compiled = compile(
+            Rules().add_types({"pg_catalog.text", "*.address"}, kNull, {"public.customers.n*"}));
+        CHECK(compiled.masked("public", "customers") ==
+              Names{"name=masking.rules[0]", "notes=masking.rules[0]",
+                    "name_length=generated from a masked column"});
+        CHECK(compiled.open("crm", "customers"));
+    }
+    SECTION("the last rule stands") {
+        const auto compiled = compile(
+            Rules().add({"public.customers.ssn"}, kNull).add_types({"public.ssn_t"}, kHash));
+        CHECK(compiled.masked("public", "customers") == Names{"ssn=masking.rules[1]"});
+    }
+    SECTION("what names nothing is told of") {
+        const auto compiled = compile(Rules()
+                                          .add_types({"public.inet", "public.mood"}, kNull)
+                                          .add_types({"pg_catalog.macaddr8"}, kNull)
+                                          .add_types({"pg_catalog.uuid"}, kNull, {"crm.*.*"}));
+        CHECK(compiled.warnings ==
+              Names{"masking.rules[0]: public.inet names no existing type; one that is not in "
+                    "pg_catalog needs its schema",
+                    "masking.rules[1]: its list of types names no existing column of its types",
+                    "masking.rules[2]: crm.*.* names no existing column of its types"});
+    }
+}
+
+TEST_CASE("masked by default", "[policy][default]") {
+    Rules rules;
+    rules.add({"public.customers.email"}, kEmail, {"fraud"});
+    rules.add({"public.events_2025.payload"}, kHash);
+    rules.open({"public.customers.id", "public.customers.region", "public.events.*",
+                "public.people.id", "public.*.total", "public.orders.id", "nowhere.*.*"});
+    const auto compiled = compile(rules);
+    CHECK(compiled.warnings == Names{"masking.open: nowhere.*.* names no existing column"});
+    const Names customers = compiled.masked("public", "customers");
+    REQUIRE(customers.size() == 11);
+    CHECK(customers[0] == "name=masking.default");
+    CHECK(customers[1] == "email=masking.rules[0]");
+    CHECK(customers[2] == "phone=masking.default");
+    CHECK(compiled.masked("crm", "customers").size() == 5);
+    // A rule on one partition is its parent's, and what is open is so for children.
+    CHECK(compiled.masked("public", "events_2025") == Names{"payload=masking.rules[1]"});
+    CHECK(compiled.masked("public", "events") == Names{"payload=masking.rules[1]"});
+    CHECK(compiled.open("public", "events_2026"));
+    CHECK(compiled.masked("public", "staff") ==
+          Names{"contact=masking.default", "badge=masking.default", "salary=masking.default"});
+    // A rule that spares a user leaves the column as it is.
+    const auto fraud = compile(rules, {"fraud"});
+    const Names spared = fraud.masked("public", "customers");
+    CHECK(std::find(spared.begin(), spared.end(), "email=masking.rules[0]") == spared.end());
+    CHECK(spared.size() == 10);
+    // Views follow. A star opens no materialized view, whatever the name of its column.
+    const RelationPolicy* contacts = compiled.of("public", "customer_contacts");
+    REQUIRE(contacts != nullptr);
+    CHECK(contacts->masked.empty());
+    CHECK_FALSE(contacts->definition.empty());
+    CHECK(compiled.masked("public", "region_totals") ==
+          Names{"region=masking.default", "total=masking.default", "orders=masking.default"});
+    CHECK(compile(rules.open({"public.region_totals.total"})).masked("public", "region_totals") ==
+          Names{"region=masking.default", "orders=masking.default"});
+    // The system's own are as ever.
+    CHECK(compiled.open("pg_catalog", "pg_class"));
+    CHECK(compiled.open("information_schema", "columns"));
+    CHECK(compiled.masked("pg_catalog", "pg_stat_activity") ==
+          Names{"query=builtin: pg_stat_activity"});
+}
