@@ -17,10 +17,11 @@ CREATE TABLE public.people (
     id integer PRIMARY KEY, name text NOT NULL, mail varchar(40), born date, code public.code,
     home public.address, mood public.mood, tags text[] NOT NULL, shout text GENERATED ALWAYS AS (upper(name)) STORED,
     region text NOT NULL);
-INSERT INTO public.people
+INSERT INTO public.people (id, name, mail, born, code, home, mood, tags, region)
 SELECT n, CASE WHEN n % 4 = 0 THEN 'Person ' || n ELSE 'Hidden' END, 'p' || n || '@mail.example', date '1980-01-01' + n,
-       'code ' || n, ROW('Street ' || n, 'City'), CASE WHEN n % 2 = 0 THEN 'good' ELSE 'bad' END::public.mood, ARRAY['t' || n],
-       DEFAULT, CASE WHEN n % 4 = 0 THEN 'EU' ELSE 'US' END
+       'code ' || n, ROW('Street ' || n, 'City')::public.address,
+       (ARRAY['bad', 'good'])[1 + n % 2]::public.mood, ARRAY['t' || n],
+       CASE WHEN n % 4 = 0 THEN 'EU' ELSE 'US' END
 FROM generate_series(1, 400) n;
 CREATE INDEX people_region ON public.people (region);
 CREATE TABLE public.parts (id integer, region text, amount numeric(8, 2), PRIMARY KEY (id, region)) PARTITION BY LIST (region);

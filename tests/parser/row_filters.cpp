@@ -171,43 +171,42 @@ TEST_CASE("a function of the DBA's in a filter is one that is allowed, and not v
 
 // A user sets these as they like; each of the filters would keep other rows.
 TEST_CASE("a filter does not hang on the session's settings", "[filter]") {
-    for (const char* sql :
-         {"c_tstz > '2026-01-31'",                  // TimeZone
-          "c_tstz > '2026-01-31 12:34:56'",         // TimeZone
-          "c_tstz >= '31.01.2026 12:00+00'",        // DateStyle
-          "c_date > '01/02/2026'",                  // DateStyle
-          "c_date = 'today'",                       // TimeZone
-          "c_ts < 'now'",                           // TimeZone
-          "c_date = '31 Jan 2026'",                 // DateStyle in the end
-          "c_ts > '2026-01-31 12:00 PM'",           //
-          "c_date = ANY ('{01/02/2026}')",          //
-          "c_date IN ('2026-01-01', '01/02/2026')",  //
-          "COALESCE(c_date, '01/02/2026') > '2026-01-01'",
-          "CASE WHEN c_bool THEN c_date ELSE '01/02/2026' END > '2026-01-01'",
-          "GREATEST(c_date, '1/2/2026') > '2026-01-01'",
-          "c_tstz::date > '2026-01-31'",
-          "c_tstz > c_ts",
-          "c_tstz > c_date",
-          "c_ts > now()",
-          "c_tstz > now() - interval '90 days'",
-          "date_trunc('day', c_tstz) = '2026-01-31 00:00+00'",
-          "date_trunc('month', c_date) = '2026-01-01 00:00+00'",
-          "age(c_date, '2026-01-01'::date) > '1 day'",
-          "extract(hour from c_tstz) < 12",
-          "to_char(c_ts, 'TMMonth') = 'May'",
-          "c_tstz::text LIKE '2026%'",
-          "c_date::text LIKE '2026%'",
-          "c_bytea::text LIKE '\\x%'",
-          "c_f8::text = '0.1'",
-          "c_iv > '-1 day 2 hours'",
-          "concat(c_date, '') LIKE '2026%'",
-          "format('%s', c_ts) = 'x'",
-          "c_text::date > '2026-01-31'",
-          "c_text = ('2026-01-31'::date)::text",
-          "c_i4 = 'kinds'::regclass",
-          "to_tsvector(c_text) @@ to_tsquery('x')",
-          "c_text = any (array['01/02/2026'::date]::text[])",
-          "c_range @> 3 AND c_range = '[1,2)'"}) {
+    for (const char* sql : {"c_tstz > '2026-01-31'",                   // TimeZone
+                            "c_tstz > '2026-01-31 12:34:56'",          // TimeZone
+                            "c_tstz >= '31.01.2026 12:00+00'",         // DateStyle
+                            "c_date > '01/02/2026'",                   // DateStyle
+                            "c_date = 'today'",                        // TimeZone
+                            "c_ts < 'now'",                            // TimeZone
+                            "c_date = '31 Jan 2026'",                  // DateStyle in the end
+                            "c_ts > '2026-01-31 12:00 PM'",            //
+                            "c_date = ANY ('{01/02/2026}')",           //
+                            "c_date IN ('2026-01-01', '01/02/2026')",  //
+                            "COALESCE(c_date, '01/02/2026') > '2026-01-01'",
+                            "CASE WHEN c_bool THEN c_date ELSE '01/02/2026' END > '2026-01-01'",
+                            "GREATEST(c_date, '1/2/2026') > '2026-01-01'",
+                            "c_tstz::date > '2026-01-31'",
+                            "c_tstz > c_ts",
+                            "c_tstz > c_date",
+                            "c_ts > now()",
+                            "c_tstz > now() - interval '90 days'",
+                            "date_trunc('day', c_tstz) = '2026-01-31 00:00+00'",
+                            "date_trunc('month', c_date) = '2026-01-01 00:00+00'",
+                            "age(c_date, '2026-01-01'::date) > '1 day'",
+                            "extract(hour from c_tstz) < 12",
+                            "to_char(c_ts, 'TMMonth') = 'May'",
+                            "c_tstz::text LIKE '2026%'",
+                            "c_date::text LIKE '2026%'",
+                            "c_bytea::text LIKE '\\x%'",
+                            "c_f8::text = '0.1'",
+                            "c_iv > '-1 day 2 hours'",
+                            "concat(c_date, '') LIKE '2026%'",
+                            "format('%s', c_ts) = 'x'",
+                            "c_text::date > '2026-01-31'",
+                            "c_text = ('2026-01-31'::date)::text",
+                            "c_i4 = 'kinds'::regclass",
+                            "to_tsvector(c_text) @@ to_tsquery('x')",
+                            "c_text = any (array['01/02/2026'::date]::text[])",
+                            "c_range @> 3 AND c_range = '[1,2)'"}) {
         INFO(sql);
         CHECK_FALSE(refusal(sql).empty());
     }
@@ -219,16 +218,20 @@ TEST_CASE("a filter keeps the same rows in every session", "[filter][server]") {
     reset_session(server);
     server.rows(
         "CREATE TEMP TABLE filtered (LIKE public.kinds, expected boolean);"
-        "INSERT INTO filtered (id, c_text, c_vc, c_vc5, c_ch8, c_bpc, c_name, c_dom, c_coll, c_i2, c_i4,"
-        " c_i8, c_uuid, c_num, c_f8, c_bool, c_date, c_ts, c_tstz, c_time, c_iv, c_json, c_jsonb,"
+        "INSERT INTO filtered (id, c_text, c_vc, c_vc5, c_ch8, c_bpc, c_name, c_dom, c_coll, c_i2,"
+        " c_i4, c_i8, c_uuid, c_num, c_f8, c_bool, c_date, c_ts, c_tstz, c_time, c_iv, c_json, "
+        "c_jsonb,"
         " c_inet, c_cidr, c_bytea, c_enum, c_arr, c_bit)"
         " SELECT n, chr(96 + n), chr(97 + n), repeat(chr(96 + n), n), 'abc', 'abc', 'ada',"
         " 'ABCDEF-12-000' || n, chr(96 + n), n, n * 3 - 5, n * 4000000000,"
         " ('00000000-0000-0000-0000-00000000000' || n)::uuid, n * 40, n * 400, n % 2 = 0,"
         " date '2026-01-27' + n, timestamp '2026-01-30 12:00' + n * interval '8 hours',"
-        " timestamptz '2026-01-30 12:00+00' + n * interval '8 hours', time '12:00' + n * interval '10 min',"
-        " n * interval '10 hours', json_build_object('k', 'v'), jsonb_build_object('k', 'v', 'n', n, 'a', 1),"
-        " ('10.0.0.' || n)::inet, '10.0.0.0/8', '\\x00', (ARRAY['new', 'paid', 'shipped'])[1 + n % 3]::public.order_status,"
+        " timestamptz '2026-01-30 12:00+00' + n * interval '8 hours',"
+        " time '12:00' + n * interval '10 min',"
+        " n * interval '10 hours', json_build_object('k', 'v'),"
+        " jsonb_build_object('k', 'v', 'n', n, 'a', 1),"
+        " ('10.0.0.' || n)::inet, '10.0.0.0/8', '\\x00',"
+        " (ARRAY['new', 'paid', 'shipped'])[1 + n % 3]::public.order_status,"
         " ARRAY['a', 'b'], b'101' FROM generate_series(1, 5) n;"
         "INSERT INTO filtered (id) VALUES (6)");
     const std::string count = "SELECT count(*) FROM filtered WHERE expected IS DISTINCT FROM (";
@@ -240,14 +243,18 @@ TEST_CASE("a filter keeps the same rows in every session", "[filter][server]") {
         REQUIRE(filter);
         INFO(*filter);
         reset_session(server);
-        server.rows("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET search_path = pg_catalog, public");
+        server.rows(
+            "SET TimeZone = 'UTC'; SET DateStyle = 'ISO';"
+            " SET search_path = pg_catalog, public");
         server.rows("UPDATE filtered SET expected = (" + std::string(sql) + "\n)");
         for (const char* settings :
              {"SET TimeZone = 'UTC'",
-              "SET TimeZone = '<X>+167'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = sql_standard;"
-              " SET search_path = pg_catalog; SET bytea_output = escape; SET extra_float_digits = 0",
-              "SET TimeZone = 'Pacific/Kiritimati'; SET DateStyle = 'German'; SET search_path = evil, pg_catalog;"
-              " SET standard_conforming_strings = off; SET quote_all_identifiers = on"}) {
+              "SET TimeZone = '<X>+167'; SET DateStyle = 'SQL, DMY';"
+              " SET IntervalStyle = sql_standard; SET search_path = pg_catalog;"
+              " SET bytea_output = escape; SET extra_float_digits = 0",
+              "SET TimeZone = 'Pacific/Kiritimati'; SET DateStyle = 'German';"
+              " SET search_path = evil, pg_catalog; SET standard_conforming_strings = off; SET "
+              "quote_all_identifiers = on"}) {
             INFO(settings);
             server.rows(settings);
             CHECK(server.rows(count + *filter + ")") == std::vector<Server::Row>{{"0"}});
