@@ -70,7 +70,7 @@ BY_DEFAULT = """
     - columns: [public.people.mail]
       mask: email
     - columns: [public.people.name]
-      mask: hash
+      mask: "null"
       except: {groups: [ops, dba]}
   default: mask
   open: ["public.people.id", "public.*.region", "public.parts.i*", "crm.*.*", public.listed.id]"""
@@ -111,11 +111,11 @@ SAME = [
 
 
 def answer(messages):
-    """Columns' names and types, rows, and an error's code and text."""
+    """Rows, and an error's code and text; what is copied in no order."""
     return [(m.name, m.values if m.name == "DataRow" else
              {k: v for k, v in m.fields.items() if k in "CM"} if m.name == "ErrorResponse" else None)
-            for m in messages if m.name in ("DataRow", "ErrorResponse", "CommandComplete")], [
-                bytes(m.payload) for m in messages if m.name == "CopyData"]
+            for m in messages if m.name in ("DataRow", "ErrorResponse", "CommandComplete")], sorted(
+                bytes(m.payload) for m in messages if m.name == "CopyData")
 
 
 class Rows(unittest.TestCase):
@@ -219,8 +219,8 @@ class Rows(unittest.TestCase):
             self.assertNotEqual(plan(direct, "Hidden"), plan(direct, "Nobody"))
         with self.filtered.login() as client:
             self.assertEqual(plan(client, "Hidden"), plan(client, "Nobody"))
-            self.assertEqual(self.rows(client, "SELECT DISTINCT most_common_vals FROM pg_stats "
-                                               "WHERE tablename = 'people'"), [[None]])
+            self.assertEqual(self.rows(client, "SELECT count(*) > 0, count(most_common_vals), count(null_frac) "
+                                               "FROM pg_stats WHERE tablename = 'people'"), [["t", "0", "0"]])
             for sql in ("SELECT query_to_xml('SELECT * FROM people', true, true, '')",
                         "SELECT table_to_xml('people', true, false, '')"):
                 self.assertEqual(self.error(client, sql)["C"], "42501", sql)
