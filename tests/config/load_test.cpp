@@ -212,7 +212,8 @@ TEST_CASE("the example for the DBA loads as soon as its files exist") {
     const Loaded loaded = load(directory.write("example.yaml", test::read(example)));
     CHECK(joined(loaded).empty());
     REQUIRE(loaded.config);
-    CHECK(loaded.config->masking.rules.rules.size() == 10);
+    CHECK(loaded.config->masking.rules.rules.size() == 12);
+    CHECK(loaded.config->masking.rules.rows.size() == 1);
     ::unsetenv("SHOP_PASSWORD");
     CHECK(load(directory.path() / "example.yaml").problems.size() == 1);
 }
