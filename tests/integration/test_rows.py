@@ -83,6 +83,7 @@ FILTERS = """
       except: {groups: [dba]}
     - {table: public.parts_rest, filter: "id < 10"}
     - {table: "crm.*", filter: "note <> 'Note 3'", except: {groups: [dba]}}
+    - {table: public.mails, filter: "id < 8", except: {groups: [dba]}}
     - {table: public.outside, filter: "line = ''"}
     - {table: public.listed, filter: "region = 'EU'"}"""
 
@@ -185,7 +186,7 @@ class Rows(unittest.TestCase):
         messages = client.login(USER, DATABASE, self.filtered.token(USER, DATABASE))
         client.close()
         [notice] = [m.fields["M"] for m in messages if m.name == "NoticeResponse"]
-        self.assertIn("1 column masked, rows of 5 tables filtered, until", notice)
+        self.assertIn("1 column masked, rows of 6 tables filtered, until", notice)
 
     def test_hidden_rows_are_not_there(self):
         with self.filtered.login() as client:
@@ -195,6 +196,8 @@ class Rows(unittest.TestCase):
             self.assertEqual(self.rows(client, "SELECT count(*) FROM crm.notes"), [["4"]])
             self.assertEqual(self.rows(client, "SELECT people, names FROM per_region"), [["100", "100"]])
             self.assertEqual(self.rows(client, "SELECT count(*) FROM listed"), [["100"]])
+            # A view by its own definition, and by a filter of its own.
+            self.assertEqual(self.rows(client, "SELECT * FROM mails"), [["4", "p4"]])
             self.assertEqual(self.rows(client, "SELECT count(*) FROM outside"), [["0"]])
             error = self.error(client, "SELECT * FROM copies")
             self.assertEqual(error["C"], "42501")
@@ -207,6 +210,7 @@ class Rows(unittest.TestCase):
             self.assertEqual(self.rows(client, "SELECT count(*) FROM crm.notes"), [["5"]])
             self.assertEqual(self.rows(client, "SELECT count(*) FROM copies"), [["400"]])
             self.assertEqual(self.rows(client, "SELECT count(*) FROM parts"), [["15"]])
+            self.assertEqual(self.rows(client, "SELECT count(*) FROM mails"), [["8"]])
         with self.through(self.filtered, "other") as client:
             self.assertEqual(self.rows(client, "SELECT count(*) FROM people"), [["100"]])
 
