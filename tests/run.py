@@ -180,8 +180,7 @@ def integration(tally, preset="release", modules=()):
         return
     env = sanitizer_environment(preset) | {"VITRINE_PRESET": preset}
     script(tally, f"integration on {preset}",
-           ["/usr/bin/python3", "tests/integration/run.py", "-j", str(min(CORES, 4)),
-            *modules], env)
+           ["/usr/bin/python3", "tests/integration/run.py", "-j", "2", *modules], env)
 
 
 def oracle(tally):
