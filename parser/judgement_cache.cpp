@@ -32,7 +32,8 @@ std::size_t bytes_of(const Judgement& judgement) {
     std::size_t bytes = sizeof(Judgement) + bytes_of_array(judgement.statements) +
                         bytes_of_array(judgement.positions.pieces());
     for (const StatementJudgement& statement : judgement.statements) {
-        bytes += bytes_of(statement.rule) + bytes_of(statement.masked) + bytes_of(statement.name) +
+        bytes += bytes_of(statement.rule) + bytes_of(statement.masked) +
+                 bytes_of(statement.filtered) + bytes_of(statement.name) +
                  bytes_of(statement.command_tag);
         if (statement.forwarded) {
             bytes += bytes_of(*statement.forwarded);
