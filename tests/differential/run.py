@@ -477,6 +477,7 @@ def smith_part(sessions, report, seed, count, everything):
     if not shutil.which("sqlsmith"):
         report.bad("sqlsmith", "missing", "sqlsmith", "", "is not there: apt-get install sqlsmith")
         return
+    sessions.close()  # no database is copied that somebody uses
     smith.prepare(sessions.databases.server, COPY)
     choose = random.Random(seed)
     made_up = MadeUp(sessions, report, "sqlsmith")
