@@ -96,6 +96,17 @@ bool is_system_column(std::string_view name) {
     return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
+bool has_system_columns(const Relation& relation) {
+    return std::string_view("rpmf").find(relation.kind) != std::string_view::npos;
+}
+
+void without_brackets(const syntax::Tokens& tokens, std::size_t& first, std::size_t& last) {
+    while (first > 0 && tokens.is(first - 1, '(') && tokens.is(last + 1, ')')) {
+        --first;
+        ++last;
+    }
+}
+
 Objection other_database(std::string name) {
     return {"0A000",
             "cross-database references are not implemented: \"" + name + "\"",

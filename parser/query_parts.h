@@ -2,11 +2,13 @@
 // the objections that are made in more than one place.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "parser/masking/resolve.h"
 #include "parser/readonly/calls.h"
+#include "parser/syntax/parse_tree.h"
 
 struct List;
 struct Node;
@@ -34,5 +36,9 @@ struct WrittenName {
 
 // ctid, xmin, …: what a table has besides its columns, and a derived table has not.
 [[nodiscard]] bool is_system_column(std::string_view name);
+[[nodiscard]] bool has_system_columns(const Relation& relation);
+
+// Takes the brackets around the tokens from `first` to `last` in: `((t.*))` is what `t.*` is.
+void without_brackets(const syntax::Tokens& tokens, std::size_t& first, std::size_t& last);
 
 }  // namespace vitrine::parser

@@ -48,6 +48,23 @@ std::pair<std::string_view, std::string_view> column_of(const Node* expression) 
         string_value(fields.back().ptr_value)};
 }
 
+// Is it `*` or `t.*`, and of this relation alone?
+enum class Star { kNone, kOwn, kOther };
+
+Star star_of(const ResTarget* target, const SelectStmt* select, std::string_view item) {
+    if (!is_a(target->val, T_ColumnRef)) {
+        return is_a(target->val, T_A_Indirection) ? Star::kOther : Star::kNone;
+    }
+    const auto fields = cells(as<ColumnRef>(target->val)->fields);
+    if (fields.empty() || !is_a(fields.back().ptr_value, T_A_Star)) {
+        return Star::kNone;
+    }
+    const auto from = cells(select->fromClause);
+    const bool own = fields.size() == 1 ? from.size() == 1 && is_a(from[0].ptr_value, T_RangeVar)
+                                        : string_value(fields[fields.size() - 2].ptr_value) == item;
+    return own ? Star::kOwn : Star::kOther;
+}
+
 // A column that is grouped by, as `c.id`, as `1` or by the name of an output.
 struct GroupedBy {
     std::string_view qualifier;
@@ -55,7 +72,7 @@ struct GroupedBy {
     int location = -1;
 };
 
-GroupedBy grouped_by(const Node* group, const SelectStmt* select,
+GroupedBy grouped_by(const Node* group, const SelectStmt* select, std::string_view item,
                      const std::vector<std::string_view>& columns) {
     const auto targets = cells(select->targetList);
     GroupedBy by;
@@ -63,9 +80,23 @@ GroupedBy grouped_by(const Node* group, const SelectStmt* select,
     if (is_a(group, T_A_Const) && nodeTag(&as<A_Const>(group)->val) == T_Integer) {
         by.location = as<A_Const>(group)->location;
         const int ordinal = as<A_Const>(group)->val.ival.ival;
-        group = ordinal < 1 || static_cast<std::size_t>(ordinal) > targets.size()
-                    ? nullptr
-                    : as<ResTarget>(targets[static_cast<std::size_t>(ordinal) - 1].ptr_value)->val;
+        std::size_t left = ordinal < 1 ? 0 : static_cast<std::size_t>(ordinal);
+        group = nullptr;
+        for (const ListCell& cell : targets) {
+            const auto* target = as<ResTarget>(cell.ptr_value);
+            const Star star = star_of(target, select, item);
+            const std::size_t width = star == Star::kOwn ? columns.size() : 1;
+            if (left == 0 || star == Star::kOther) {
+                break;
+            }
+            if (left <= width && star == Star::kOwn) {
+                by.qualifier = item;
+                by.name = columns[left - 1];
+                return by;
+            }
+            group = left == 1 ? target->val : nullptr;
+            left -= std::min(left, width);
+        }
     }
     std::tie(by.qualifier, by.name) = column_of(group);
     // The name of an output, where it is no column's.
@@ -83,19 +114,19 @@ GroupedBy grouped_by(const Node* group, const SelectStmt* select,
 }
 
 // The names of columns in it, at any depth.
-void grouping_set_columns(const GroupingSet* set, const SelectStmt* select,
+void grouping_set_columns(const GroupingSet* set, const SelectStmt* select, std::string_view item,
                           const std::vector<std::string_view>& columns,
                           std::set<std::string_view>& names) {
     for (const ListCell& cell : cells(set->content)) {
         if (is_a(cell.ptr_value, T_GroupingSet)) {
-            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, columns, names);
+            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, item, columns, names);
             continue;
         }
         const std::span<const ListCell> each = is_a(cell.ptr_value, T_RowExpr)
                                                    ? cells(as<RowExpr>(cell.ptr_value)->args)
                                                    : std::span<const ListCell>(&cell, 1);
         for (const ListCell& group : each) {
-            names.insert(grouped_by(syntax::node(group), select, columns).name);
+            names.insert(grouped_by(syntax::node(group), select, item, columns).name);
         }
     }
     names.erase("");
@@ -105,10 +136,6 @@ void grouping_set_columns(const GroupingSet* set, const SelectStmt* select,
 bool keeps_apart(const MaskedColumn& masked) {
     constexpr Oid kInteger = 23;  // 28 bits of a hash
     return masked.mask.kind == config::MaskKind::kHash && masked.column->base_type != kInteger;
-}
-
-bool has_system_columns(const Relation& relation) {
-    return std::string_view("rpmf").find(relation.kind) != std::string_view::npos;
 }
 
 }  // namespace
@@ -173,12 +200,15 @@ bool Query::write_stars_out(const Replaced& item) {
             stars_written_.contains(star.location)) {
             continue;
         }
-        const std::size_t first = tokens().at(at(star.location));
-        const std::size_t behind = bare ? first : tokens().after_name(first, star.parts - 1) + 1;
+        std::size_t first = tokens().at(at(star.location));
+        std::size_t behind = bare ? first : tokens().after_name(first, star.parts - 1) + 1;
         const auto list = bare ? all_columns(item.select) : columns_by_name(item);
         // With its schema, the name has been replaced already (finish_qualified).
-        if (!list || star.parts > 2 || !tokens().is(behind, '*') ||
-            !edit(tokens().begin(first), tokens().end(behind), *list, star.location)) {
+        if (!list || star.parts > 2 || !tokens().is(behind, '*')) {
+            return false;
+        }
+        without_brackets(tokens(), first, behind);  // a list in brackets is a row
+        if (!edit(tokens().begin(first), tokens().end(behind), *list, star.location)) {
             return false;
         }
         stars_written_.insert(star.location);
@@ -266,7 +296,7 @@ std::set<std::string_view> Query::grouped_columns(std::span<const ListCell> grou
             }
             continue;
         }
-        const GroupedBy by = grouped_by(group, select, names);
+        const GroupedBy by = grouped_by(group, select, item.name, names);
         if (!by.name.empty() && (by.qualifier.empty() || by.qualifier == item.name)) {
             grouped.insert(by.name);
             location = by.location;
@@ -325,7 +355,8 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
     std::set<std::string_view> in_sets;
     for (const ListCell& cell : cells(select->groupClause)) {
         if (is_a(cell.ptr_value, T_GroupingSet)) {
-            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, names, in_sets);
+            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, item.name, names,
+                                 in_sets);
         }
     }
     for (const std::string_view name : grouped) {

@@ -84,6 +84,7 @@ class WholeRows {
     // What stands around an expression.
     enum class Place {
         kValue,
+        kXml,     // it gives an element or attribute its name, which only a name alone does
         kOutput,  // it is an output without a name
         kNaming,  // it gives an output its name
     };
@@ -196,13 +197,15 @@ class WholeRows {
         }
         const int location = as<ColumnRef>(indirection->arg)->location;
         const syntax::Tokens& tokens = query_.tokens();
-        const std::size_t first = tokens.at(query_.at(location));
-        const std::size_t behind = tokens.after_name(first, 1);
-        if (first == 0 || !tokens.is(first - 1, '(') || !tokens.is(behind, ')') ||
-            !tokens.is(behind + 1, '.') || !tokens.is(behind + 2, '*')) {
+        std::size_t first = tokens.at(query_.at(location));
+        std::size_t last = tokens.after_name(first, 1) - 1;
+        without_brackets(tokens, first, last);
+        if (!tokens.is(last, ')') || !tokens.is(last + 1, '.') || !tokens.is(last + 2, '*')) {
             return false;
         }
-        query_.edit(tokens.begin(first - 1), tokens.end(behind + 2), column_list(*item), location);
+        last += 2;
+        without_brackets(tokens, first, last);
+        query_.edit(tokens.begin(first), tokens.end(last), column_list(*item), location);
         return true;
     }
 
@@ -301,6 +304,9 @@ class WholeRows {
                     target(as<ResTarget>(node), *scope);
                 }
                 return;
+            case T_XmlExpr:
+                xml(as<XmlExpr>(node), scope);
+                return;
             case T_RowExpr:
                 if (scope != nullptr) {
                     fields(as<RowExpr>(node)->args, *scope);
@@ -327,6 +333,9 @@ class WholeRows {
                 return;
             case T_TypeCast:
                 expression(as<TypeCast>(node)->arg, scope, named(node, place));
+                return;
+            case T_CollateClause:
+                expression(as<CollateClause>(node)->arg, scope, named(node, place));
                 return;
             case T_CaseExpr: {
                 const auto* choice = as<CaseExpr>(node);
@@ -357,6 +366,22 @@ class WholeRows {
         }
     }
 
+    // XMLFOREST(t), XMLATTRIBUTES(t) (parse_expr.c, transformXmlExpr).
+    void xml(const XmlExpr* xml, const Scope* scope) {
+        for (const ListCell& cell : cells(xml->named_args)) {
+            const auto* named = as<ResTarget>(cell.ptr_value);
+            const Node* value = named->val;
+            if (named->name != nullptr || !is_a(value, T_ColumnRef)) {
+                expression(value, scope, Place::kValue);
+            } else if (as<ColumnRef>(value)->location == named->location) {
+                expression(value, scope, Place::kXml);
+            } else {
+                leave(reference_of(value).name);  // in brackets, with no place for a name
+            }
+        }
+        expression(as<Node>(xml->args), scope, Place::kValue);
+    }
+
     void call(const FuncCall* call, const Scope* scope) {
         const auto arguments = cells(call->args);
         const auto names = cells(call->funcname);
@@ -381,10 +406,18 @@ class WholeRows {
         if (!any) {
             return;
         }
+        if (!reference.star && is_system_column(reference.name) && sees_table(scope)) {
+            return;
+        }
         const FromItem* item = meant(reference.name, scope);
         if (item == nullptr || !has_row_type(*item->replaced) ||
             (!reference.star && may_be_column(reference.name, scope))) {
             leave(reference.name);
+            return;
+        }
+        if (place == Place::kXml) {
+            replace(node, typed_row(*item, !query_.system_columns_.empty()) + " AS " +
+                              quoted_identifier(reference.name));
             return;
         }
         // With system columns the derived table has more than the row: listed, it lacks a name.
@@ -449,6 +482,9 @@ class WholeRows {
         const CatalogSnapshot& catalog = query_.policy_.catalog();
         const auto is_domain = [&](const Column& column) {
             const Type* type = catalog.type(column.type);
+            if (type != nullptr && type->element != 0) {
+                type = catalog.type(type->element);
+            }
             while (type != nullptr && type->kind == 'd' && !type->constrained) {
                 type = catalog.type(type->base);
             }
@@ -494,7 +530,8 @@ class WholeRows {
                     masked.begin(), masked.end(),
                     [&](const MaskedColumn& each) { return each.column->number == number; });
                 for (std::size_t i = 0; i < names.size() && !is_masked; ++i) {
-                    if (relation.columns[i].number == number) {
+                    if (relation.columns[i].number == number &&
+                        std::count(names.begin(), names.end(), names[i]) == 1) {
                         return quoted_identifier(item.name) + "." + quoted_identifier(names[i]) +
                                " IS NULL";
                     }
@@ -514,6 +551,29 @@ class WholeRows {
                 if (may_have(syntax::node(cell), name, *each)) {
                     return true;
                 }
+            }
+        }
+        return false;
+    }
+
+    // Beside a table or the like, `ctid` is a column; of those within a join it has to be
+    // qualified.
+    [[nodiscard]] bool sees_table(const Scope& scope) const {
+        const auto is_table = [&](const ListCell& cell) {
+            const Node* node = syntax::node(cell);
+            if (is_a(node, T_RangeTableSample)) {
+                node = as<RangeTableSample>(node)->relation;
+            }
+            const auto known = is_a(node, T_RangeVar)
+                                   ? relations_.find(as<RangeVar>(node)->location)
+                                   : relations_.end();
+            return known != relations_.end() && known->second != nullptr &&
+                   has_system_columns(*known->second);
+        };
+        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            const auto from = cells(each->from ? each->select->fromClause : nullptr);
+            if (std::any_of(from.begin(), from.end(), is_table)) {
+                return true;
             }
         }
         return false;

@@ -102,7 +102,9 @@ void warn_of_expressions(const config::Config& config) {
                       << config::to_string({rule.position,
                                             rule.name +
                                                 " is an expression; where it fails on a value, the "
-                                                "server's error may show the value to the user"})
+                                                "server's error may show the value to the user, "
+                                                "and what in it depends on a setting (TimeZone, "
+                                                "DateStyle) gives them a mask for each setting"})
                       << "\n";
         }
     }

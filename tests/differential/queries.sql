@@ -1497,3 +1497,27 @@ DEALLOCATE f;
 /* ty-elsewhere */ SELECT k_mac, k_text FROM kinds ORDER BY id;
 /* ty-predicate */ SELECT count(*) FROM devices WHERE pin LIKE 'h\_%' AND owner LIKE '.%';
 /* ty-copy */ COPY devices TO STDOUT;
+
+-- == rows and keys in odd places ==
+/* op-xml-forest */ SELECT xmlforest(s, s.word, (s), s AS t, s.*) FROM slips s ORDER BY id;
+/* op-xml-attributes */ SELECT xmlelement(name a, xmlattributes(s, s.id), s) FROM slips s ORDER BY id;
+/* op-xml-forest-ctid */ SELECT xmlforest(s, s.*), ctid FROM slips s ORDER BY id;
+/* op-xml-unnamed */ SELECT xmlforest(s::text) FROM slips s;
+/* op-named-ctid */ SELECT ctid, ctid::text, ctid.ctid, ctid.word FROM slips ctid ORDER BY id;
+/* op-named-tableoid */ SELECT tableoid::regclass, (SELECT tableoid) FROM slips tableoid ORDER BY id;
+/* op-named-ctid-row */ SELECT ctid.*::text, to_jsonb(ctid.*) FROM slips ctid ORDER BY id;
+/* op-named-ctid-view */ SELECT ctid FROM people_renamed ctid ORDER BY number LIMIT 3;
+/* op-star-brackets */ SELECT (s.*), s.ctid FROM slips s ORDER BY id;
+/* op-star-brackets-2 */ SELECT ((s.*)), ctid FROM slips s ORDER BY id;
+/* op-row-brackets */ SELECT ((s).*), s.ctid FROM slips s ORDER BY id;
+/* op-row-brackets-2 */ SELECT ((s)).*, s.ctid FROM slips s ORDER BY id;
+/* op-row-collate-ctid */ SELECT s::text COLLATE "C", s.ctid FROM slips s ORDER BY id;
+/* op-key-twice */ SELECT q.x, s FROM (SELECT 1 x) q LEFT JOIN slips s(a, a) ON true ORDER BY s;
+/* op-domain-array */ SELECT x::text, to_jsonb(x), (x).all_of_it FROM ssn_lists x ORDER BY id;
+/* op-domain-array-outer */ SELECT p.id, x::text, x IS NULL FROM products p LEFT JOIN ssn_lists x ON x.id = p.id AND p.id < 4 ORDER BY p.id;
+/* op-group-by-star */ SELECT *, count(*) FROM slips GROUP BY 1 ORDER BY 1;
+/* op-group-by-own-star */ SELECT count(*), s.* FROM slips s GROUP BY 2 ORDER BY 2;
+/* op-group-behind-star */ SELECT s.*, s.id AS again FROM slips s GROUP BY 5 ORDER BY 5;
+/* op-group-within-star */ SELECT s.* FROM slips s GROUP BY 2;
+/* op-group-behind-other-star */ SELECT q.*, s.id, s.word FROM (SELECT 1 AS a, 2 AS b) q, slips s GROUP BY 1, 2;
+/* op-group-sets-star */ SELECT *, count(*) FROM slips GROUP BY GROUPING SETS ((1), (id, 2)) ORDER BY 1, 2;

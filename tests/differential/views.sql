@@ -49,6 +49,7 @@ CREATE VIEW public.event_texts AS SELECT id, payload FROM public.events;
 CREATE VIEW public.animal_owners AS SELECT id, owner_name FROM public.animals;
 CREATE VIEW public.mixed_mails AS SELECT "Id", "E-Mail" AS mail FROM "Mixed"."Client Data";
 CREATE VIEW public.ssns AS SELECT id, ssn FROM public.people WHERE ssn IS NOT NULL;
+CREATE VIEW public.ssn_lists AS SELECT id, ARRAY[ssn] AS all_of_it FROM public.people;
 CREATE VIEW public.grouped_by_key AS
     SELECT p.id, p.email, count(o.id) AS orders FROM public.people p
     LEFT JOIN public.orders o ON o.person_id = p.id GROUP BY p.id;
