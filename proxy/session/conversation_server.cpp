@@ -489,6 +489,9 @@ void Conversation::error_response(std::string_view payload) {
         entry.refusal.reset();
         return;  // ReadyForQuery follows
     }
+    if (entry.kind == EntryKind::kSync) {
+        return;  // the commit failed (a cursor WITH HOLD is read to its end); it follows too
+    }
     pipeline_.pop();
     drop_skipped_entries();
 }

@@ -1521,3 +1521,15 @@ DEALLOCATE f;
 /* op-group-within-star */ SELECT s.* FROM slips s GROUP BY 2;
 /* op-group-behind-other-star */ SELECT q.*, s.id, s.word FROM (SELECT 1 AS a, 2 AS b) q, slips s GROUP BY 1, 2;
 /* op-group-sets-star */ SELECT *, count(*) FROM slips GROUP BY GROUPING SETS ((1), (id, 2)) ORDER BY 1, 2;
+
+-- == errors at the commit ==
+/* ec-hold */ DECLARE c CURSOR WITH HOLD FOR SELECT id, word, 1 / (id - 3) FROM slips ORDER BY id;
+SELECT 1;
+/* ec-hold-open */ DECLARE c CURSOR WITH HOLD FOR SELECT id, 1 / (id - 3) FROM products ORDER BY id;
+SELECT name FROM pg_cursors;
+FETCH 1 FROM c;
+/* ec-hold-commit */ BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT id, word, 1 / (id - 3) FROM slips ORDER BY id;
+FETCH 1 FROM c;
+COMMIT;
+SELECT count(*) FROM pg_cursors;
