@@ -35,6 +35,14 @@ inline constexpr std::size_t kConditionalMax = 20000;
 // Casts that are looked at one by one, each against all types, where users made casts.
 inline constexpr std::size_t kCastsApartMax = 256;
 
+// Steps of looking for what a name alone is, a row or a column, among all that a statement has in
+// FROM: some 20 ms. Beyond, rows of masked relations stay without their type.
+inline constexpr std::size_t kRowStepsMax = 2'000'000;
+// Masked references, times what has to be held against each of them (columns by their schema or
+// with GROUP BY, system columns): some 100 ms of a worker that others wait for. A thousand
+// references beside ten thousand columns are within it.
+inline constexpr std::size_t kReplacedPairsMax = 10'000'000;
+
 // A view's definition with the masks in it, which stands in a statement for each reference to it:
 // views over views that each read the one below twice grow fast.
 inline constexpr std::size_t kViewBytesMax = 256 * 1024;

@@ -13,6 +13,7 @@
 #include "parser/masking/resolve.h"
 #include "parser/plain.h"
 #include "parser/query.h"
+#include "parser/query_parts.h"
 #include "parser/readonly/settings.h"
 #include "parser/readonly/statements.h"
 #include "parser/syntax/parse_tree.h"
@@ -300,6 +301,20 @@ void TextJudge::look_into(const Node* node, StatementJudgement& out) {
         stale_ = query.refusal()->stale;
         return;
     }
+    if (edits_.count() != edits_before) {
+        auto rendered = edits_.render(sql_, out.begin, end);
+        if (rendered.overlapping) {
+            query.refuse(not_supported("this way to write masked relations",
+                                       "Two of the replacements in the text would overlap.",
+                                       "Write the query another way.", "masking: reference"),
+                         out.begin);
+            out.refusal = query.refusal()->refusal;
+            out.rule = query.refusal()->rule;
+            out.effect = Effect::kNone;
+            return;
+        }
+        out.forwarded = std::move(rendered.text);
+    }
     out.masked.assign(query.masked().begin(), query.masked().end());
     out.filtered.assign(query.filtered().begin(), query.filtered().end());
     if (query.sets_search_path()) {
@@ -308,9 +323,6 @@ void TextJudge::look_into(const Node* node, StatementJudgement& out) {
     }
     if (path_changes_) {
         path_.known = false;
-    }
-    if (edits_.count() != edits_before) {
-        out.forwarded = edits_.render(sql_, out.begin, end).text;
     }
 }
 

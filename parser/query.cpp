@@ -552,6 +552,15 @@ void Query::finish() {
         grammar_type(25, -1);
     }
     collect_names();
+    if (too_many_pairs()) {
+        refuse(
+            {"54000", "too many references to masked relations in one statement",
+             "Each is held against the others, and against the statement's columns.",
+             "Split the statement, or give each relation an alias and write the columns with it.",
+             "limit: masked references", false},
+            replaced_.front().reference->location);
+        return;
+    }
     finish_same_names();
     finish_qualified();
     finish_attributes();
@@ -564,6 +573,22 @@ void Query::finish() {
     for (const Replaced& replaced : replaced_) {
         rewrite(replaced);
     }
+}
+
+// Would the passes below take more time than others on the worker can wait?
+bool Query::too_many_pairs() const {
+    const bool same_names =
+        std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced& each) {
+            const auto named = names_.find(each.name);
+            return each.reference->alias == nullptr && named != names_.end() &&
+                   !named->second.rewritten_alone;
+        });
+    const std::size_t rare = qualified_.size() + system_columns_.size() + grouped_.size();
+    if (rare == 0 && !same_names) {
+        return false;
+    }
+    const std::size_t all = rare + items_.size() + attributes_.size() + star_targets_.size();
+    return replaced_.size() * all > limits::kReplacedPairsMax;
 }
 
 void Query::collect_names() {

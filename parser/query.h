@@ -232,6 +232,7 @@ class Query {
     bool edit(std::size_t begin, std::size_t end, std::string text, int location);
 
     void collect_names();
+    [[nodiscard]] bool too_many_pairs() const;
     void constant_type(int tag, int location);
     void grammar_type(Oid type, int location);
     [[nodiscard]] bool surely_has_column(std::string_view item, std::string_view column) const;
@@ -312,7 +313,8 @@ class Query {
     std::vector<StarTarget> star_targets_;
     std::set<const Node*> star_nodes_;
     std::set<std::string_view> stars_within_;
-    std::set<int> stars_written_;  // by their places
+    std::set<int> stars_written_;                                      // by their places
+    std::map<std::uint32_t, std::optional<std::string>> all_columns_;  // by RangeItem::select
     // RangeItem::select of those that have such a join.
     std::set<std::uint32_t> aliased_joins_;
     std::set<std::uint32_t> natural_joins_;

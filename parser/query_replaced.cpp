@@ -202,7 +202,10 @@ bool Query::write_stars_out(const Replaced& item) {
         }
         std::size_t first = tokens().at(at(star.location));
         std::size_t behind = bare ? first : tokens().after_name(first, star.parts - 1) + 1;
-        const auto list = bare ? all_columns(item.select) : columns_by_name(item);
+        if (bare && !all_columns_.contains(item.select)) {
+            all_columns_[item.select] = all_columns(item.select);
+        }
+        const auto list = bare ? all_columns_[item.select] : columns_by_name(item);
         // With its schema, the name has been replaced already (finish_qualified).
         if (!list || star.parts > 2 || !tokens().is(behind, '*')) {
             return false;

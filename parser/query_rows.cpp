@@ -10,8 +10,11 @@
 #include <array>
 #include <map>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
+#include "config/limits.h"
 #include "parser/output_name.h"
 #include "parser/query_parts.h"
 #include "parser/syntax/utf8.h"
@@ -61,6 +64,10 @@ class WholeRows {
                 relations_[item.location] = item.relation;
             }
         }
+        for (Query::Replaced& each : query.replaced_) {
+            replaced_[each.reference] = &each;
+            names_.insert(each.name);
+        }
     }
     ~WholeRows() { std::free(const_cast<Node**>(children_.items)); }
     WholeRows(const WholeRows&) = delete;
@@ -88,6 +95,18 @@ class WholeRows {
         kOutput,  // it is an output without a name
         kNaming,  // it gives an output its name
     };
+
+    // False where it has taken long enough: rows stay what they are from here on.
+    bool spend(std::size_t steps) {
+        steps_ += steps;
+        if (steps_ > limits::kRowStepsMax && !spent_) {
+            spent_ = true;
+            for (Query::Replaced& each : query_.replaced_) {
+                each.row_left = true;
+            }
+        }
+        return !spent_;
+    }
 
     void select(const SelectStmt* select, const Scope* outer) {
         const Scope above{outer, select, {}, false};
@@ -148,11 +167,8 @@ class WholeRows {
             alias = relation->alias;
             item.name = relation->relname;
             item.node = node;
-            for (Query::Replaced& replaced : query_.replaced_) {
-                if (replaced.reference == relation) {
-                    item.replaced = &replaced;
-                }
-            }
+            const auto replaced = replaced_.find(relation);
+            item.replaced = replaced == replaced_.end() ? nullptr : replaced->second;
         } else if (is_a(node, T_RangeSubselect)) {
             alias = as<RangeSubselect>(node)->alias;
         } else if (is_a(node, T_RangeFunction)) {
@@ -257,7 +273,7 @@ class WholeRows {
     }
 
     void expression(const Node* node, const Scope* scope, Place place) {
-        if (node == nullptr) {
+        if (node == nullptr || spent_) {
             return;
         }
         switch (nodeTag(node)) {
@@ -400,10 +416,7 @@ class WholeRows {
 
     void whole_row(const Node* node, const Scope& scope, Place place) {
         const Reference reference = reference_of(node);
-        const bool any = !reference.name.empty() &&
-                         std::any_of(query_.replaced_.begin(), query_.replaced_.end(),
-                                     [&](const auto& each) { return each.name == reference.name; });
-        if (!any) {
+        if (!names_.contains(reference.name)) {
             return;
         }
         if (!reference.star && is_system_column(reference.name) && sees_table(scope)) {
@@ -434,6 +447,9 @@ class WholeRows {
 
     // Its columns would show what the derived table has besides.
     void leave(std::string_view name) {
+        if (!names_.contains(name) || !left_.insert(name).second) {
+            return;
+        }
         for (Query::Replaced& each : query_.replaced_) {
             each.row_left = each.row_left || each.name == name;
         }
@@ -457,9 +473,12 @@ class WholeRows {
     }
 
     // The masked relation whose row the name is; nullptr where that is not sure.
-    static const FromItem* meant(std::string_view name, const Scope& scope) {
+    const FromItem* meant(std::string_view name, const Scope& scope) {
         const FromItem* found = nullptr;
         for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            if (!spend(1 + each->items.size())) {
+                return nullptr;
+            }
             for (const FromItem& item : each->items) {
                 if (item.name != name) {
                     continue;
@@ -558,7 +577,7 @@ class WholeRows {
 
     // Beside a table or the like, `ctid` is a column; of those within a join it has to be
     // qualified.
-    [[nodiscard]] bool sees_table(const Scope& scope) const {
+    [[nodiscard]] bool sees_table(const Scope& scope) {
         const auto is_table = [&](const ListCell& cell) {
             const Node* node = syntax::node(cell);
             if (is_a(node, T_RangeTableSample)) {
@@ -572,7 +591,7 @@ class WholeRows {
         };
         for (const Scope* each = &scope; each != nullptr; each = each->outer) {
             const auto from = cells(each->from ? each->select->fromClause : nullptr);
-            if (std::any_of(from.begin(), from.end(), is_table)) {
+            if (!spend(1 + from.size()) || std::any_of(from.begin(), from.end(), is_table)) {
                 return true;
             }
         }
@@ -580,6 +599,9 @@ class WholeRows {
     }
 
     [[nodiscard]] bool may_have(const Node* from, std::string_view name, const Scope& scope) {
+        if (!spend(1 + within_.size())) {
+            return true;
+        }
         if (std::find(within_.begin(), within_.end(), from) != within_.end()) {
             return false;  // it does not see itself
         }
@@ -626,6 +648,9 @@ class WholeRows {
         }
         if (known->second != nullptr) {
             const auto& columns = known->second->columns;
+            if (!spend(columns.size())) {
+                return true;
+            }
             const std::size_t renamed =
                 reference->alias == nullptr ? 0 : cells(reference->alias->colnames).size();
             return std::any_of(
@@ -745,6 +770,11 @@ class WholeRows {
     }
 
     Query& query_;
+    std::unordered_map<const RangeVar*, Query::Replaced*> replaced_;
+    std::unordered_set<std::string_view> names_;  // of those in FROM
+    std::unordered_set<std::string_view> left_;   // of those, the ones that leave() was told of
+    std::size_t steps_ = 0;
+    bool spent_ = false;
     VitrineChildren children_{};
     std::vector<const Node*> within_;           // of FROM
     std::map<int, const Relation*> relations_;  // by their places; nullptr: of WITH

@@ -339,7 +339,12 @@ std::optional<ViewDefinition> view_definition(const Relation& view, const Policy
         return std::nullopt;
     }
     ViewDefinition definition;
-    definition.sql = edits.render(sql, 0, end).text;
+    auto rendered = edits.render(sql, 0, end);
+    if (rendered.overlapping) {
+        why = "two of the replacements in its definition would overlap";
+        return std::nullopt;
+    }
+    definition.sql = std::move(rendered.text);
     if (definition.sql.size() > limits::kViewBytesMax) {
         why = "with the masks in it, its definition has more than " +
               std::to_string(limits::kViewBytesMax) + " bytes";

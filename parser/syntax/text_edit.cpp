@@ -29,6 +29,7 @@ TextEdits::Rendered TextEdits::render(std::string_view sql, std::size_t begin, s
     auto edit = std::lower_bound(edits_.begin(), edits_.end(), begin,
                                  [](const Edit& e, std::size_t p) { return e.begin < p; });
     for (; edit != edits_.end() && edit->end <= end; ++edit) {
+        out.overlapping = out.overlapping || edit->begin < at;
         keep(edit->begin);
         if (!edit->text.empty()) {
             out.pieces.push_back({out.text.size(), edit->client_position, edit->text.size(), true});

@@ -23,6 +23,7 @@ class TextEdits {
     struct Rendered {
         std::string text;
         std::vector<PositionMap::Piece> pieces;
+        bool overlapping = false;  // edits did overlap: the text must not be used
     };
     // [begin, end) of `sql` with those edits that lie within.
     [[nodiscard]] Rendered render(std::string_view sql, std::size_t begin, std::size_t end);

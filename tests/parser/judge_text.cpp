@@ -313,6 +313,71 @@ TEST_CASE("every refusal has words and a place", "[judge]") {
     }
 }
 
+TEST_CASE("replacements that overlap are found", "[judge]") {
+    const std::string sql = "SELECT a FROM b";
+    syntax::TextEdits apart;
+    apart.replace(7, 8, "x", 7);
+    apart.replace(8, 8, "y", 8);
+    apart.replace(14, 15, "z", 14);
+    CHECK_FALSE(apart.render(sql, 0, sql.size()).overlapping);
+    syntax::TextEdits over;
+    over.replace(7, 13, "x", 7);
+    over.replace(12, 15, "z", 14);
+    CHECK(over.render(sql, 0, sql.size()).overlapping);
+    syntax::TextEdits within;
+    within.replace(7, 15, "x", 7);
+    within.replace(9, 9, "z", 9);
+    CHECK(within.render(sql, 0, sql.size()).overlapping);
+}
+
+// What takes the product of two numbers that a client chooses is counted, and ends.
+TEST_CASE("many masked references do not hold up a worker", "[judge]") {
+    if (!have_fixture()) {
+        return;
+    }
+    const auto many = [](int count, std::string head, const std::string& each) {
+        for (int i = 0; i < count; ++i) {
+            head += each;
+        }
+        return head;
+    };
+    const auto rows = [](int count) {
+        std::string list = "SELECT 1";
+        std::string from = " FROM orders";
+        for (int i = 0; i < count; ++i) {
+            list += ",c" + std::to_string(i);
+            from += ",cards c" + std::to_string(i);
+        }
+        return list + from;
+    };
+    const auto typed = [](const Judgement& judgement) {
+        const std::string& text = judgement.forwarded.value();
+        std::size_t found = 0;
+        for (std::size_t at = 0; (at = text.find("::\"public\".\"cards\"", at)) != text.npos;
+             ++at) {
+            ++found;
+        }
+        return found;
+    };
+    CHECK(typed(judged(rows(100))) == 100);
+    const Judgement large = judged(rows(6000));
+    REQUIRE(large.allowed());
+    CHECK(typed(large) > 0);
+    CHECK(typed(large) < 3000);  // the rest are rows still, without their type
+
+    for (const char* each :
+         {",(SELECT public.cards.number FROM cards)", ",(SELECT ctid FROM cards)",
+          ",(SELECT max(holder) FROM cards GROUP BY id)"}) {
+        INFO(each);
+        CHECK(judged(many(200, "SELECT 1", each)).allowed());
+        const Judgement judgement = judged(many(8000, "SELECT 1", each));
+        REQUIRE(judgement.statements[0].refusal);
+        CHECK(judgement.statements[0].refusal->sqlstate == "54000");
+        CHECK(judgement.statements[0].rule == "limit: masked references");
+    }
+    CHECK(judged(many(8000, "SELECT 1", ",(SELECT number FROM cards)")).allowed());
+}
+
 TEST_CASE("masked references cannot make a text grow without bounds", "[judge]") {
     if (!have_fixture()) {
         return;
