@@ -142,6 +142,7 @@ class TextJudge {
     SearchPath path_;
     syntax::TextEdits edits_;
     std::map<std::string, bool, std::less<>> prepared_here_;  // false: deallocated here
+    std::set<std::string> plans_hidden_here_;                 // StatementJudgement::plan_hidden
     bool all_deallocated_ = false;
 
     Query* query_ = nullptr;
@@ -317,6 +318,7 @@ void TextJudge::look_into(const Node* node, StatementJudgement& out) {
     }
     out.masked.assign(query.masked().begin(), query.masked().end());
     out.filtered.assign(query.filtered().begin(), query.filtered().end());
+    out.plan_hidden = out.plan_hidden || query.hidden_view() != nullptr;
     if (query.sets_search_path()) {
         out.effect = Effect::kSearchPath;
         path_changes_ = true;
@@ -754,6 +756,17 @@ void TextJudge::explain(const ExplainStmt* stmt) {
             break;
         }
     }
+    if (query_->hidden_view() != nullptr || out_->plan_hidden) {
+        query_->refuse({"42501",
+                        "permission denied to explain a query over view " +
+                            (query_->hidden_view() != nullptr ? query_->hidden_view()->name
+                                                              : "in " + out_->name),
+                        "The plan would show constants of the view's definition that stand beside "
+                        "masked columns.",
+                        "EXPLAIN a query over the tables that the view reads.",
+                        "builtin: EXPLAIN of a view", false},
+                       token(0));
+    }
     out_->command_tag = "EXPLAIN";
 }
 
@@ -773,6 +786,9 @@ void TextJudge::prepare(const PrepareStmt* stmt) {
     out_->name = stmt->name;
     if (!query_->refusal()) {
         prepared_here_[out_->name] = true;
+        if (query_->hidden_view() != nullptr) {
+            plans_hidden_here_.insert(out_->name);
+        }
     }
 }
 
@@ -803,6 +819,7 @@ void TextJudge::execute(const ExecuteStmt* stmt) {
         if (!here->second) {
             missing();
         }
+        out_->plan_hidden = plans_hidden_here_.contains(out_->name);
         return;
     }
     if (all_deallocated_) {
@@ -813,6 +830,9 @@ void TextJudge::execute(const ExecuteStmt* stmt) {
     const auto known =
         session_.prepared ? session_.prepared(out_->name) : SessionContext::Prepared::kUnknown;
     switch (known) {
+        case SessionContext::Prepared::kPlanHidden:
+            out_->plan_hidden = true;
+            return;
         case SessionContext::Prepared::kCurrent:
             return;
         case SessionContext::Prepared::kStale:

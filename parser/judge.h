@@ -40,7 +40,8 @@ struct SessionContext {
     // Is this the name of a prepared statement that was judged under the current policy and path?
     // Asked for EXECUTE of a name that no PREPARE of the same text made before. Absent: none is.
     // kNotPlain: it does more than read (it was made by a Parse message, which takes any kind).
-    enum class Prepared : std::uint8_t { kUnknown, kCurrent, kStale, kNotPlain };
+    // kPlanHidden: current, and StatementJudgement::plan_hidden.
+    enum class Prepared : std::uint8_t { kUnknown, kCurrent, kPlanHidden, kStale, kNotPlain };
     std::function<Prepared(std::string_view name)> prepared;
 };
 
@@ -77,6 +78,8 @@ struct StatementJudgement {
     std::vector<std::string> filtered;  // "public.orders by masking.rows[0]", in the same way
     Effect effect = Effect::kNone;
     std::string name;  // for kPrepare, kDeallocate, kExecute
+    // Its plan would show constants that are hidden where a view's definition is asked for.
+    bool plan_hidden = false;
     // The statement as it is sent, where it differs from the client's text.
     std::optional<std::string> forwarded;
     // kPrepare: the inner statement is judged as this one is; a stale name is known by its text.

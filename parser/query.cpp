@@ -253,6 +253,12 @@ void Query::visit(const Item& item) {
             if (show_all_settings(function, item)) {
                 return;
             }
+            for (const ListCell& entry : cells(function->functions)) {
+                const auto parts = cells(as<List>(entry.ptr_value));
+                if (!parts.empty() && is_a(parts[0].ptr_value, T_FuncCall)) {
+                    in_from_.insert(as<FuncCall>(parts[0].ptr_value));
+                }
+            }
             if (function->alias != nullptr) {
                 add_item(function->alias->aliasname, item);
             } else {

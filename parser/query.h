@@ -93,6 +93,8 @@ class Query {
     // "public.orders by masking.rows[0]"
     [[nodiscard]] const std::set<std::string>& filtered() const { return filtered_; }
     [[nodiscard]] bool sets_search_path() const { return sets_search_path_; }
+    // A view is read whose constants are hidden, and would be shown by a plan.
+    [[nodiscard]] const Relation* hidden_view() const { return hidden_view_; }
     [[nodiscard]] const syntax::Tokens& tokens();
     // The begin of the nearest of these keywords at or before `location`; the statement's begin
     // where there is none.
@@ -154,6 +156,9 @@ class Query {
     void note_star_target(const Node* value, std::uint32_t select);
     void visit_call(const FuncCall* call, const Item& item);
     void judge_setting_call(const FuncCall* call, const Function& function);
+    void show_definition(const FuncCall* call, const ObjectName& name);
+    void show_expression(const FuncCall* call);
+    void refuse_definition(std::string_view function, int location);
     // Where the n-th argument of a call stands in the text: [first, second).
     [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> argument_place(
         const FuncCall* call, std::size_t argument);
@@ -326,6 +331,8 @@ class Query {
     std::optional<Refused> refusal_;
     std::set<std::string> masked_;
     std::set<std::string> filtered_;
+    const Relation* hidden_view_ = nullptr;
+    std::set<const FuncCall*> in_from_;  // called there
     bool qualify_relations_ = false;
     bool search_path_forbidden_ = false;
     bool sets_search_path_ = false;

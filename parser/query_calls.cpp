@@ -196,6 +196,7 @@ void Query::visit_call(const FuncCall* call, const Item& item) {
     if (finding.by_argument != nullptr) {
         judge_setting_call(call, *finding.by_argument);
     }
+    show_definition(call, name.object);
     if (finding.column_notation) {
         ColumnCall column{name.object.name, {}, call->location};
         if (is_a(arguments[0], T_ColumnRef)) {
@@ -329,6 +330,13 @@ void Query::finish_attributes() {
                        attribute.location);
             }
             continue;
+        }
+        const bool column = !attribute.qualifier.empty() && !attribute.parenthesised &&
+                            surely_has_column(attribute.qualifier, attribute.name);
+        for (const Function* function : policy_.catalog().functions(attribute.name)) {
+            if (!column && policy_.prints_hidden(*function)) {
+                refuse_definition(attribute.name, attribute.location);
+            }
         }
         auto objection = calls_.attribute(attribute.name, attribute.of);
         // `(c).f`: c is a column of that name before it is a relation.

@@ -157,6 +157,9 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
         }
     }
     added.rewritten = is_rewritten(policy);
+    if (hidden_view_ == nullptr && policy_.hidden_definitions().views.contains(relation->oid)) {
+        hidden_view_ = relation;
+    }
     items_.push_back(added);
     if (added.rewritten) {
         note_masked(*policy);

@@ -237,6 +237,7 @@ struct SnapshotBuilder::State {
     bool add_inheritance(Fields fields);
     bool add_generated(Fields fields);
     bool add_definition(Fields fields);
+    bool add_stored_definition(Fields fields);
     static void add_view_text(Relation& view, std::string_view what, const std::string& text);
     bool add_folded(Relation& relation, const std::vector<Oid>& functions,
                     const std::vector<Oid>& operators);
@@ -520,6 +521,40 @@ bool SnapshotBuilder::State::add_definition(Fields fields) {
     return true;
 }
 
+bool SnapshotBuilder::State::add_stored_definition(Fields fields) {
+    using Kind = StoredDefinition::Kind;
+    static constexpr std::array<std::pair<std::string_view, Kind>, 12> kKinds{
+        {{"bound", Kind::kBound},
+         {"check", Kind::kCheck},
+         {"default", Kind::kDefault},
+         {"domain check", Kind::kDomainCheck},
+         {"domain default", Kind::kDomainDefault},
+         {"index", Kind::kIndex},
+         {"partition key", Kind::kPartitionKey},
+         {"policy", Kind::kPolicy},
+         {"publication", Kind::kPublication},
+         {"rule", Kind::kRule},
+         {"statistics", Kind::kStatistics},
+         {"trigger", Kind::kTrigger}}};
+    const std::string what = fields.text();
+    const auto* kind = std::find_if(kKinds.begin(), kKinds.end(),
+                                    [&](const auto& each) { return each.first == what; });
+    StoredDefinition definition;
+    definition.oid = fields.number<Oid>();
+    definition.column = fields.number<std::int16_t>();
+    definition.subject = fields.number<Oid>();
+    definition.schema = fields.text();
+    definition.name = fields.text();
+    definition.key = fields.text_or_empty();
+    definition.text = fields.text_or_empty();
+    if (!fields.ok() || kind == kKinds.end()) {
+        return false;
+    }
+    definition.kind = kind->second;
+    snapshot->stored_definitions.push_back(std::move(definition));
+    return true;
+}
+
 bool SnapshotBuilder::State::add(std::size_t query,
                                  std::span<const std::optional<std::string_view>> row) {
     switch (static_cast<QueryIndex>(query)) {
@@ -606,6 +641,8 @@ bool SnapshotBuilder::State::add(std::size_t query,
             return add_generated({row, 3});
         case kDefinitions:
             return add_definition({row, 3});
+        case kStoredDefinitions:
+            return add_stored_definition({row, 8});
         case kQueryCount:
             break;
     }

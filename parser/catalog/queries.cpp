@@ -44,6 +44,8 @@ namespace {
     "|element_typeid|row_typeid|startInRangeFunc|endInRangeFunc) (?:[(]o )?"           \
     "([0-9]+(?: [0-9]+)*)', 'g') AS m"
 
+#define HAS_CONSTANT(tree) tree "::pg_catalog.text ~ ':constisnull false'"
+
 constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
     {"settings", R"(
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
@@ -341,6 +343,74 @@ FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_attribute a ON a.atttypid = c.casts
 WHERE a.attnum > 0 AND c.castsource >= 16384 AND c.castfunc >= 16384
   AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype
 ORDER BY 1, 2, 3)"},
+
+    // What of the catalog holds a constant, and so may hold a value of a masked column
+    // (masking/redaction.h): kind, OID, column, whose it is, the names by which the system's views
+    // know it, a partition's key, and the text. Values of hash partitioning are none.
+    {"stored definitions", R"(
+SELECT x.kind, x.oid, x.number, x.subject, n.nspname::pg_catalog.text, x.name, x.key, x.text
+FROM (SELECT CASE WHEN contypid = 0 THEN 'check' ELSE 'domain check' END, oid, 0,
+             CASE WHEN contypid = 0 THEN conrelid ELSE contypid END, connamespace,
+             conname::pg_catalog.text, NULL, pg_catalog.pg_get_constraintdef(oid)
+      FROM pg_catalog.pg_constraint
+      WHERE contype = 'x' OR contype = 'c' AND )" HAS_CONSTANT("conbin") R"(
+      UNION ALL
+      SELECT 'default', d.adrelid, d.adnum, d.adrelid, c.relnamespace, a.attname::pg_catalog.text,
+             NULL, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+      FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+      WHERE )" HAS_CONSTANT("d.adbin") R"(
+      UNION ALL
+      SELECT 'domain default', oid, 0, oid, typnamespace, typname::pg_catalog.text, NULL, typdefault
+      FROM pg_catalog.pg_type WHERE typtype = 'd' AND typdefault IS NOT NULL
+      UNION ALL
+      SELECT 'rule', r.oid, 0, r.ev_class, c.relnamespace, r.rulename::pg_catalog.text, NULL,
+             pg_catalog.pg_get_ruledef(r.oid)
+      FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+      WHERE r.ev_class >= 16384
+        AND ()" HAS_CONSTANT("r.ev_action") " OR " HAS_CONSTANT("r.ev_qual") R"()
+      UNION ALL
+      SELECT 'index', i.indexrelid, 0, i.indrelid, c.relnamespace, c.relname::pg_catalog.text, NULL,
+             pg_catalog.pg_get_indexdef(i.indexrelid)
+      FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      WHERE )" HAS_CONSTANT("i.indexprs") " OR " HAS_CONSTANT("i.indpred") R"(
+      UNION ALL
+      SELECT 'statistics', oid, 0, stxrelid, stxnamespace, stxname::pg_catalog.text, NULL,
+             pg_catalog.pg_get_statisticsobjdef(oid)
+      FROM pg_catalog.pg_statistic_ext s  -- without expressions before 14
+      WHERE pg_catalog.to_jsonb(s) ->> 'stxexprs' ~ ':constisnull false'
+      UNION ALL
+      SELECT 'policy', p.oid, 0, p.polrelid, c.relnamespace, p.polname::pg_catalog.text, NULL,
+             pg_catalog.concat_ws(' AND ', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+                                  pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
+      FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+      WHERE )" HAS_CONSTANT("p.polqual") " OR " HAS_CONSTANT("p.polwithcheck") R"(
+      UNION ALL
+      SELECT 'trigger', t.oid, 0, t.tgrelid, c.relnamespace, t.tgname::pg_catalog.text, NULL,
+             pg_catalog.pg_get_triggerdef(t.oid)
+      FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+      WHERE )" HAS_CONSTANT("t.tgqual") R"(
+      UNION ALL
+      SELECT 'bound', c.oid, 0, i.inhparent, c.relnamespace, c.relname::pg_catalog.text,
+             pg_catalog.pg_get_partkeydef(i.inhparent),
+             pg_catalog.pg_get_expr(c.relpartbound, c.oid)
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+      JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = i.inhparent
+      WHERE c.relispartition AND p.partstrat <> 'h'
+      UNION ALL
+      SELECT 'partition key', p.partrelid, 0, p.partrelid, c.relnamespace,
+             c.relname::pg_catalog.text, NULL, pg_catalog.pg_get_partkeydef(p.partrelid)
+      FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_class c ON c.oid = p.partrelid
+      WHERE )" HAS_CONSTANT("p.partexprs") R"(
+      UNION ALL
+      SELECT 'publication', r.oid, 0, r.prrelid, c.relnamespace, c.relname::pg_catalog.text, NULL,
+             NULL
+      FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
+      WHERE pg_catalog.to_jsonb(r) ->> 'prqual' ~ ':constisnull false'  -- unknown before 15
+     ) AS x (kind, oid, number, subject, namespace, name, key, text)
+JOIN pg_catalog.pg_namespace n ON n.oid = x.namespace
+WHERE x.subject >= 16384
+ORDER BY 1, 2, 3)"},
 }};
 
 // clang-format on
@@ -349,6 +419,7 @@ ORDER BY 1, 2, 3)"},
 #undef JOIN_ELEMENT
 #undef OUR_RELATIONS
 #undef NAMED_IN
+#undef HAS_CONSTANT
 
 }  // namespace
 

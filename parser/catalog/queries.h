@@ -22,6 +22,7 @@ enum QueryIndex : std::size_t {
     kInheritance,
     kGenerated,
     kDefinitions,
+    kStoredDefinitions,
     kQueryCount,
 };
 

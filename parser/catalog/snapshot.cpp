@@ -159,6 +159,10 @@ std::span<const Type> CatalogSnapshot::types() const {
     return state_->types;
 }
 
+std::span<const StoredDefinition> CatalogSnapshot::stored_definitions() const {
+    return state_->stored_definitions;
+}
+
 const Type* CatalogSnapshot::type(Oid oid) const {
     return find_oid(state_->types_by_oid, oid);
 }

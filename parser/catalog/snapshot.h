@@ -153,6 +153,33 @@ struct Type {
     std::vector<WrittenCast> written_casts;  // to this type
 };
 
+// An expression or a bound that the catalog keeps, with a constant in it, as the server deparses
+// it: every name that is not in pg_catalog is qualified, where the syntax has a place for that.
+struct StoredDefinition {
+    enum class Kind : std::uint8_t {
+        kBound,  // of a partition, by range or list
+        kCheck,  // or the predicate of an exclusion constraint
+        kDefault,
+        kDomainCheck,
+        kDomainDefault,
+        kIndex,
+        kPartitionKey,
+        kPolicy,
+        kPublication,
+        kRule,  // a view's too
+        kStatistics,
+        kTrigger,
+    };
+    Kind kind = Kind::kCheck;
+    Oid oid = 0;              // in the catalog that it is of; a column's default: its relation's
+    std::int16_t column = 0;  // a column's default: of which
+    Oid subject = 0;     // whose it is: a relation, a domain; a bound's is the partitioned table
+    std::string schema;  // by which the system's views know it
+    std::string name;
+    std::string key;   // a bound's: the partition key
+    std::string text;  // empty: the server gave none
+};
+
 class CatalogSnapshot {
   public:
     ~CatalogSnapshot();
@@ -186,6 +213,7 @@ class CatalogSnapshot {
     [[nodiscard]] std::span<const Type* const> types(std::string_view name) const;
     [[nodiscard]] const Type* type(Oid oid) const;
     [[nodiscard]] std::span<const Type> types() const;
+    [[nodiscard]] std::span<const StoredDefinition> stored_definitions() const;
 
   private:
     friend class SnapshotBuilder;

@@ -19,6 +19,7 @@ struct CatalogSnapshot::State {
     std::vector<Function> functions;
     std::vector<Operator> operators;
     std::vector<Type> types;
+    std::vector<StoredDefinition> stored_definitions;
 
     ColumnNames column_names;
 

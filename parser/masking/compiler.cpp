@@ -523,6 +523,7 @@ void Compiler::compile(const config::MaskingRules& rules, const std::vector<std:
         publish(draft);
     }
     tables_are_done_ = true;
+    hide();
     for (auto& [oid, draft] : drafts_) {
         if (draft.relation->kind == 'v' || draft.relation->kind == 'm') {
             look_through(draft);

@@ -57,8 +57,13 @@ class Compiler {
     // `result` is what `policy` itself looks relations up in: a view's definition is judged by what
     // is there of the relations that it reads.
     Compiler(const CatalogSnapshot& catalog, const Policy& policy,
-             std::unordered_map<Oid, RelationPolicy>& result, std::vector<PolicyWarning>* warnings)
-        : catalog_(catalog), policy_(policy), warnings_(warnings), result_(result) {}
+             std::unordered_map<Oid, RelationPolicy>& result, HiddenDefinitions& hidden,
+             std::vector<PolicyWarning>* warnings)
+        : catalog_(catalog),
+          policy_(policy),
+          warnings_(warnings),
+          result_(result),
+          hidden_(hidden) {}
 
     void compile(const config::MaskingRules& rules, const std::vector<std::string>& groups);
 
@@ -103,6 +108,9 @@ class Compiler {
     void close_parents();
     void look_through(Draft& draft);
     void put_in_place(Draft& view);
+    void hide();
+    // Names that a masked column may have in what this relation gives.
+    const std::set<std::string>& masked_names(Oid relation);
     void mask_copies(Draft& view);
     void publish(Draft& draft);
     void close_by_policies(Draft& table);
@@ -114,6 +122,8 @@ class Compiler {
     std::vector<PolicyWarning>* warnings_;
     std::map<Oid, Draft> drafts_;
     std::unordered_map<Oid, RelationPolicy>& result_;
+    HiddenDefinitions& hidden_;
+    std::unordered_map<Oid, std::set<std::string>> masked_names_;
     std::unordered_map<std::string, config::Position> positions_;  // of rules, by their names
     bool tables_are_done_ = false;
     std::optional<PlainObjects> plain_;  // once for all views

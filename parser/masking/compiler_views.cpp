@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "parser/masking/compiler.h"
+#include "parser/masking/definitions.h"
+#include "parser/masking/redaction.h"
 #include "parser/masking/view_definition.h"
 
 namespace vitrine::parser {
@@ -107,6 +109,20 @@ void Compiler::look_through(Draft& view) {
                                : closed->hint);
         }
     }
+    // What such a function prints, it prints of what the catalog has.
+    for (const Oid oid : view.relation->calls_functions) {
+        const Function* function = catalog_.function(oid);
+        if (function != nullptr && policy_.prints_hidden(*function)) {
+            if (!materialized) {
+                view.reads_masked = true;
+            } else if (!view.named) {
+                close(view, "builtin: " + function->name,
+                      qualified(*view.relation) + " holds what " + function->name +
+                          "() gave, which shows constants beside masked columns.",
+                      "A rule that names the materialized view can open it.");
+            }
+        }
+    }
     // Which of its rows came of which, nothing says.
     if (materialized && view.reads_filtered && !view.filter_named) {
         close(view, "masking.rows: materialized view",
@@ -191,6 +207,70 @@ void Compiler::put_in_place(Draft& view) {
         policy.require = std::move(definition->require);
         policy.carried = std::move(definition->carried);
     }
+}
+
+// A table's are its masked columns'. A view's are what those of its tables may have become in it;
+// and of its outputs all that are not surely others.
+const std::set<std::string>& Compiler::masked_names(Oid oid) {
+    const auto [found, first] = masked_names_.try_emplace(oid);
+    const Draft* known = draft(oid);
+    if (!first || known == nullptr) {
+        return found->second;  // empty too while a circle of views is looked through
+    }
+    std::set<std::string> names;
+    for (const Column& column : known->relation->columns) {
+        if (known->masks.contains(column.number)) {
+            names.insert(column.name);
+        }
+    }
+    for (const Oid read : known->relation->reads_relations) {
+        const std::set<std::string>& theirs = masked_names(read);
+        names.insert(theirs.begin(), theirs.end());
+    }
+    if (!names.empty() && !known->relation->definition.empty()) {
+        (void)redacted(known->relation->definition, names);
+        // An output of a set operation goes by the first operand's name, whatever the others' are.
+        if (known->relation->definition.find("UNION") != std::string::npos ||
+            known->relation->definition.find("EXCEPT") != std::string::npos ||
+            known->relation->definition.find("INTERSECT") != std::string::npos) {
+            for (const Column& column : known->relation->columns) {
+                names.insert(column.name);
+            }
+        }
+    }
+    return masked_names_[oid] = std::move(names);
+}
+
+// Before views are put in place: what they read of the catalog is hidden in them too.
+void Compiler::hide() {
+    std::set<std::string> all;
+    std::unordered_set<Oid> types;
+    std::vector<Oid> pending;
+    for (const auto& [oid, draft] : drafts_) {
+        for (const Column& column : draft.relation->columns) {
+            if (draft.masks.contains(column.number)) {
+                all.insert(column.name);
+                pending.push_back(column.type);
+            }
+        }
+    }
+    while (!pending.empty()) {
+        const Type* type = catalog_.type(pending.back());
+        pending.pop_back();
+        if (type == nullptr || !types.insert(type->oid).second) {
+            continue;
+        }
+        pending.insert(pending.end(), {type->base, type->element});
+        pending.insert(pending.end(), type->parts.begin(), type->parts.end());
+        if (const Relation* row = catalog_.relation(type->relation)) {
+            for (const Column& column : row->columns) {
+                pending.push_back(column.type);
+            }
+        }
+    }
+    hidden_ = hide_definitions(
+        catalog_, [this](Oid oid) -> const std::set<std::string>& { return masked_names(oid); },
+        all, types, result_);
 }
 
 }  // namespace vitrine::parser

@@ -7,6 +7,7 @@
 
 #include "parser/masking/builtin_rules.h"
 #include "parser/masking/compiler.h"
+#include "parser/masking/definitions.h"
 #include "parser/masking/rewrite.h"
 
 namespace vitrine::parser {
@@ -56,6 +57,7 @@ struct Policy::State {
     std::unordered_set<Oid> plain_relations;
     bool refuses_builtin_types = false;
     bool refuses_written_casts = false;
+    HiddenDefinitions hidden;
     std::optional<PlainNames> plain_names;
 
     [[nodiscard]] bool judge_type(const Type& type, std::string* why) const;
@@ -207,6 +209,19 @@ const PlainNames& Policy::plain_names() const {
     return *state_->plain_names;
 }
 
+const HiddenDefinitions& Policy::hidden_definitions() const {
+    return state_->hidden;
+}
+
+bool Policy::prints_hidden(const Function& function) const {
+    return state_->hidden.any() && function.builtin &&
+           (state_->hidden.functions.contains(function.name) ||
+            (function.name == "pg_get_expr" &&
+             (state_->hidden.defaults || !state_->hidden.bounds.empty())) ||
+            (state_->hidden.publications &&
+             prints_definition(function.name) == PrintsDefinition::kRows));
+}
+
 bool Policy::has_plain_columns(Oid oid) const {
     return state_->plain_relations.contains(oid);
 }
@@ -233,7 +248,8 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
     if (warnings != nullptr) {
         warn_of_functions(*state.catalog, functions, *warnings);
     }
-    Compiler(*state.catalog, *policy, state.relations, warnings).compile(masking, groups);
+    Compiler(*state.catalog, *policy, state.relations, state.hidden, warnings)
+        .compile(masking, groups);
     for (const auto& [oid, relation] : state.relations) {
         // A partition's columns are its parent's.
         if (!is_system_relation(*relation.relation) && relation.relation->parents.empty()) {
@@ -258,6 +274,11 @@ bool same_rules(const Policy& before, const Policy& now) {
                                      x.expression == y.expression;
                           });
     };
+    const HiddenDefinitions& hidden = before.hidden_definitions();
+    const HiddenDefinitions& hides = now.hidden_definitions();
+    if (hidden.functions != hides.functions || hidden.bounds != hides.bounds) {
+        return false;
+    }
     const auto relations = before.catalog().relations();
     return std::all_of(relations.begin(), relations.end(), [&](const Relation& relation) {
         // One that is gone can be open in no transaction: reading it holds a lock on it.

@@ -6,12 +6,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "config/rules.h"
@@ -59,6 +62,22 @@ struct RelationPolicy {
     std::set<std::string> require;
     // Views: columns that are a masked one of what the definition reads, and nothing else.
     std::set<std::int16_t> carried;
+};
+
+// What definitions in the catalog are shown as (masking/definitions.h).
+struct HiddenDefinitions {
+    // By the name of the function that prints them, `WHEN … THEN …` over an OID by the name o.
+    std::map<std::string, std::string, std::less<>> functions;
+    // The same for pg_get_expr(relpartbound, oid).
+    std::string bounds;
+    bool defaults = false;      // there are hidden ones
+    bool publications = false;  // and those
+    // A plan of theirs would show such constants: their own, or those of views that they read.
+    std::unordered_set<Oid> views;
+
+    [[nodiscard]] bool any() const {
+        return !functions.empty() || !bounds.empty() || defaults || publications;
+    }
 };
 
 // What of the rules is not as whoever wrote it will have meant.
@@ -111,6 +130,9 @@ class Policy {
     // Is a type of PostgreSQL's own refused, because users gave it a cast or an operator class?
     [[nodiscard]] bool refuses_builtin_types() const;
     [[nodiscard]] const PlainNames& plain_names() const;
+    [[nodiscard]] const HiddenDefinitions& hidden_definitions() const;
+    // Does the function print definitions of which some are hidden?
+    [[nodiscard]] bool prints_hidden(const Function& function) const;
 
   private:
     friend std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapshot>,

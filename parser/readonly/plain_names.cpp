@@ -32,7 +32,8 @@ bool PlainObjects::values(const std::vector<Oid>& types) const {
 }
 
 bool PlainObjects::function(const Function& function) const {
-    return policy_.function_allowed(function) && !may_look_names_up(function, catalog_) &&
+    return policy_.function_allowed(function) && !policy_.prints_hidden(function) &&
+           !may_look_names_up(function, catalog_) &&
            (function.builtin ||
             (value(function.result_type) && values(function.argument_type_oids) &&
              values(function.result_columns)));
@@ -50,7 +51,8 @@ bool PlainObjects::operator_symbol(const Operator& symbol) const {
 bool PlainObjects::relation(const Relation& relation) const {
     const RelationPolicy* rules = policy_.relation(relation.oid);
     return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) &&
-           policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema);
+           policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema) &&
+           !policy_.hidden_definitions().views.contains(relation.oid);
 }
 
 void PlainObjects::find_cast_targets() {

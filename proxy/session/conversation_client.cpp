@@ -252,8 +252,10 @@ parser::SessionContext::Prepared Conversation::known_as_prepared(std::string_vie
     }
     const auto& statements = made->judgement->statements;
     const auto plain = made->by_sql ? parser::Effect::kPrepare : parser::Effect::kNone;
-    return !statements.empty() && statements.front().effect == plain ? Known::kCurrent
-                                                                     : Known::kNotPlain;
+    if (statements.empty() || statements.front().effect != plain) {
+        return Known::kNotPlain;
+    }
+    return statements.front().plan_hidden ? Known::kPlanHidden : Known::kCurrent;
 }
 
 std::shared_ptr<const parser::Judgement> Conversation::judge(
@@ -297,7 +299,11 @@ void Conversation::rejudge_prepared() {
             ask_the_judge(*prepared.sql,
                           prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
                           prepared.parameter_types, true);
-        prepared.stale = !now->allowed() || now->forwarded != prepared.judgement->forwarded;
+        const auto plan_hidden = [](const parser::Judgement& judgement) {
+            return !judgement.statements.empty() && judgement.statements.front().plan_hidden;
+        };
+        prepared.stale = !now->allowed() || now->forwarded != prepared.judgement->forwarded ||
+                         plan_hidden(*now) != plan_hidden(*prepared.judgement);
     }
 }
 

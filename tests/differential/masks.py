@@ -43,6 +43,7 @@ RULES = [
     (['"Mixed"."Client Data"."größe"'], {"partial": {"keep_start": 0, "keep_end": 1, "with": "ß"}}),
     (['"straße"."kündigungen"."grüße"'], {"partial": {"keep_start": 0, "keep_end": 4, "with": "日"}}),
     (["public.tickets.subject"], {"constant": ""}),
+    (["public.clues.word", "public.clues.mark", "public.clue_parts.word"], {"constant": "[clue]"}),
     (["public.token.table"], {"constant": "[token]"}),
     (["public.events.payload"], {"constant": "[gone]"}),
     (["public.logs.line"], {"partial": {"keep_start": 3, "keep_end": 2, "with": "."}}),

@@ -315,6 +315,31 @@ CREATE TABLE public.by_word_a PARTITION OF public.by_word FOR VALUES IN ('KANARI
 CREATE TABLE public.by_word_rest PARTITION OF public.by_word DEFAULT;
 INSERT INTO public.by_word SELECT n, 'KANARIENVOGEL ' || (ARRAY['a', 'b'])[1 + n % 2] FROM generate_series(1, 12) n;
 
+-- Definitions with constants beside what is masked: each kind that the catalog keeps.
+CREATE DOMAIN public.clue_t AS text DEFAULT 'KANARIENVOGEL domain' CHECK (VALUE <> 'KANARIENVOGEL value');
+CREATE TABLE public.clues (
+    id   integer PRIMARY KEY,
+    word text NOT NULL DEFAULT 'KANARIENVOGEL default' CHECK (word <> 'KANARIENVOGEL check'),
+    mark public.clue_t,
+    kind text NOT NULL DEFAULT 'plain' CHECK (kind <> 'other'),
+    EXCLUDE USING btree (id WITH =) WHERE (word <> 'KANARIENVOGEL exclude')
+);
+INSERT INTO public.clues SELECT n, 'KANARIENVOGEL ' || n, 'KANARIENVOGEL ' || n, 'kind ' || n % 3 FROM generate_series(1, 9) n;
+CREATE INDEX clues_index ON public.clues (id) WHERE word <> 'KANARIENVOGEL index';
+CREATE INDEX clues_expression ON public.clues ((word || 'KANARIENVOGEL expression'), id);
+CREATE STATISTICS public.clues_statistics ON (word || 'KANARIENVOGEL statistics'), kind FROM public.clues;
+CREATE POLICY clues_policy ON public.clues USING (word <> 'KANARIENVOGEL policy') WITH CHECK (word <> 'KANARIENVOGEL new');
+CREATE TRIGGER clues_trigger BEFORE UPDATE ON public.clues FOR EACH ROW
+    WHEN (new.word <> 'KANARIENVOGEL trigger') EXECUTE FUNCTION suppress_redundant_updates_trigger();
+CREATE RULE clues_rule AS ON DELETE TO public.clues WHERE old.word = 'KANARIENVOGEL rule' DO INSTEAD NOTHING;
+CREATE PUBLICATION clues_publication FOR TABLE public.clues WHERE (word <> 'KANARIENVOGEL publication')
+    WITH (publish = 'insert');
+CREATE TABLE public.clue_parts (id integer NOT NULL, word text) PARTITION BY RANGE ((word || 'KANARIENVOGEL key'), id);
+CREATE TABLE public.clue_parts_a PARTITION OF public.clue_parts
+    FOR VALUES FROM ('KANARIENVOGEL a', 1) TO ('KANARIENVOGEL b', 9) PARTITION BY LIST (id);
+CREATE TABLE public.clue_parts_a_1 PARTITION OF public.clue_parts_a FOR VALUES IN (1, 2, 3);
+CREATE TABLE public.clue_parts_rest PARTITION OF public.clue_parts DEFAULT;
+
 -- --- children -------------------------------------------------------------------------------
 
 CREATE TABLE public.animals (id integer PRIMARY KEY, owner_name text, kind text NOT NULL);

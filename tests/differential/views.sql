@@ -77,5 +77,22 @@ CREATE MATERIALIZED VIEW public.deal_copies AS SELECT id, region, code FROM publ
 CREATE VIEW public.over_deal_list AS SELECT code::integer AS code FROM public.deal_list;
 CREATE VIEW public.device_pins AS SELECT id, pin, mac FROM public.devices;
 
+-- Constants beside what is masked, under its own name and under others.
+CREATE VIEW public.clue_words AS SELECT id, word FROM public.clues
+    WHERE word <> 'KANARIENVOGEL view' AND kind <> 'other' AND id < 1000;
+CREATE VIEW public.clue_renamed AS SELECT a.w AS answer FROM (SELECT word AS w FROM public.clues) a
+    WHERE a.w <> 'KANARIENVOGEL renamed';
+CREATE VIEW public.clue_answers AS SELECT answer FROM public.clue_renamed WHERE answer <> 'KANARIENVOGEL answer';
+CREATE VIEW public.clue_values AS SELECT c.id FROM public.clues c JOIN (VALUES ('KANARIENVOGEL values', 1)) v (a, b)
+    ON c.word = v.a OR c.id >= v.b;
+CREATE VIEW public.clue_union AS SELECT word AS one FROM public.clues UNION SELECT 'KANARIENVOGEL union' AS two;
+CREATE VIEW public.clue_rows AS SELECT id FROM public.clues c WHERE to_jsonb(c.*) ->> 'word' <> 'KANARIENVOGEL row';
+CREATE VIEW public.clue_with AS WITH x (a, b) AS (SELECT word, id FROM public.clues)
+    SELECT b FROM x WHERE a <> 'KANARIENVOGEL with';
+CREATE VIEW public.clue_kinds AS SELECT id, kind FROM public.clues WHERE kind <> 'nothing of that kind';
+CREATE MATERIALIZED VIEW public.clue_list AS SELECT id, word FROM public.clues WHERE word <> 'KANARIENVOGEL list';
+-- What such a function prints, printed by a view.
+CREATE VIEW public.clue_checks AS SELECT conname::text, pg_get_constraintdef(oid) AS text FROM pg_constraint;
+
 GRANT USAGE ON SCHEMA public, crm, "Mixed", "straße" TO vitrine_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA public, crm, "Mixed", "straße" TO vitrine_reader;

@@ -1,0 +1,361 @@
+#include "parser/masking/definitions.h"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "parser/masking/redaction.h"
+#include "parser/syntax/utf8.h"
+
+namespace vitrine::parser {
+
+namespace {
+
+using Kind = StoredDefinition::Kind;
+using syntax::quoted_identifier;
+
+constexpr std::string_view kCatalog = "pg_catalog";
+constexpr std::string_view kInformationSchema = "information_schema";
+
+std::string equals(std::string_view column, std::string_view value, std::string_view type) {
+    return quoted_identifier(column) + " OPERATOR(pg_catalog.=) " + syntax::quoted_literal(value) +
+           "::pg_catalog." + std::string(type);
+}
+
+std::string is_oid(Oid oid) {
+    return "o OPERATOR(pg_catalog.=) '" + std::to_string(oid) + "'::pg_catalog.oid";
+}
+
+// `p(a, f(b, c))`: how many there are at the top.
+std::size_t key_columns(const std::string& key) {
+    std::size_t depth = 0;
+    std::size_t count = 1;
+    for (const char c : key) {
+        depth += c == '(' ? 1 : 0;
+        depth -= c == ')' && depth > 0 ? 1 : 0;
+        count += c == ',' && depth == 1 ? 1 : 0;
+    }
+    return count;
+}
+
+class Hiding {
+  public:
+    Hiding(const CatalogSnapshot& catalog, const MaskedNames& names_of,
+           const std::set<std::string>& names, const std::unordered_set<Oid>& domains,
+           std::unordered_map<Oid, RelationPolicy>& result)
+        : catalog_(catalog),
+          names_of_(names_of),
+          names_(names),
+          domains_(domains),
+          result_(result) {}
+
+    HiddenDefinitions run() {
+        for (const StoredDefinition& definition : catalog_.stored_definitions()) {
+            look(definition);
+        }
+        hide_bounds();
+        for (bool changed = true; changed;) {
+            changed = false;
+            for (const Relation& view : catalog_.relations()) {
+                const auto& reads = view.reads_relations;
+                if (view.kind == 'v' && std::any_of(reads.begin(), reads.end(), [&](Oid read) {
+                        return hidden_.views.contains(read);
+                    })) {
+                    changed = hidden_.views.insert(view.oid).second || changed;
+                }
+            }
+        }
+        for (auto& [place, branches] : columns_) {
+            add_rule(place.first, place.second, branches);
+        }
+        return std::move(hidden_);
+    }
+
+  private:
+    // What the definition is shown as; nullopt: as it is.
+    std::optional<std::string> shown(const StoredDefinition& definition) {
+        std::set<std::string> names;
+        switch (definition.kind) {
+            case Kind::kBound: {
+                const std::set<std::string>& masked = names_of_(definition.subject);
+                if (masked.empty() || definition.text == "DEFAULT" ||
+                    !has_name(definition.key, masked)) {
+                    return std::nullopt;
+                }
+                if (definition.key.starts_with("LIST")) {
+                    return "FOR VALUES IN (NULL)";
+                }
+                std::string from = "FOR VALUES FROM (MINVALUE";
+                std::string to = ") TO (MAXVALUE";
+                for (std::size_t i = 1; i < key_columns(definition.key); ++i) {
+                    from += ", MINVALUE";
+                    to += ", MAXVALUE";
+                }
+                return from + to + ")";
+            }
+            case Kind::kDomainCheck:
+            case Kind::kDomainDefault:
+                if (!domains_.contains(definition.subject)) {
+                    return std::nullopt;
+                }
+                return changed(without_constants(definition.text), definition);
+            case Kind::kDefault: {
+                const Relation* relation = catalog_.relation(definition.subject);
+                const Column* column =
+                    relation == nullptr ? nullptr : relation->column(definition.name);
+                if (column == nullptr || !names_of_(definition.subject).contains(definition.name)) {
+                    return std::nullopt;
+                }
+                return changed(without_constants(definition.text), definition);
+            }
+            case Kind::kRule:
+                // A rule of a table may do something to any other.
+                names = is_view(definition) ? names_of_(definition.subject) : names_;
+                break;
+            default:
+                names = names_of_(definition.subject);
+                break;
+        }
+        if (names.empty()) {
+            return std::nullopt;
+        }
+        return changed(redacted(definition.text, names), definition);
+    }
+
+    static std::optional<std::string> changed(Redacted redacted,
+                                              const StoredDefinition& definition) {
+        if (!redacted.changed && !definition.text.empty()) {
+            return std::nullopt;
+        }
+        return std::move(redacted.text);
+    }
+
+    [[nodiscard]] bool is_view(const StoredDefinition& definition) const {
+        const Relation* relation = catalog_.relation(definition.subject);
+        return relation != nullptr && (relation->kind == 'v' || relation->kind == 'm') &&
+               definition.name == "_RETURN";
+    }
+
+    void look(const StoredDefinition& definition) {
+        const std::optional<std::string> text = shown(definition);
+        if (!text) {
+            return;
+        }
+        const Relation* subject = catalog_.relation(definition.subject);
+        const std::string relation = subject == nullptr ? "" : subject->name;
+        const std::string oid = std::to_string(definition.oid);
+        const auto schema = [&](std::string_view column) {
+            return equals(column, definition.schema, "name");
+        };
+        const auto name = [&](std::string_view column) {
+            return equals(column, definition.name, "name");
+        };
+        const auto of_relation = [&](std::string_view column) {
+            return equals(column, relation, "name");
+        };
+        const std::string by_oid = equals("oid", oid, "oid");
+        switch (definition.kind) {
+            case Kind::kBound:
+                bounds_.emplace(definition.oid, *text);
+                parted_.push_back(definition.subject);
+                break;
+            case Kind::kCheck:
+            case Kind::kDomainCheck:
+                print("pg_get_constraintdef", definition.oid, *text);
+                hide(kCatalog, "pg_constraint", {"conbin"}, {by_oid});
+                hide(kInformationSchema, "check_constraints", {"check_clause"},
+                     {schema("constraint_schema"), name("constraint_name")});
+                break;
+            case Kind::kDefault:
+                hidden_.defaults = true;
+                hide(kCatalog, "pg_attrdef", {"adbin"},
+                     {equals("adrelid", oid, "oid"),
+                      equals("adnum", std::to_string(definition.column), "int2")});
+                hide(kInformationSchema, "columns", {"column_default", "generation_expression"},
+                     {schema("table_schema"), of_relation("table_name"), name("column_name")});
+                break;
+            case Kind::kDomainDefault:
+                hide(kCatalog, "pg_type", {"typdefault", "typdefaultbin"}, {by_oid});
+                hide(kInformationSchema, "domains", {"domain_default"},
+                     {schema("domain_schema"), name("domain_name")});
+                break;
+            case Kind::kIndex:
+                print("pg_get_indexdef", definition.oid, *text);
+                hide(kCatalog, "pg_index", {"indexprs", "indpred"},
+                     {equals("indexrelid", oid, "oid")});
+                hide(kCatalog, "pg_indexes", {"indexdef"},
+                     {schema("schemaname"), name("indexname")}, *text);
+                break;
+            case Kind::kPartitionKey:
+                print("pg_get_partkeydef", definition.oid, *text);
+                parted_.push_back(definition.subject);
+                hide(kCatalog, "pg_partitioned_table", {"partexprs"},
+                     {equals("partrelid", oid, "oid")});
+                break;
+            case Kind::kPolicy:
+                hide(kCatalog, "pg_policy", {"polqual", "polwithcheck"}, {by_oid});
+                hide(kCatalog, "pg_policies", {"qual", "with_check"},
+                     {schema("schemaname"), of_relation("tablename"), name("policyname")});
+                break;
+            case Kind::kPublication:
+                hidden_.publications = true;
+                hide(kCatalog, "pg_publication_rel", {"prqual"}, {by_oid});
+                hide(kCatalog, "pg_publication_tables", {"rowfilter"},
+                     {schema("schemaname"), of_relation("tablename")});
+                break;
+            case Kind::kRule:
+                print("pg_get_ruledef", definition.oid, *text);
+                hide(kCatalog, "pg_rewrite", {"ev_qual", "ev_action"}, {by_oid});
+                if (subject != nullptr && is_view(definition)) {
+                    hide_view(*subject, definition.schema);
+                } else {
+                    hide(kCatalog, "pg_rules", {"definition"},
+                         {schema("schemaname"), of_relation("tablename"), name("rulename")}, *text);
+                }
+                break;
+            case Kind::kStatistics:
+                print("pg_get_statisticsobjdef", definition.oid, *text);
+                print("pg_get_statisticsobjdef_columns", definition.oid, std::nullopt);
+                print("pg_get_statisticsobjdef_expressions", definition.oid, std::nullopt);
+                hide(kCatalog, "pg_statistic_ext", {"stxexprs"}, {by_oid});
+                hide(kCatalog, "pg_stats_ext", {"exprs"},
+                     {schema("statistics_schemaname"), name("statistics_name")});
+                hide(kCatalog, "pg_stats_ext_exprs", {"expr"},
+                     {schema("statistics_schemaname"), name("statistics_name")});
+                break;
+            case Kind::kTrigger:
+                print("pg_get_triggerdef", definition.oid, *text);
+                hide(kCatalog, "pg_trigger", {"tgqual"}, {by_oid});
+                hide(kInformationSchema, "triggers", {"action_condition"},
+                     {schema("event_object_schema"), of_relation("event_object_table"),
+                      name("trigger_name")});
+                break;
+        }
+    }
+
+    void hide_view(const Relation& view, const std::string& schema) {
+        std::set<std::string> names = names_of_(view.oid);
+        const std::string text = redacted(view.definition, names).text;
+        if (view.kind == 'v') {
+            hidden_.views.insert(view.oid);
+        }
+        print("pg_get_viewdef", view.oid, text);
+        hide(kCatalog, view.kind == 'v' ? "pg_views" : "pg_matviews", {"definition"},
+             {equals("schemaname", schema, "name"),
+              equals(view.kind == 'v' ? "viewname" : "matviewname", view.name, "name")},
+             text);
+        hide(kInformationSchema, "views", {"view_definition"},
+             {equals("table_schema", schema, "name"), equals("table_name", view.name, "name")},
+             text);
+    }
+
+    void hide_bounds() {
+        for (const auto& [oid, text] : bounds_) {
+            hidden_.bounds += " WHEN " + is_oid(oid) + " THEN " + syntax::quoted_literal(text);
+            hide(kCatalog, "pg_class", {"relpartbound"},
+                 {equals("oid", std::to_string(oid), "oid")});
+        }
+        // What a partition holds is bounded by the key, by its own bound and by those of all above
+        // it; the default partition by those beside it.
+        std::unordered_set<Oid> seen;
+        for (std::size_t i = 0; i < parted_.size(); ++i) {
+            const bool first = seen.insert(parted_[i]).second;
+            if (const Relation* relation = first ? catalog_.relation(parted_[i]) : nullptr) {
+                for (const Oid child : relation->children) {
+                    print("pg_get_partition_constraintdef", child, std::nullopt);
+                    parted_.push_back(child);
+                }
+            }
+        }
+    }
+
+    void print(const std::string& function, Oid oid, const std::optional<std::string>& text) {
+        if (!printed_.emplace(function, oid).second) {
+            return;
+        }
+        hidden_.functions[function] +=
+            " WHEN " + is_oid(oid) + " THEN " + (text ? syntax::quoted_literal(*text) : "NULL");
+    }
+
+    // Where the system's views know the definition by names, those stand for it.
+    void hide(std::string_view schema, std::string_view relation,
+              std::initializer_list<std::string_view> columns,
+              std::initializer_list<std::string> key,
+              const std::optional<std::string>& text = std::nullopt) {
+        const Relation* found = catalog_.relation(schema, relation);
+        if (found == nullptr) {
+            return;
+        }
+        std::string branch;
+        for (const std::string& each : key) {
+            branch += (branch.empty() ? " WHEN " : " AND ") + each;
+        }
+        branch += " THEN " + (text ? syntax::quoted_literal(*text) : "NULL");
+        for (const std::string_view column : columns) {
+            columns_[{found->oid, std::string(column)}] += branch;
+        }
+    }
+
+    void add_rule(Oid oid, const std::string& name, const std::string& branches) {
+        const Relation* relation = catalog_.relation(oid);
+        const Column* column = relation->column(name);
+        RelationPolicy& policy = result_[oid];
+        policy.relation = relation;
+        if (column == nullptr || policy.closed ||
+            std::any_of(policy.masked.begin(), policy.masked.end(),
+                        [&](const MaskedColumn& masked) { return masked.column == column; })) {
+            return;  // of another version, or hidden altogether
+        }
+        const auto behind = std::find_if(
+            policy.masked.begin(), policy.masked.end(),
+            [&](const MaskedColumn& masked) { return masked.column->number > column->number; });
+        policy.masked.insert(behind,
+                             {column, config::Mask{}, "builtin: " + relation->name,
+                              "CASE" + branches + " ELSE " + quoted_identifier(name) + " END"});
+    }
+
+    const CatalogSnapshot& catalog_;
+    const MaskedNames& names_of_;
+    const std::set<std::string>& names_;
+    const std::unordered_set<Oid>& domains_;
+    std::unordered_map<Oid, RelationPolicy>& result_;
+    HiddenDefinitions hidden_;
+    std::map<Oid, std::string> bounds_;
+    std::vector<Oid> parted_;  // whose partitions' constraints are hidden
+    std::set<std::pair<std::string, Oid>> printed_;
+    std::map<std::pair<Oid, std::string>, std::string> columns_;  // WHEN … THEN …
+};
+
+}  // namespace
+
+PrintsDefinition prints_definition(std::string_view function) {
+    static constexpr std::array<std::string_view, 9> kByOid{"pg_get_constraintdef",
+                                                            "pg_get_indexdef",
+                                                            "pg_get_partition_constraintdef",
+                                                            "pg_get_partkeydef",
+                                                            "pg_get_ruledef",
+                                                            "pg_get_statisticsobjdef",
+                                                            "pg_get_statisticsobjdef_columns",
+                                                            "pg_get_statisticsobjdef_expressions",
+                                                            "pg_get_triggerdef"};
+    if (std::find(kByOid.begin(), kByOid.end(), function) != kByOid.end()) {
+        return PrintsDefinition::kByOid;
+    }
+    if (function == "pg_get_viewdef") {
+        return PrintsDefinition::kByRelation;
+    }
+    return function == "pg_get_publication_tables" ? PrintsDefinition::kRows
+                                                   : PrintsDefinition::kNo;
+}
+
+HiddenDefinitions hide_definitions(const CatalogSnapshot& catalog, const MaskedNames& names_of,
+                                   const std::set<std::string>& names,
+                                   const std::unordered_set<Oid>& domains,
+                                   std::unordered_map<Oid, RelationPolicy>& result) {
+    return Hiding(catalog, names_of, names, domains, result).run();
+}
+
+}  // namespace vitrine::parser

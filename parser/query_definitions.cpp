@@ -1,0 +1,157 @@
+// Calls of functions that print what the catalog keeps, of which some is hidden
+// (masking/definitions.h).
+
+#include "parser/query.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "parser/masking/definitions.h"
+#include "parser/query_parts.h"
+#include "parser/syntax/utf8.h"
+
+#include "parser/syntax/nodes.h"
+
+namespace vitrine::parser {
+
+using syntax::as;
+using syntax::cells;
+using syntax::is_a;
+using syntax::string_value;
+
+namespace {
+
+// `c.oid`, `oid`: its qualifier and its name; empty where it is anything else.
+std::pair<std::string_view, std::string_view> plain_column(const Node* node) {
+    if (!is_a(node, T_ColumnRef)) {
+        return {};
+    }
+    const auto fields = cells(as<ColumnRef>(node)->fields);
+    if (fields.empty() || fields.size() > 2 || !is_a(fields.back().ptr_value, T_String)) {
+        return {};
+    }
+    return {fields.size() == 1 ? std::string_view{} : string_value(fields[0].ptr_value),
+            string_value(fields.back().ptr_value)};
+}
+
+}  // namespace
+
+void Query::refuse_definition(std::string_view function, int location) {
+    refuse(not_supported(std::string(function) + "() in this place",
+                         "Some of what it prints has constants beside masked columns, which are "
+                         "hidden.",
+                         "Call it as f(…) in the select list, with the OID as its first argument.",
+                         "builtin: " + std::string(function)),
+           location);
+}
+
+// The call becomes a query of one row, in which the OID is computed once: what is looked at is what
+// is printed. `f(x, y)` is written as
+// `(SELECT CASE WHEN o = … THEN '…' ELSE f(o, p1) END AS f FROM (SELECT x, y OFFSET 0) AS v (o,
+// p1))`
+void Query::show_definition(const FuncCall* call, const ObjectName& name) {
+    if (!policy_.hidden_definitions().any() || (name.qualified() && name.schema != "pg_catalog")) {
+        return;
+    }
+    const auto functions = policy_.catalog().functions(name.name);
+    if (std::none_of(functions.begin(), functions.end(),
+                     [&](const Function* each) { return policy_.prints_hidden(*each); })) {
+        return;
+    }
+    const bool others = std::any_of(functions.begin(), functions.end(),
+                                    [](const Function* each) { return !each->builtin; });
+    const PrintsDefinition kind = prints_definition(name.name);
+    const auto arguments = cells(call->args);
+    if (kind == PrintsDefinition::kNo) {
+        show_expression(call);
+        return;
+    }
+    const bool plain = call->agg_order == nullptr && call->agg_filter == nullptr &&
+                       call->over == nullptr && !call->agg_star && !call->agg_distinct &&
+                       !call->func_variadic && !arguments.empty() && arguments.size() <= 3 &&
+                       std::none_of(arguments.begin(), arguments.end(), [](const ListCell& cell) {
+                           return is_a(cell.ptr_value, T_NamedArgExpr);
+                       });
+    const auto place = plain ? argument_place(call, 0) : std::nullopt;
+    if (!place || kind == PrintsDefinition::kRows || in_from_.contains(call) ||
+        (others && !name.qualified())) {
+        refuse_definition(name.name, call->location);
+        return;
+    }
+    const std::string function(name.name);
+    const std::string& branches = policy_.hidden_definitions().functions.find(name.name)->second;
+    std::string columns;
+    for (std::size_t i = 1; i < arguments.size(); ++i) {
+        columns += ", p" + std::to_string(i);
+    }
+    const std::string printed = "pg_catalog." + function + "(o" + columns + ")";
+    // pg_get_indexdef(oid, 1, …) is one column's expression.
+    const std::string shown = arguments.size() > 1 && function == "pg_get_indexdef"
+                                  ? "CASE WHEN CASE" + branches + " END IS NULL THEN " + printed +
+                                        " WHEN p1 OPERATOR(pg_catalog.=) 0 THEN CASE" + branches +
+                                        " END END"
+                                  : "CASE" + branches + " ELSE " + printed + " END";
+    std::string open = "(SELECT " + shown + " AS " + function + " FROM (SELECT CAST((";
+    std::string close = ") AS pg_catalog.oid)";
+    if (kind == PrintsDefinition::kByRelation) {
+        // A name, or the OID of a relation.
+        const bool text =
+            is_a(arguments[0].ptr_value, T_ParamRef) && !types_of(syntax::node(arguments[0]));
+        open += text ? "CAST(CAST((" : "CAST((";
+        close =
+            (text ? ") AS pg_catalog.text) AS pg_catalog.regclass)" : ") AS pg_catalog.regclass)") +
+            close;
+    }
+    const syntax::Tokens& all = tokens();
+    const std::size_t bracket =
+        all.after_name(all.at(at(call->location)), cells(call->funcname).size());
+    const std::size_t last = all.after_brackets(bracket);
+    if (last == 0 || last > all.size() || !all.is(last - 1, ')')) {
+        refuse_definition(name.name, call->location);
+        return;
+    }
+    if (edit(at(call->location), place->first, std::move(open), call->location) &&
+        edit(place->second, place->second, std::move(close), call->location)) {
+        (void)edit(all.begin(last - 1), all.end(last - 1), " OFFSET 0) AS v (o" + columns + "))",
+                   call->location);
+    }
+}
+
+// The tree that is printed is NULL where it is hidden. What stands in its place is for the reader
+// and for pg_dump, that its text is SQL.
+void Query::show_expression(const FuncCall* call) {
+    const auto arguments = cells(call->args);
+    if (arguments.size() < 2 || in_from_.contains(call)) {
+        return;
+    }
+    const auto [tree_of, tree] = plain_column(syntax::node(arguments[0]));
+    const auto [oid_of, oid] = plain_column(syntax::node(arguments[1]));
+    const auto place = argument_place(call, 1);
+    if (tree.empty() || tree_of != oid_of || !place) {
+        return;
+    }
+    const std::string value(sql_.substr(place->first, place->second - place->first));
+    std::string shown;
+    if (tree == "adbin" && oid == "adrelid" && policy_.hidden_definitions().defaults) {
+        shown = "CASE WHEN " + value + " IS NOT NULL THEN 'NULL' END";
+    } else if (tree == "relpartbound" && oid == "oid" &&
+               !policy_.hidden_definitions().bounds.empty()) {
+        shown = "(SELECT CASE" + policy_.hidden_definitions().bounds + " END FROM (SELECT " +
+                value + ") AS v (o))";
+    } else {
+        return;
+    }
+    const syntax::Tokens& all = tokens();
+    const std::size_t last = all.after_brackets(
+        all.after_name(all.at(at(call->location)), cells(call->funcname).size()));
+    if (last == 0 || last > all.size() || !all.is(last - 1, ')')) {
+        return;
+    }
+    if (edit(at(call->location), at(call->location), "(SELECT COALESCE(", call->location)) {
+        (void)edit(all.begin(last - 1), all.end(last - 1), "), " + shown + ") AS pg_get_expr)",
+                   call->location);
+    }
+}
+
+}  // namespace vitrine::parser
