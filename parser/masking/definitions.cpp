@@ -41,6 +41,17 @@ std::size_t key_columns(const std::string& key) {
     return count;
 }
 
+// What stands behind the first `begin` and before the last `end`; nullopt where that is not there.
+std::optional<std::string> between(const std::string& text, std::string_view begin,
+                                   std::string_view end) {
+    const std::size_t from = text.find(begin);
+    const std::size_t to = text.rfind(end);
+    if (from == std::string::npos || to == std::string::npos || to < from + begin.size()) {
+        return std::nullopt;
+    }
+    return text.substr(from + begin.size(), to - from - begin.size());
+}
+
 class Hiding {
   public:
     Hiding(const CatalogSnapshot& catalog, const MaskedNames& names_of,
@@ -122,7 +133,15 @@ class Hiding {
         if (names.empty()) {
             return std::nullopt;
         }
-        return changed(redacted(definition.text, names), definition);
+        std::optional<std::string> text = changed(redacted(definition.text, names), definition);
+        if (text && definition.kind == Kind::kPartitionKey) {
+            // `word || NULL` is a constant, which is no key (DefineRelation).
+            constexpr std::string_view kNull = "NULL::text";
+            for (std::size_t at = 0; (at = text->find(kNull, at)) != std::string::npos; ++at) {
+                text->replace(at, 4, "''");
+            }
+        }
+        return text;
     }
 
     static std::optional<std::string> changed(Redacted redacted,
@@ -218,7 +237,8 @@ class Hiding {
                 break;
             case Kind::kStatistics:
                 print("pg_get_statisticsobjdef", definition.oid, *text);
-                print("pg_get_statisticsobjdef_columns", definition.oid, std::nullopt);
+                print("pg_get_statisticsobjdef_columns", definition.oid,
+                      between(*text, " ON ", " FROM "));
                 print("pg_get_statisticsobjdef_expressions", definition.oid, std::nullopt);
                 hide(kCatalog, "pg_statistic_ext", {"stxexprs"}, {by_oid});
                 hide(kCatalog, "pg_stats_ext", {"exprs"},
