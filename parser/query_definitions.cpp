@@ -4,6 +4,8 @@
 #include "parser/query.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,6 +35,37 @@ std::pair<std::string_view, std::string_view> plain_column(const Node* node) {
     }
     return {fields.size() == 1 ? std::string_view{} : string_value(fields[0].ptr_value),
             string_value(fields.back().ptr_value)};
+}
+
+// `'16400'::oid`, `16400`: the OID where it is written as a number. (Without a cast, a text is a
+// name where names are taken.)
+std::optional<Oid> constant_oid(const Node* node, PrintsDefinition kind) {
+    bool cast = kind == PrintsDefinition::kByOid;
+    if (is_a(node, T_TypeCast)) {
+        const WrittenName type = written_name(as<TypeCast>(node)->typeName->names);
+        if (!type.valid || (type.object.qualified() && type.object.schema != "pg_catalog") ||
+            (type.object.name != "oid" && type.object.name != "regclass") ||
+            as<TypeCast>(node)->typeName->arrayBounds != nullptr) {
+            return std::nullopt;
+        }
+        cast = true;
+        node = as<TypeCast>(node)->arg;
+    }
+    if (!is_a(node, T_A_Const) || as<A_Const>(node)->isnull) {
+        return std::nullopt;
+    }
+    const auto& value = as<A_Const>(node)->val;
+    if (nodeTag(&value) == T_Integer && value.ival.ival >= 0) {
+        return static_cast<Oid>(value.ival.ival);
+    }
+    const std::string_view text =
+        nodeTag(&value) == T_String ? std::string_view(value.sval.sval) : std::string_view{};
+    Oid oid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), oid);
+    return cast && !text.empty() && text.front() != '0' && error == std::errc{} &&
+                   end == text.data() + text.size()
+               ? std::optional(oid)
+               : std::nullopt;
 }
 
 }  // namespace
@@ -80,7 +113,20 @@ void Query::show_definition(const FuncCall* call, const ObjectName& name) {
         return;
     }
     const std::string function(name.name);
-    const std::string& branches = policy_.hidden_definitions().functions.find(name.name)->second;
+    const HiddenDefinitions::Printed& hidden =
+        policy_.hidden_definitions().functions.find(name.name)->second;
+    std::string branches = hidden.branches;
+    // psql and pg_dump name one object.
+    if (const auto oid = constant_oid(syntax::node(arguments[0]), kind);
+        oid && policy_.catalog().types("oid").size() == 1 &&
+        policy_.catalog().types("regclass").size() == 1) {
+        const auto found = hidden.texts.find(*oid);
+        if (found == hidden.texts.end()) {
+            return;
+        }
+        branches =
+            " WHEN true THEN " + (found->second ? syntax::quoted_literal(*found->second) : "NULL");
+    }
     std::string columns;
     for (std::size_t i = 1; i < arguments.size(); ++i) {
         columns += ", p" + std::to_string(i);

@@ -79,6 +79,7 @@ class Hiding {
                 }
             }
         }
+        write_branches();
         for (auto& [place, branches] : columns_) {
             add_rule(place.first, place.second, branches);
         }
@@ -293,11 +294,24 @@ class Hiding {
     }
 
     void print(const std::string& function, Oid oid, const std::optional<std::string>& text) {
-        if (!printed_.emplace(function, oid).second) {
-            return;
+        hidden_.functions[function].texts.emplace(oid, text);
+    }
+
+    // Where there is too much of them for a statement to carry, nothing is shown in their place.
+    void write_branches() {
+        constexpr std::size_t kTextMax = std::size_t{256} * 1024;
+        for (auto& [function, printed] : hidden_.functions) {
+            std::string oids;
+            for (const auto& [oid, text] : printed.texts) {
+                oids += (oids.empty() ? "" : ",") + std::to_string(oid);
+                printed.branches += " WHEN " + is_oid(oid) + " THEN " +
+                                    (text ? syntax::quoted_literal(*text) : "NULL");
+            }
+            if (printed.branches.size() > kTextMax) {
+                printed.branches = " WHEN o OPERATOR(pg_catalog.=) ANY ('{" + oids +
+                                   "}'::pg_catalog.oid[]) THEN NULL";
+            }
         }
-        hidden_.functions[function] +=
-            " WHEN " + is_oid(oid) + " THEN " + (text ? syntax::quoted_literal(*text) : "NULL");
     }
 
     // Where the system's views know the definition by names, those stand for it.
@@ -345,7 +359,6 @@ class Hiding {
     HiddenDefinitions hidden_;
     std::map<Oid, std::string> bounds_;
     std::vector<Oid> parted_;  // whose partitions' constraints are hidden
-    std::set<std::pair<std::string, Oid>> printed_;
     std::map<std::pair<Oid, std::string>, std::string> columns_;  // WHEN … THEN …
 };
 

@@ -276,7 +276,11 @@ bool same_rules(const Policy& before, const Policy& now) {
     };
     const HiddenDefinitions& hidden = before.hidden_definitions();
     const HiddenDefinitions& hides = now.hidden_definitions();
-    if (hidden.functions != hides.functions || hidden.bounds != hides.bounds) {
+    if (hidden.bounds != hides.bounds ||
+        !std::equal(hidden.functions.begin(), hidden.functions.end(), hides.functions.begin(),
+                    hides.functions.end(), [](const auto& a, const auto& b) {
+                        return a.first == b.first && a.second.texts == b.second.texts;
+                    })) {
         return false;
     }
     const auto relations = before.catalog().relations();

@@ -66,9 +66,14 @@ struct RelationPolicy {
 
 // What definitions in the catalog are shown as (masking/definitions.h).
 struct HiddenDefinitions {
-    // By the name of the function that prints them, `WHEN … THEN …` over an OID by the name o.
-    std::map<std::string, std::string, std::less<>> functions;
-    // The same for pg_get_expr(relpartbound, oid).
+    // By OID, what each is shown as; and the same as `WHEN … THEN …` over an OID by the name o.
+    struct Printed {
+        std::map<Oid, std::optional<std::string>> texts;
+        std::string branches;
+    };
+    // By the name of the function that prints them.
+    std::map<std::string, Printed, std::less<>> functions;
+    // `WHEN … THEN …` for pg_get_expr(relpartbound, oid).
     std::string bounds;
     bool defaults = false;      // there are hidden ones
     bool publications = false;  // and those
