@@ -573,6 +573,7 @@ void Query::finish() {
     finish_casts();
     finish_conditional();
     finish_column_calls();
+    plan_groups();
     finish_rows();
     finish_system_columns();
     finish_groups();

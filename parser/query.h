@@ -214,6 +214,13 @@ class Query {
         bool row_left = false;
         // Instead of its name, where another relation has the same.
         std::string alias;
+        // Where the query groups by its key: of a column of the key in GROUP BY; else -1.
+        int key_location = -1;
+        // The columns that then join the GROUP BY, and those that are taken of the group's first
+        // row, since they cannot; and whether the row as a value is that row.
+        std::vector<std::string_view> grouped_too;
+        std::vector<std::string_view> first;
+        bool first_row = false;
         [[nodiscard]] std::string quoted_name() const;
     };
     void rewrite(const Replaced& replaced);
@@ -222,13 +229,25 @@ class Query {
     [[nodiscard]] static std::vector<std::string_view> column_names(const Replaced& item);
     [[nodiscard]] bool write_stars_out(const Replaced& item);
     [[nodiscard]] static std::string column_list(const Replaced& item);
+    [[nodiscard]] std::string grouped_list(const Replaced& item, bool named) const;
+    [[nodiscard]] static bool is_first(const Replaced& item, std::string_view column);
+    [[nodiscard]] static const Column& column_named(const Replaced& item, std::string_view name);
+    [[nodiscard]] static std::string first_row(const Replaced& item);
+    struct FirstValue {
+        std::string text;
+        std::string_view name;  // as an output
+    };
+    [[nodiscard]] FirstValue first_value(const Replaced& item, std::string_view name) const;
+    [[nodiscard]] bool has_row_type(const Replaced& item) const;
     [[nodiscard]] std::optional<std::string> columns_by_name(const Replaced& item) const;
     [[nodiscard]] std::optional<std::string> all_columns(std::uint32_t select) const;
+    void plan_groups();
     void finish_groups();
     [[nodiscard]] static std::set<std::string_view> grouped_columns(
         std::span<const ListCell> groups, const SelectStmt* select, const Replaced& item,
         int& location);
-    void group_by_columns(const SelectStmt* select, const Replaced& item);
+    void plan_group(const SelectStmt* select, Replaced& item);
+    void group_by_columns(const Replaced& item);
     void note_masked(const RelationPolicy& policy);
     bool closed(const RelationPolicy* policy, int location);
     bool definition_fails(const RelationPolicy* policy, int location);

@@ -27,11 +27,25 @@ namespace {
 // default operator class for btree or hash, so that nothing can be grouped by them.
 constexpr std::array<Oid, 10> kNotGroupable{114, 142, 600, 601, 602, 603, 604, 628, 718, 1790};
 
-// An array is compared by its elements.
+// An array is compared by its elements, a row by its fields.
 bool is_groupable(Oid oid, const CatalogSnapshot& catalog) {
     const Type* type = catalog.type(oid);
-    const Oid element = type == nullptr || type->element == 0 ? oid : type->element;
-    return std::find(kNotGroupable.begin(), kNotGroupable.end(), element) == kNotGroupable.end();
+    while (type != nullptr && (type->element != 0 || type->kind == 'd')) {
+        oid = type->element != 0 ? type->element : type->base;
+        type = catalog.type(oid);
+    }
+    if (type != nullptr && type->kind == 'c') {
+        return std::all_of(type->parts.begin(), type->parts.end(),
+                           [&](Oid part) { return is_groupable(part, catalog); });
+    }
+    return std::find(kNotGroupable.begin(), kNotGroupable.end(), oid) == kNotGroupable.end();
+}
+
+// Does array_agg() give an array that has such values for its elements, with all that is known of
+// them? Those that nothing can be grouped by have neither modifier nor collation.
+bool is_element(const Column& column, const CatalogSnapshot& catalog) {
+    const Type* type = catalog.type(column.base_type);
+    return type != nullptr && type->element == 0 && !is_groupable(column.base_type, catalog);
 }
 
 // The name of a column where the expression is nothing else: `c.id`, `id`, `public.c.id`.
@@ -113,7 +127,7 @@ GroupedBy grouped_by(const Node* group, const SelectStmt* select, std::string_vi
     return by;
 }
 
-// The names of columns in it, at any depth.
+// The names of columns in it, at any depth; an empty one where something else is.
 void grouping_set_columns(const GroupingSet* set, const SelectStmt* select, std::string_view item,
                           const std::vector<std::string_view>& columns,
                           std::set<std::string_view>& names) {
@@ -129,7 +143,6 @@ void grouping_set_columns(const GroupingSet* set, const SelectStmt* select, std:
             names.insert(grouped_by(syntax::node(group), select, item, columns).name);
         }
     }
-    names.erase("");
 }
 
 // Two values never have one mask, but by chance in 2^60: the key of the masked copy is one still.
@@ -166,6 +179,11 @@ bool Query::is_whole_row(std::string_view name) const {
 // A derived table gives system columns where it is told to, as columns like any other: then they
 // must not show in a star, in the row as a value or in a NATURAL join.
 void Query::finish_system_columns() {
+    for (const Replaced& replaced : replaced_) {
+        if (!replaced.first.empty()) {
+            (void)write_stars_out(replaced);  // else the server refuses it
+        }
+    }
     for (const Attribute& column : system_columns_) {
         for (Replaced& replaced : replaced_) {
             const bool meant = column.qualifier.empty() || column.qualifier == replaced.name;
@@ -227,12 +245,93 @@ std::string Query::column_list(const Replaced& item) {
     return list;
 }
 
+// The same where the query sees its groups (plan_group).
+std::string Query::grouped_list(const Replaced& item, bool named) const {
+    std::string list;
+    for (const std::string_view column : column_names(item)) {
+        const std::string name = quoted_identifier(column);
+        list += list.empty() ? "" : ", ";
+        if (!is_first(item, column)) {
+            list += item.quoted_name() + "." + name;
+        } else {
+            list += first_value(item, column).text + (named ? " AS " + name : std::string());
+        }
+    }
+    return list;
+}
+
+bool Query::is_first(const Replaced& item, std::string_view column) {
+    return std::find(item.first.begin(), item.first.end(), column) != item.first.end();
+}
+
+// `name` is one of column_names().
+const Column& Query::column_named(const Replaced& item, std::string_view name) {
+    const auto names = column_names(item);
+    const auto found = std::find(names.begin(), names.end(), name);
+    return item.policy->relation->columns[static_cast<std::size_t>(found - names.begin())];
+}
+
+// The first of the group's rows, of the relation's row type. What is not asked for is left out of
+// it, so that no mask is computed in vain; but a domain may not like NULL.
+std::string Query::first_row(const Replaced& item) {
+    const Relation& relation = *item.policy->relation;
+    const auto names = column_names(item);
+    std::string row;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const Column& column = relation.columns[i];
+        const bool needed = is_first(item, names[i]) || column.type != column.base_type;
+        row += row.empty() ? "" : ", ";
+        row += needed ? item.quoted_name() + "." + quoted_identifier(names[i]) : "NULL";
+    }
+    return "((pg_catalog.array_agg(ROW(" + row + ")::" + quoted_identifier(relation.schema) + "." +
+           quoted_identifier(relation.name) + "))[1])";
+}
+
+// A field of it keeps its type, modifier and collation, be it an array, and has the name that the
+// relation gives it.
+Query::FirstValue Query::first_value(const Replaced& item, std::string_view name) const {
+    const Column& column = column_named(item, name);
+    if (is_element(column, policy_.catalog())) {
+        return {"((pg_catalog.array_agg(" + item.quoted_name() + "." + quoted_identifier(name) +
+                    "))[1])",
+                {}};
+    }
+    return {first_row(item) + "." + quoted_identifier(column.name), column.name};
+}
+
+// Can its row be of the relation's row type? A mask need not keep to what a domain demands, and a
+// pseudo-type's values (anyarray of pg_stats) cannot be put into a row.
+bool Query::has_row_type(const Replaced& item) const {
+    const RelationPolicy& policy = *item.policy;
+    const Relation& relation = *policy.relation;
+    const CatalogSnapshot& catalog = policy_.catalog();
+    const auto is_domain = [&](const Column& column) {
+        const Type* type = catalog.type(column.type);
+        if (type != nullptr && type->element != 0) {
+            type = catalog.type(type->element);
+        }
+        while (type != nullptr && type->kind == 'd' && !type->constrained) {
+            type = catalog.type(type->base);
+        }
+        return type == nullptr || type->kind == 'd';
+    };
+    const auto pseudo = [&](const Column& column) {
+        const Type* type = catalog.type(column.type);
+        return type == nullptr || type->kind == 'p';
+    };
+    const auto& columns = relation.columns;
+    return relation.row_type != 0 && !std::any_of(columns.begin(), columns.end(), pseudo) &&
+           std::none_of(policy.masked.begin(), policy.masked.end(),
+                        [&](const MaskedColumn& each) { return is_domain(*each.column); }) &&
+           (policy.definition.empty() || std::none_of(columns.begin(), columns.end(), is_domain));
+}
+
 // What `c.*` stands for; nullopt where it could be another c's.
 std::optional<std::string> Query::columns_by_name(const Replaced& item) const {
     const auto namesakes = std::count_if(items_.begin(), items_.end(), [&](const RangeItem& each) {
         return each.name == item.name;
     });
-    return namesakes == 1 ? std::optional(column_list(item)) : std::nullopt;
+    return namesakes == 1 ? std::optional(grouped_list(item, true)) : std::nullopt;
 }
 
 // What `*` stands for, in the order of FROM; nullopt where that cannot be said by names: what USING
@@ -257,7 +356,7 @@ std::optional<std::string> Query::all_columns(std::uint32_t select) const {
             return std::nullopt;
         }
         const std::string columns =
-            derived ? column_list(*replaced) : quoted_identifier(each.name) + ".*";
+            derived ? grouped_list(*replaced, true) : quoted_identifier(each.name) + ".*";
         list += (list.empty() || columns.empty() ? "" : ", ") + columns;
     }
     return list;
@@ -309,27 +408,25 @@ std::set<std::string_view> Query::grouped_columns(std::span<const ListCell> grou
 }
 
 // Whoever groups by a table's primary key may use its other columns beside (check_functional_
-// grouping): a derived table has no key, so that those columns join the GROUP BY.
-void Query::finish_groups() {
+// grouping): a derived table has no key. So those columns join the GROUP BY, or where they cannot
+// are taken of the group's first row, as the server does it.
+void Query::plan_groups() {
     for (const auto& [select, number] : grouped_) {
-        for (const Replaced& item : replaced_) {
+        for (Replaced& item : replaced_) {
             // The alias of a join hides the names within.
             if (item.select == number && !aliased_joins_.contains(number)) {
-                group_by_columns(select, item);
+                plan_group(select, item);
             }
         }
     }
 }
 
-void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
+void Query::plan_group(const SelectStmt* select, Replaced& item) {
     const RelationPolicy& policy = *item.policy;
     const Relation& relation = *policy.relation;
     const auto names = column_names(item);
-    // An inheritance parent's key says nothing of its children's rows.
-    const bool keyed =
-        (relation.kind == 'r' && (relation.children.empty() || !item.reference->inh)) ||
-        relation.kind == 'p';
-    if (!keyed || relation.primary_key.empty() || !item.alias.empty()) {
+    if ((relation.kind != 'r' && relation.kind != 'p') || relation.primary_key.empty() ||
+        !item.alias.empty()) {
         return;
     }
     int location = -1;  // of a column of the key
@@ -346,9 +443,9 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
             return;
         }
     }
+    const bool whole_row = is_whole_row(item.name) || stars_within_.contains(item.name);
     const bool all =
-        stars_within_.contains("") || stars_within_.contains(item.name) ||
-        is_whole_row(item.name) ||
+        stars_within_.contains("") || whole_row ||
         std::any_of(star_targets_.begin(), star_targets_.end(), [&](const StarTarget& star) {
             return star.qualifier.empty() ? star.select == item.select
                                           : star.qualifier == item.name;
@@ -362,10 +459,13 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
                                  in_sets);
         }
     }
+    // So is an expression, which then must stay what it is in the sets.
+    const bool can_be_first = in_sets.erase("") == 0;
+    const bool typed = has_row_type(item);
     for (const std::string_view name : grouped) {
         in_sets.erase(name);
     }
-    if (!in_sets.empty() && is_whole_row(item.name)) {
+    if (!in_sets.empty() && whole_row && !(can_be_first && typed)) {
         refuse(not_supported(
                    "a row of " + std::string(item.name) + " beside GROUPING SETS of its columns",
                    "It is a masked relation, and the columns could not be told apart.",
@@ -373,11 +473,9 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
                location);
         return;
     }
-    std::string added;
-    const auto add = [&](std::string_view name) {
-        added +=
-            (added.empty() ? "" : " ") + item.quoted_name() + "." + quoted_identifier(name) + ",";
-    };
+    // Its key says nothing of its children's rows: a group may have several, that differ.
+    const bool parent = relation.kind == 'r' && !relation.children.empty() && item.reference->inh;
+    item.key_location = parent ? -1 : location;
     for (std::size_t i = 0; i < names.size(); ++i) {
         const std::string_view name = names[i];
         const bool used =
@@ -385,19 +483,44 @@ void Query::group_by_columns(const SelectStmt* select, const Replaced& item) {
             std::any_of(attributes_.begin(), attributes_.end(), [&](const Attribute& each) {
                 return each.qualifier == item.name && each.name == name;
             });
-        if (used && is_groupable(relation.columns[i].base_type, policy_.catalog()) &&
-            !grouped.contains(name) && !in_sets.contains(name)) {
-            add(name);
+        if (!used || grouped.contains(name) || in_sets.contains(name)) {
+            continue;
+        }
+        const Column& column = relation.columns[i];
+        if (!parent && is_groupable(column.base_type, policy_.catalog())) {
+            item.grouped_too.push_back(name);
+        } else if (can_be_first && (typed || is_element(column, policy_.catalog()))) {
+            item.first.push_back(name);
         }
     }
-    for (const std::string_view name : item.system_columns) {
-        if (!grouped.contains(name)) {
-            add(name);
+    item.first_row =
+        whole_row && can_be_first && typed && (!item.first.empty() || !in_sets.empty());
+}
+
+void Query::finish_groups() {
+    for (const Replaced& item : replaced_) {
+        if (item.key_location >= 0) {
+            group_by_columns(item);
         }
+    }
+}
+
+void Query::group_by_columns(const Replaced& item) {
+    std::string added;
+    const auto add = [&](std::string_view name) {
+        added +=
+            (added.empty() ? "" : " ") + item.quoted_name() + "." + quoted_identifier(name) + ",";
+    };
+    for (const std::string_view name : item.grouped_too) {
+        add(name);
+    }
+    for (const std::string_view name : item.system_columns) {
+        add(name);
     }
     if (added.empty()) {
         return;
     }
+    const int location = item.key_location;
     // Behind BY, or DISTINCT or ALL.
     const syntax::Tokens& list = tokens();
     std::size_t depth = 0;

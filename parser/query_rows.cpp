@@ -76,17 +76,35 @@ class WholeRows {
     void find(const Node* root) { expression(root, nullptr, Place::kValue); }
 
   private:
+    struct Scope;
     struct FromItem {
         std::string_view name;
         const Node* node;
         Query::Replaced* replaced = nullptr;
         bool nullable = false;  // on that side of an outer join
+        const Scope* scope = nullptr;
     };
     struct Scope {
         const Scope* outer;
         const SelectStmt* select;
         std::vector<FromItem> items;  // those that can be named
         bool from = true;             // false: of the select, only its WITH is seen
+        // Does what is looked at see its groups, and not its rows?
+        mutable bool grouped = false;
+    };
+    // For as long as it lives.
+    class Grouped {
+      public:
+        Grouped(const Scope& scope, bool grouped) : scope_(scope), before_(scope.grouped) {
+            scope.grouped = grouped;
+        }
+        ~Grouped() { scope_.grouped = before_; }
+        Grouped(const Grouped&) = delete;
+        Grouped& operator=(const Grouped&) = delete;
+
+      private:
+        const Scope& scope_;
+        bool before_;
     };
     // What stands around an expression.
     enum class Place {
@@ -123,22 +141,47 @@ class WholeRows {
             this->select(select->larg, &above);
             this->select(select->rarg, &above);
         }
+        std::size_t number = 0;
         for (const ListCell& cell : cells(select->targetList)) {
-            target(as<ResTarget>(cell.ptr_value), scope);
+            const auto* each = as<ResTarget>(cell.ptr_value);
+            const Grouped output(scope, !grouped_by(select->groupClause, each, ++number));
+            target(each, scope);
         }
         for (const ListCell& row : cells(select->valuesLists)) {
             fields(as<List>(row.ptr_value), scope);
         }
-        names_first(select->distinctClause, scope);
         names_first(select->groupClause, scope);
-        names_first(select->sortClause, scope);
         for (const Node* part :
              {as<Node>(select->fromClause), static_cast<const Node*>(select->whereClause),
-              static_cast<const Node*>(select->havingClause), as<Node>(select->windowClause),
               static_cast<const Node*>(select->limitOffset),
               static_cast<const Node*>(select->limitCount)}) {
             expression(part, &scope, Place::kValue);
         }
+        const Grouped behind(scope, true);
+        names_first(select->distinctClause, scope);
+        names_first(select->sortClause, scope);
+        expression(static_cast<const Node*>(select->havingClause), &scope, Place::kValue);
+        expression(as<Node>(select->windowClause), &scope, Place::kValue);
+    }
+
+    // Does GROUP BY name this output, the n-th, by its number or name?
+    static bool grouped_by(const List* groups, const ResTarget* target, std::size_t number) {
+        const auto all = cells(groups);
+        return std::any_of(all.begin(), all.end(), [&](const ListCell& cell) {
+            const Node* group = syntax::node(cell);
+            if (is_a(group, T_GroupingSet)) {
+                return grouped_by(as<GroupingSet>(group)->content, target, number);
+            }
+            if (is_a(group, T_RowExpr)) {
+                return grouped_by(as<RowExpr>(group)->args, target, number);
+            }
+            if (is_a(group, T_A_Const)) {
+                return nodeTag(&as<A_Const>(group)->val) == T_Integer &&
+                       std::cmp_equal(as<A_Const>(group)->val.ival.ival, number);
+            }
+            return is_a(group, T_ColumnRef) && target->name != nullptr &&
+                   reference_of(group).name == target->name;
+        });
     }
 
     void collect(const Node* node, bool nullable, Scope& scope) {
@@ -157,7 +200,7 @@ class WholeRows {
             collect(join->rarg, nullable || right, scope);
             return;
         }
-        FromItem item{{}, node, nullptr, nullable};
+        FromItem item{{}, node, nullptr, nullable, &scope};
         if (is_a(node, T_RangeTableSample)) {
             node = as<RangeTableSample>(node)->relation;
         }
@@ -202,13 +245,14 @@ class WholeRows {
     // `(t).*`, which shows system columns too where the derived table has them.
     bool bracketed_star(const A_Indirection* indirection, const Scope& scope) {
         const auto steps = cells(indirection->indirection);
-        if (query_.system_columns_.empty() || steps.size() != 1 ||
-            !is_a(steps[0].ptr_value, T_A_Star) || !is_a(indirection->arg, T_ColumnRef)) {
+        if (steps.size() != 1 || !is_a(steps[0].ptr_value, T_A_Star) ||
+            !is_a(indirection->arg, T_ColumnRef)) {
             return false;
         }
         const Reference reference = reference_of(indirection->arg);
         const FromItem* item = reference.star ? nullptr : meant(reference.name, scope);
-        if (item == nullptr || may_be_column(reference.name, scope)) {
+        if (item == nullptr || (query_.system_columns_.empty() && item->replaced->first.empty()) ||
+            may_be_column(reference.name, scope)) {
             return false;
         }
         const int location = as<ColumnRef>(indirection->arg)->location;
@@ -221,7 +265,10 @@ class WholeRows {
         }
         last += 2;
         without_brackets(tokens, first, last);
-        query_.edit(tokens.begin(first), tokens.end(last), column_list(*item), location);
+        const bool grouped = item->scope->grouped;
+        query_.edit(tokens.begin(first), tokens.end(last),
+                    grouped ? query_.grouped_list(*item->replaced, true) : column_list(*item),
+                    location);
         return true;
     }
 
@@ -263,7 +310,9 @@ class WholeRows {
             const Node* node = syntax::node(cell);
             if (is_a(node, T_ColumnRef) && reference_of(node).star) {
                 const FromItem* item = meant(reference_of(node).name, scope);
-                if (item != nullptr && !query_.system_columns_.empty()) {
+                if (item != nullptr && item->scope->grouped && !item->replaced->first.empty()) {
+                    replace(node, query_.grouped_list(*item->replaced, false));
+                } else if (item != nullptr && !query_.system_columns_.empty()) {
                     replace(node, column_list(*item));
                 }
                 continue;
@@ -311,7 +360,7 @@ class WholeRows {
                            Place::kValue);
                 return;
             case T_ColumnRef:
-                if (scope != nullptr) {
+                if (scope != nullptr && !first_column(node, *scope, place)) {
                     whole_row(node, *scope, place);
                 }
                 return;
@@ -337,10 +386,13 @@ class WholeRows {
                         leave(reference_of(indirection->arg).name);
                     }
                     if (!is_a(steps[0].ptr_value, T_A_Indices)) {
+                        if (!first_column(indirection->arg, *scope, Place::kValue)) {
+                            (void)first_field(indirection, *scope);
+                        }
                         return;
                     }
                 }
-                expression(indirection->arg, scope, Place::kValue);
+                expression(indirection->arg, scope, named(node, place));
                 expression(as<Node>(indirection->indirection), scope, Place::kValue);
                 return;
             }
@@ -411,7 +463,88 @@ class WholeRows {
                 return;
             }
         }
-        children(reinterpret_cast<const Node*>(call), scope);
+        if (scope == nullptr || !is_aggregate(call)) {
+            children(reinterpret_cast<const Node*>(call), scope);
+            return;
+        }
+        // What is aggregated is of each row, but not what WITHIN GROUP stands behind.
+        const Node* direct = call->agg_within_group ? as<Node>(call->args) : nullptr;
+        expression(direct, scope, Place::kValue);
+        const Grouped within(*scope, false);
+        for (const Node* part :
+             {direct == nullptr ? as<Node>(call->args) : nullptr, as<Node>(call->agg_order),
+              static_cast<const Node*>(call->agg_filter)}) {
+            expression(part, scope, Place::kValue);
+        }
+    }
+
+    [[nodiscard]] bool is_aggregate(const FuncCall* call) const {
+        const auto named = query_.policy_.catalog().functions(
+            string_value(cells(call->funcname).back().ptr_value));
+        return call->over == nullptr &&
+               (call->agg_star || call->agg_distinct || call->agg_within_group ||
+                call->agg_order != nullptr || call->agg_filter != nullptr ||
+                std::any_of(named.begin(), named.end(),
+                            [](const Function* each) { return each->kind == 'a'; }));
+    }
+
+    // A column of a relation that the query groups by the key of, and that is the first row's.
+    bool first_column(const Node* node, const Scope& scope, Place place) {
+        const auto fields = cells(as<ColumnRef>(node)->fields);
+        if (fields.size() > 2 || is_a(fields.back().ptr_value, T_A_Star)) {
+            return false;
+        }
+        const std::string_view name = string_value(fields.back().ptr_value);
+        const FromItem* item = fields.size() == 1 ? item_of(name, scope)
+                                                  : meant(string_value(fields[0].ptr_value), scope);
+        if (item == nullptr || !item->scope->grouped || !Query::is_first(*item->replaced, name)) {
+            return false;
+        }
+        auto [text, known_as] = query_.first_value(*item->replaced, name);
+        replace(node, known_as == name && place != Place::kXml ? text : placed(text, name, place),
+                fields.size());
+        return true;
+    }
+
+    // `(t).column` of the same.
+    bool first_field(const A_Indirection* indirection, const Scope& scope) {
+        const Reference reference = reference_of(indirection->arg);
+        const std::string_view name = string_value(cells(indirection->indirection)[0].ptr_value);
+        const FromItem* item = reference.star ? nullptr : meant(reference.name, scope);
+        if (item == nullptr || !item->scope->grouped || !Query::is_first(*item->replaced, name) ||
+            !query_.has_row_type(*item->replaced) || may_be_column(reference.name, scope) ||
+            Query::column_named(*item->replaced, name).name != name) {
+            return false;
+        }
+        replace(indirection->arg, Query::first_row(*item->replaced));
+        return true;
+    }
+
+    // The masked relation that surely has the column of this name.
+    const FromItem* item_of(std::string_view name, const Scope& scope) {
+        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            const FromItem* found = nullptr;
+            bool others = false;
+            for (const FromItem& item : each->items) {
+                if (!may_have(item.node, name, *each)) {
+                    continue;
+                }
+                others = others || found != nullptr || item.replaced == nullptr;
+                found = &item;
+            }
+            if (found != nullptr) {
+                return others ? nullptr : found;
+            }
+        }
+        return nullptr;
+    }
+
+    // An expression in place of what gave an output its name.
+    static std::string placed(const std::string& text, std::string_view name, Place place) {
+        const std::string named = text + " AS " + quoted_identifier(name);
+        return place == Place::kValue    ? text
+               : place == Place::kNaming ? "(SELECT " + named + ")"
+                                         : named;
     }
 
     void whole_row(const Node* node, const Scope& scope, Place place) {
@@ -423,26 +556,20 @@ class WholeRows {
             return;
         }
         const FromItem* item = meant(reference.name, scope);
-        if (item == nullptr || !has_row_type(*item->replaced) ||
+        if (item == nullptr || !query_.has_row_type(*item->replaced) ||
             (!reference.star && may_be_column(reference.name, scope))) {
             leave(reference.name);
             return;
         }
-        if (place == Place::kXml) {
-            replace(node, typed_row(*item, !query_.system_columns_.empty()) + " AS " +
-                              quoted_identifier(reference.name));
-            return;
-        }
         // With system columns the derived table has more than the row: listed, it lacks a name.
-        if (query_.system_columns_.empty()) {
-            replace(node, typed_row(*item, false));
-            return;
+        const bool listed = !query_.system_columns_.empty();
+        const bool first = item->scope->grouped && item->replaced->first_row;
+        std::string row = typed_row(*item, listed);
+        if (first) {
+            row = "((pg_catalog.array_agg(" + row + "))[1])";
         }
-        const std::string row = typed_row(*item, true);
-        const std::string named = row + " AS " + quoted_identifier(reference.name);
-        replace(node, place == Place::kValue    ? row
-                      : place == Place::kOutput ? named
-                                                : "(SELECT " + named + ")");
+        replace(node,
+                listed || first || place == Place::kXml ? placed(row, reference.name, place) : row);
     }
 
     // Its columns would show what the derived table has besides.
@@ -455,14 +582,14 @@ class WholeRows {
         }
     }
 
-    void replace(const Node* node, std::string text) {
+    void replace(const Node* node, std::string text, std::size_t parts = 1) {
         const auto* column = as<ColumnRef>(node);
         const syntax::Tokens& tokens = query_.tokens();
         const std::size_t first = tokens.at(query_.at(column->location));
         if (first >= tokens.size()) {
             return leave(reference_of(node).name);
         }
-        std::size_t behind = tokens.after_name(first, 1);
+        std::size_t behind = tokens.after_name(first, parts);
         if (reference_of(node).star) {
             if (!tokens.is(behind, '.') || !tokens.is(behind + 1, '*')) {
                 return leave(reference_of(node).name);
@@ -491,34 +618,6 @@ class WholeRows {
             }
         }
         return found;
-    }
-
-    // A mask need not keep to what a domain demands, and a pseudo-type's values (anyarray of
-    // pg_stats) cannot be put into a row.
-    [[nodiscard]] bool has_row_type(const Query::Replaced& replaced) const {
-        const RelationPolicy& policy = *replaced.policy;
-        const Relation& relation = *policy.relation;
-        const CatalogSnapshot& catalog = query_.policy_.catalog();
-        const auto is_domain = [&](const Column& column) {
-            const Type* type = catalog.type(column.type);
-            if (type != nullptr && type->element != 0) {
-                type = catalog.type(type->element);
-            }
-            while (type != nullptr && type->kind == 'd' && !type->constrained) {
-                type = catalog.type(type->base);
-            }
-            return type == nullptr || type->kind == 'd';
-        };
-        const auto pseudo = [&](const Column& column) {
-            const Type* type = catalog.type(column.type);
-            return type == nullptr || type->kind == 'p';
-        };
-        const auto& columns = relation.columns;
-        return relation.row_type != 0 && !std::any_of(columns.begin(), columns.end(), pseudo) &&
-               std::none_of(policy.masked.begin(), policy.masked.end(),
-                            [&](const MaskedColumn& each) { return is_domain(*each.column); }) &&
-               (policy.definition.empty() ||
-                std::none_of(columns.begin(), columns.end(), is_domain));
     }
 
     static std::string column_list(const FromItem& item) {
@@ -783,7 +882,7 @@ class WholeRows {
 
 void Query::finish_rows() {
     const bool any = std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced& each) {
-        return is_whole_row(each.name) || stars_within_.contains(each.name);
+        return is_whole_row(each.name) || stars_within_.contains(each.name) || !each.first.empty();
     });
     if (!any || refusal_) {
         return;

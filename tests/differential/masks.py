@@ -20,7 +20,7 @@ RULES = [
     (["public.people.ssn", "public.people.ref", "public.people.badge", "public.people.pin",
       "public.accounts.login", "public.logins.login", "public.slips.word", "public.visits.agent",
       "public.by_word.word", "public.soft.word", "public.soft.fixed", "public.token.token",
-      "public.animals.owner_name", "public.docs.spare",
+      "public.animals.owner_name", "public.herds.keeper", "public.docs.spare",
       "public.kinds.k_ch", "public.kinds.k_ci", "public.kinds.k_label", "public.kinds.k_i4",
       "public.kinds.k_i8", "public.kinds.k_uuid"], "hash"),
     (["public.people.profile", "public.people.ip", "public.people.raw", "public.people.tags",

@@ -353,6 +353,16 @@ INSERT INTO public.cats SELECT n, 'KANARIENVOGEL owner ' || n % 5, 'cat', 9 FROM
 INSERT INTO public.puppies SELECT n, 'KANARIENVOGEL owner ' || n % 5, 'dog', 'eats', 'KANARIENVOGEL chip ' || n, n
 FROM generate_series(37, 42) n;
 
+-- The key of one is no key of both: a group of it may have two rows, that differ in their sizes. Which of
+-- them it then shows is nobody's business, so that floor(size) is asked for.
+CREATE TABLE public.herds (id integer PRIMARY KEY, keeper varchar(40) COLLATE "C", marks text[],
+                           size numeric(6,2), chart json);
+CREATE TABLE public.flocks (wool text) INHERITS (public.herds);
+INSERT INTO public.herds SELECT n, 'KANARIENVOGEL herd ' || n, ARRAY['m' || n], n, to_json(n)
+FROM generate_series(1, 6) n;
+INSERT INTO public.flocks SELECT n, 'KANARIENVOGEL herd ' || n, ARRAY['m' || n], n + 0.25, to_json(n), 'wool'
+FROM generate_series(4, 9) n;
+
 -- --- rows that a filter hides ----------------------------------------------------------------
 -- What is hidden carries the marker where nothing masks it, is no number where the others are, and
 -- 0 where one divides.
