@@ -308,7 +308,7 @@ void Query::visit(const Item& item) {
         case T_JoinExpr: {
             const auto* join = as<JoinExpr>(node);
             if (join->alias != nullptr) {
-                aliased_joins_.insert(item.select);
+                aliased_joins_[item.select].push_back(join);
                 add_item(join->alias->aliasname, item);
             }
             if (join->join_using_alias != nullptr) {
@@ -473,7 +473,7 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
         grouped_.emplace_back(select, inner.select);
     }
     for (const ListCell& target : cells(select->targetList)) {
-        note_star_target(as<ResTarget>(target.ptr_value)->val, inner.select);
+        note_star_target(as<ResTarget>(target.ptr_value)->val, select, inner.select);
     }
     if (select->withClause != nullptr) {
         const auto definitions = cells(select->withClause->ctes);
@@ -526,7 +526,7 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
 }
 
 // `*` or `c.*` as an output: its columns, where within an expression it is a row.
-void Query::note_star_target(const Node* value, std::uint32_t select) {
+void Query::note_star_target(const Node* value, const SelectStmt* query, std::uint32_t select) {
     if (!is_a(value, T_ColumnRef)) {
         return;
     }
@@ -536,7 +536,8 @@ void Query::note_star_target(const Node* value, std::uint32_t select) {
     }
     const std::string_view qualifier =
         fields.size() == 1 ? std::string_view{} : string_value(fields[fields.size() - 2].ptr_value);
-    star_targets_.push_back({qualifier, fields.size(), select, as<ColumnRef>(value)->location});
+    star_targets_.push_back(
+        {qualifier, fields.size(), select, query, as<ColumnRef>(value)->location});
     star_nodes_.insert(value);
 }
 
@@ -573,6 +574,7 @@ void Query::finish() {
     finish_casts();
     finish_conditional();
     finish_column_calls();
+    plan_system_columns();
     plan_groups();
     finish_rows();
     finish_system_columns();

@@ -29,6 +29,7 @@
 union ListCell;
 struct CopyStmt;
 struct FuncCall;
+struct JoinExpr;
 struct List;
 struct Node;
 struct RangeFunction;
@@ -153,7 +154,7 @@ class Query {
     void push(const Node* node, const Item& parent);
     void push_children(const Item& item);
     void visit_select(const SelectStmt* select, const Item& item);
-    void note_star_target(const Node* value, std::uint32_t select);
+    void note_star_target(const Node* value, const SelectStmt* query, std::uint32_t select);
     void visit_call(const FuncCall* call, const Item& item);
     void judge_setting_call(const FuncCall* call, const Function& function);
     void show_definition(const FuncCall* call, const ObjectName& name);
@@ -210,6 +211,7 @@ class Query {
         std::string_view name;  // in FROM
         std::uint32_t select;   // RangeItem::select
         std::vector<std::string_view> system_columns;
+        std::string system_prefix;  // of their names, where a NATURAL join would take them for its
         // Its row is a value somewhere, as the derived table gives it.
         bool row_left = false;
         // Instead of its name, where another relation has the same.
@@ -227,9 +229,19 @@ class Query {
     void finish_rows();
     [[nodiscard]] bool is_whole_row(std::string_view name) const;
     [[nodiscard]] static std::vector<std::string_view> column_names(const Replaced& item);
+    // Stars that are an output by themselves; and those that are not, `c.*` by its name.
+    struct StarTarget {
+        std::string_view qualifier;
+        std::size_t parts;
+        std::uint32_t select;
+        const SelectStmt* query;
+        int location;
+    };
     [[nodiscard]] bool write_stars_out(const Replaced& item);
     [[nodiscard]] static std::string column_list(const Replaced& item);
     [[nodiscard]] std::string grouped_list(const Replaced& item, bool named) const;
+    [[nodiscard]] std::string grouped_column(const Replaced& item, std::string_view column,
+                                             bool named) const;
     [[nodiscard]] static bool is_first(const Replaced& item, std::string_view column);
     [[nodiscard]] static const Column& column_named(const Replaced& item, std::string_view name);
     [[nodiscard]] static std::string first_row(const Replaced& item);
@@ -240,7 +252,21 @@ class Query {
     [[nodiscard]] FirstValue first_value(const Replaced& item, std::string_view name) const;
     [[nodiscard]] bool has_row_type(const Replaced& item) const;
     [[nodiscard]] std::optional<std::string> columns_by_name(const Replaced& item) const;
-    [[nodiscard]] std::optional<std::string> all_columns(std::uint32_t select) const;
+    [[nodiscard]] std::optional<std::string> all_columns(const StarTarget& star) const;
+    // One of the outputs that `*` stands for.
+    struct StarColumn {
+        std::string_view name;  // empty: all of something whose columns are not known here
+        std::string text;
+        bool merged = false;
+    };
+    [[nodiscard]] bool add_columns(const Node* from, bool one_by_one, std::uint32_t select,
+                                   std::vector<StarColumn>& columns) const;
+    [[nodiscard]] static bool merge_columns(const JoinExpr* join,
+                                            const std::vector<StarColumn>& left,
+                                            const std::vector<StarColumn>& right,
+                                            std::vector<StarColumn>& columns);
+    void plan_system_columns();
+    [[nodiscard]] bool is_below_alias(const Replaced& item) const;
     void plan_groups();
     void finish_groups();
     [[nodiscard]] static std::set<std::string_view> grouped_columns(
@@ -327,20 +353,15 @@ class Query {
     std::vector<Replaced> replaced_;
     // With GROUP BY; and the number by which RangeItem::select knows each.
     std::vector<std::pair<const SelectStmt*, std::uint32_t>> grouped_;
-    // Stars that are an output by themselves; and those that are not, `c.*` by its name.
-    struct StarTarget {
-        std::string_view qualifier;
-        std::size_t parts;
-        std::uint32_t select;
-        int location;
-    };
     std::vector<StarTarget> star_targets_;
     std::set<const Node*> star_nodes_;
     std::set<std::string_view> stars_within_;
     std::set<int> stars_written_;                                      // by their places
     std::map<std::uint32_t, std::optional<std::string>> all_columns_;  // by RangeItem::select
+    // References to system columns that have the prefix, or need none, by their places.
+    std::set<int> prefixed_;
     // RangeItem::select of those that have such a join.
-    std::set<std::uint32_t> aliased_joins_;
+    std::map<std::uint32_t, std::vector<const JoinExpr*>> aliased_joins_;
     std::set<std::uint32_t> natural_joins_;
     std::set<std::uint32_t> merged_joins_;  // NATURAL or USING
     std::vector<ColumnCall> column_calls_;

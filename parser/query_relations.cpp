@@ -250,7 +250,8 @@ void Query::rewrite(const Replaced& replaced) {
         --first;
     }
     const std::string begin = table_command ? "SELECT * FROM (" : "(";
-    const std::string select = masked_select(policy, !reference->inh, replaced.system_columns);
+    const std::string select =
+        masked_select(policy, !reference->inh, replaced.system_columns, replaced.system_prefix);
     const std::string rest = masked_rest(policy, select);
     const std::string own_alias = " AS " + replaced.quoted_name();
     if (sample == nullptr) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -176,6 +178,55 @@ bool Query::is_whole_row(std::string_view name) const {
                begin + static_cast<long>(bare_columns_count_);
 }
 
+// A NATURAL join takes all columns of one name for one: below it they get names that nothing has.
+void Query::plan_system_columns() {
+    for (Replaced& each : replaced_) {
+        if (system_columns_.empty() || !natural_joins_.contains(each.select)) {
+            continue;
+        }
+        std::string& prefix = each.system_prefix;
+        prefix = std::to_string(each.reference->location) + " ";
+        const auto starts_so = [&](const Relation& relation) {
+            return std::any_of(
+                relation.columns.begin(), relation.columns.end(),
+                [&](const Column& column) { return column.name.starts_with(prefix); });
+        };
+        const auto has_one = [&](const RangeItem& item) {
+            return item.relation != nullptr && starts_so(*item.relation);
+        };
+        while (sql_.find(prefix) != std::string_view::npos ||
+               std::any_of(items_.begin(), items_.end(), has_one)) {
+            prefix.insert(0, "_");
+        }
+    }
+}
+
+// The alias of a join has all columns below it for its own.
+bool Query::is_below_alias(const Replaced& item) const {
+    const auto aliased = aliased_joins_.find(item.select);
+    std::vector<const Node*> below;
+    if (aliased != aliased_joins_.end()) {
+        for (const JoinExpr* join : aliased->second) {
+            below.push_back(as<Node>(join));
+        }
+    }
+    while (!below.empty()) {
+        const Node* node = below.back();
+        below.pop_back();
+        if (is_a(node, T_RangeTableSample)) {
+            node = as<RangeTableSample>(node)->relation;
+        }
+        if (node == as<Node>(item.reference)) {
+            return true;
+        }
+        if (is_a(node, T_JoinExpr)) {
+            below.push_back(as<JoinExpr>(node)->larg);
+            below.push_back(as<JoinExpr>(node)->rarg);
+        }
+    }
+    return false;
+}
+
 // A derived table gives system columns where it is told to, as columns like any other: then they
 // must not show in a star, in the row as a value or in a NATURAL join.
 void Query::finish_system_columns() {
@@ -192,7 +243,8 @@ void Query::finish_system_columns() {
                 std::find(given.begin(), given.end(), column.name) != given.end()) {
                 continue;
             }
-            if (natural_joins_.contains(replaced.select) || replaced.row_left ||
+            if ((!replaced.system_prefix.empty() && !prefixed_.contains(column.location)) ||
+                replaced.row_left || is_below_alias(replaced) ||
                 (given.empty() && !write_stars_out(replaced))) {
                 refuse(not_supported("system column " + std::string(column.name) +
                                          " beside all columns of a masked relation",
@@ -221,7 +273,7 @@ bool Query::write_stars_out(const Replaced& item) {
         std::size_t first = tokens().at(at(star.location));
         std::size_t behind = bare ? first : tokens().after_name(first, star.parts - 1) + 1;
         if (bare && !all_columns_.contains(item.select)) {
-            all_columns_[item.select] = all_columns(item.select);
+            all_columns_[item.select] = all_columns(star);
         }
         const auto list = bare ? all_columns_[item.select] : columns_by_name(item);
         // With its schema, the name has been replaced already (finish_qualified).
@@ -249,15 +301,17 @@ std::string Query::column_list(const Replaced& item) {
 std::string Query::grouped_list(const Replaced& item, bool named) const {
     std::string list;
     for (const std::string_view column : column_names(item)) {
-        const std::string name = quoted_identifier(column);
-        list += list.empty() ? "" : ", ";
-        if (!is_first(item, column)) {
-            list += item.quoted_name() + "." + name;
-        } else {
-            list += first_value(item, column).text + (named ? " AS " + name : std::string());
-        }
+        list += (list.empty() ? "" : ", ") + grouped_column(item, column, named);
     }
     return list;
+}
+
+std::string Query::grouped_column(const Replaced& item, std::string_view column, bool named) const {
+    const std::string name = quoted_identifier(column);
+    if (!is_first(item, column)) {
+        return item.quoted_name() + "." + name;
+    }
+    return first_value(item, column).text + (named ? " AS " + name : std::string());
 }
 
 bool Query::is_first(const Replaced& item, std::string_view column) {
@@ -334,32 +388,127 @@ std::optional<std::string> Query::columns_by_name(const Replaced& item) const {
     return namesakes == 1 ? std::optional(grouped_list(item, true)) : std::nullopt;
 }
 
-// What `*` stands for, in the order of FROM; nullopt where that cannot be said by names: what USING
-// merges it shows once.
-std::optional<std::string> Query::all_columns(std::uint32_t select) const {
-    if (merged_joins_.contains(select) || aliased_joins_.contains(select) || unnamed_items_) {
-        return std::nullopt;
-    }
-    std::string list;
-    std::set<std::string_view> names;
-    for (const RangeItem& each : items_) {
-        if (each.select != select) {
-            continue;
-        }
-        const auto replaced =
-            std::find_if(replaced_.begin(), replaced_.end(), [&](const Replaced& candidate) {
-                return candidate.select == select && candidate.name == each.name &&
-                       candidate.reference->location == each.location;
-            });
-        const bool derived = replaced != replaced_.end();
-        if (!derived && !names.insert(each.name).second) {
+// What `*` stands for, in the order of FROM; nullopt where that cannot be said by names.
+std::optional<std::string> Query::all_columns(const StarTarget& star) const {
+    std::vector<StarColumn> columns;
+    for (const ListCell& cell : cells(star.query->fromClause)) {
+        if (!add_columns(syntax::node(cell), false, star.select, columns)) {
             return std::nullopt;
         }
-        const std::string columns =
-            derived ? grouped_list(*replaced, true) : quoted_identifier(each.name) + ".*";
-        list += (list.empty() || columns.empty() ? "" : ", ") + columns;
+    }
+    // By its name alone, what is merged must be the only one that has it.
+    std::map<std::string_view, std::size_t> named;
+    for (const StarColumn& each : columns) {
+        ++named[each.name.empty() ? std::string_view(each.text) : each.name];
+    }
+    const bool known = std::none_of(columns.begin(), columns.end(),
+                                    [](const StarColumn& each) { return each.name.empty(); });
+    std::string list;
+    for (const StarColumn& each : columns) {
+        if ((each.merged && (!known || named[each.name] > 1)) ||
+            (each.name.empty() && named[each.text] > 1)) {
+            return std::nullopt;
+        }
+        list += (list.empty() || each.text.empty() ? "" : ", ") + each.text;
     }
     return list;
+}
+
+// False where they cannot be told.
+bool Query::add_columns(const Node* from, bool one_by_one, std::uint32_t select,
+                        std::vector<StarColumn>& columns) const {
+    const Alias* alias = nullptr;
+    if (is_a(from, T_JoinExpr)) {
+        const auto* join = as<JoinExpr>(from);
+        const bool merges = join->isNatural || join->usingClause != nullptr;
+        std::vector<StarColumn> left;
+        std::vector<StarColumn> right;
+        if (join->alias != nullptr ||
+            !add_columns(join->larg, one_by_one || merges, select, left) ||
+            !add_columns(join->rarg, one_by_one || merges, select, right)) {
+            return false;
+        }
+        if (merges) {
+            return merge_columns(join, left, right, columns);
+        }
+        std::move(left.begin(), left.end(), std::back_inserter(columns));
+        std::move(right.begin(), right.end(), std::back_inserter(columns));
+        return true;
+    }
+    if (is_a(from, T_RangeTableSample)) {
+        from = as<RangeTableSample>(from)->relation;
+    }
+    if (is_a(from, T_RangeVar)) {
+        const auto* reference = as<RangeVar>(from);
+        const auto replaced =
+            std::find_if(replaced_.begin(), replaced_.end(),
+                         [&](const Replaced& each) { return each.reference == reference; });
+        if (replaced != replaced_.end()) {
+            for (const std::string_view name : column_names(*replaced)) {
+                columns.push_back({name, grouped_column(*replaced, name, true)});
+            }
+            return true;
+        }
+        const auto item = std::find_if(items_.begin(), items_.end(), [&](const RangeItem& each) {
+            return each.select == select && each.location == reference->location;
+        });
+        if (item == items_.end()) {
+            return false;
+        }
+        if (one_by_one) {
+            if (item->relation == nullptr || item->renamed_columns) {
+                return false;
+            }
+            for (const Column& column : item->relation->columns) {
+                columns.push_back({column.name, quoted_identifier(item->name) + "." +
+                                                    quoted_identifier(column.name)});
+            }
+            return true;
+        }
+        columns.push_back({{}, quoted_identifier(item->name) + ".*"});
+        return true;
+    }
+    if (is_a(from, T_RangeSubselect)) {
+        alias = as<RangeSubselect>(from)->alias;
+    } else if (is_a(from, T_RangeFunction)) {
+        alias = as<RangeFunction>(from)->alias;
+    } else if (is_a(from, T_RangeTableFunc)) {
+        alias = as<RangeTableFunc>(from)->alias;
+    }
+    if (one_by_one || alias == nullptr) {
+        return false;
+    }
+    columns.push_back({{}, quoted_identifier(alias->aliasname) + ".*"});
+    return true;
+}
+
+// What both sides have comes once and first (transformFromClauseItem).
+bool Query::merge_columns(const JoinExpr* join, const std::vector<StarColumn>& left,
+                          const std::vector<StarColumn>& right, std::vector<StarColumn>& columns) {
+    const auto has = [](const std::vector<StarColumn>& side, std::string_view name) {
+        return std::any_of(side.begin(), side.end(),
+                           [&](const StarColumn& each) { return each.name == name; });
+    };
+    std::vector<std::string_view> merged;
+    for (const ListCell& cell : cells(join->usingClause)) {
+        merged.push_back(string_value(cell.ptr_value));
+    }
+    for (const StarColumn& each : join->isNatural ? left : std::vector<StarColumn>{}) {
+        if (has(right, each.name)) {
+            merged.push_back(each.name);
+        }
+    }
+    for (const std::string_view name : merged) {
+        columns.push_back({name, quoted_identifier(name), true});
+    }
+    for (const auto* side : {&left, &right}) {
+        for (const StarColumn& each : *side) {
+            if (std::find(merged.begin(), merged.end(), each.name) == merged.end()) {
+                columns.push_back(each);
+            }
+        }
+    }
+    return true;
 }
 
 // The columns of a relation that every one of these grouping sets has, alone or by an output's name
@@ -515,7 +664,7 @@ void Query::group_by_columns(const Replaced& item) {
         add(name);
     }
     for (const std::string_view name : item.system_columns) {
-        add(name);
+        add(item.system_prefix + std::string(name));
     }
     if (added.empty()) {
         return;

@@ -67,6 +67,7 @@ class WholeRows {
         for (Query::Replaced& each : query.replaced_) {
             replaced_[each.reference] = &each;
             names_.insert(each.name);
+            other_columns_ = other_columns_ || !each.first.empty() || !each.system_prefix.empty();
         }
     }
     ~WholeRows() { std::free(const_cast<Node**>(children_.items)); }
@@ -360,7 +361,7 @@ class WholeRows {
                            Place::kValue);
                 return;
             case T_ColumnRef:
-                if (scope != nullptr && !first_column(node, *scope, place)) {
+                if (scope != nullptr && !other_column(node, *scope, place)) {
                     whole_row(node, *scope, place);
                 }
                 return;
@@ -386,7 +387,7 @@ class WholeRows {
                         leave(reference_of(indirection->arg).name);
                     }
                     if (!is_a(steps[0].ptr_value, T_A_Indices)) {
-                        if (!first_column(indirection->arg, *scope, Place::kValue)) {
+                        if (!other_column(indirection->arg, *scope, Place::kValue)) {
                             (void)first_field(indirection, *scope);
                         }
                         return;
@@ -488,16 +489,38 @@ class WholeRows {
                             [](const Function* each) { return each->kind == 'a'; }));
     }
 
-    // A column of a relation that the query groups by the key of, and that is the first row's.
-    bool first_column(const Node* node, const Scope& scope, Place place) {
+    // A column of a relation that the query groups by the key of, and that is the first row's; or a
+    // system column that has another name.
+    bool other_column(const Node* node, const Scope& scope, Place place) {
         const auto fields = cells(as<ColumnRef>(node)->fields);
-        if (fields.size() > 2 || is_a(fields.back().ptr_value, T_A_Star)) {
+        if (!other_columns_ || fields.size() > 2 || is_a(fields.back().ptr_value, T_A_Star)) {
             return false;
         }
         const std::string_view name = string_value(fields.back().ptr_value);
+        // Alone, it is of the innermost tables, whichever they are.
+        if (is_system_column(name) && fields.size() == 1 && has_table(scope) && !spent_ &&
+            std::none_of(scope.items.begin(), scope.items.end(), [](const FromItem& each) {
+                return each.replaced != nullptr && !each.replaced->system_prefix.empty();
+            })) {
+            query_.prefixed_.insert(as<ColumnRef>(node)->location);
+            return false;
+        }
         const FromItem* item = fields.size() == 1 ? item_of(name, scope)
                                                   : meant(string_value(fields[0].ptr_value), scope);
-        if (item == nullptr || !item->scope->grouped || !Query::is_first(*item->replaced, name)) {
+        if (item == nullptr) {
+            return false;
+        }
+        if (is_system_column(name) && fields.size() == 2 &&
+            !item->replaced->system_prefix.empty()) {
+            query_.prefixed_.insert(as<ColumnRef>(node)->location);
+            replace(node,
+                    placed(item->replaced->quoted_name() + "." +
+                               quoted_identifier(item->replaced->system_prefix + std::string(name)),
+                           name, place),
+                    fields.size());
+            return true;
+        }
+        if (!item->scope->grouped || !Query::is_first(*item->replaced, name)) {
             return false;
         }
         auto [text, known_as] = query_.first_value(*item->replaced, name);
@@ -677,6 +700,15 @@ class WholeRows {
     // Beside a table or the like, `ctid` is a column; of those within a join it has to be
     // qualified.
     [[nodiscard]] bool sees_table(const Scope& scope) {
+        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            if (has_table(*each)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    [[nodiscard]] bool has_table(const Scope& scope) {
         const auto is_table = [&](const ListCell& cell) {
             const Node* node = syntax::node(cell);
             if (is_a(node, T_RangeTableSample)) {
@@ -688,13 +720,8 @@ class WholeRows {
             return known != relations_.end() && known->second != nullptr &&
                    has_system_columns(*known->second);
         };
-        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
-            const auto from = cells(each->from ? each->select->fromClause : nullptr);
-            if (!spend(1 + from.size()) || std::any_of(from.begin(), from.end(), is_table)) {
-                return true;
-            }
-        }
-        return false;
+        const auto from = cells(scope.from ? scope.select->fromClause : nullptr);
+        return !spend(1 + from.size()) || std::any_of(from.begin(), from.end(), is_table);
     }
 
     [[nodiscard]] bool may_have(const Node* from, std::string_view name, const Scope& scope) {
@@ -872,6 +899,7 @@ class WholeRows {
     std::unordered_map<const RangeVar*, Query::Replaced*> replaced_;
     std::unordered_set<std::string_view> names_;  // of those in FROM
     std::unordered_set<std::string_view> left_;   // of those, the ones that leave() was told of
+    bool other_columns_ = false;                  // there may be some for other_column()
     std::size_t steps_ = 0;
     bool spent_ = false;
     VitrineChildren children_{};
@@ -882,7 +910,8 @@ class WholeRows {
 
 void Query::finish_rows() {
     const bool any = std::any_of(replaced_.begin(), replaced_.end(), [&](const Replaced& each) {
-        return is_whole_row(each.name) || stars_within_.contains(each.name) || !each.first.empty();
+        return is_whole_row(each.name) || stars_within_.contains(each.name) ||
+               !each.first.empty() || !each.system_prefix.empty();
     });
     if (!any || refusal_) {
         return;

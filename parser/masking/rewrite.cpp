@@ -15,7 +15,8 @@ bool is_rewritten(const RelationPolicy* policy) {
 }
 
 std::string masked_select(const RelationPolicy& policy, bool only,
-                          std::span<const std::string_view> system_columns) {
+                          std::span<const std::string_view> system_columns,
+                          std::string_view system_prefix) {
     std::string sql = "SELECT ";
     bool first = true;
     for (const Column& column : policy.relation->columns) {
@@ -36,6 +37,9 @@ std::string masked_select(const RelationPolicy& policy, bool only,
         sql += first ? "" : ", ";
         first = false;
         sql += column;
+        if (!system_prefix.empty()) {
+            sql += " AS " + quoted_identifier(std::string(system_prefix).append(column));
+        }
     }
     if (!policy.definition.empty()) {
         return sql + " FROM (" + policy.definition + ") AS " +

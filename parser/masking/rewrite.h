@@ -16,9 +16,10 @@ namespace vitrine::parser {
 // `SELECT "id", <mask> AS "email" FROM "shop"."customers"`: every column in attnum order under its
 // own name; `ONLY` where the reference has it.
 // Behind them the system columns that the statement asks for (`ctid`), which a derived table has
-// only so.
+// only so; under their names with the prefix before.
 [[nodiscard]] std::string masked_select(const RelationPolicy& policy, bool only,
-                                        std::span<const std::string_view> system_columns = {});
+                                        std::span<const std::string_view> system_columns = {},
+                                        std::string_view system_prefix = {});
 // What stands behind masked_select(), `select`, and what samples it: ` WHERE …`, and what keeps
 // everything written beside the derived table from the rows that this leaves out.
 [[nodiscard]] std::string masked_rest(const RelationPolicy& policy, std::string_view select);
