@@ -614,7 +614,7 @@ void Query::plan_group(const SelectStmt* select, Replaced& item) {
     for (const std::string_view name : grouped) {
         in_sets.erase(name);
     }
-    if (!in_sets.empty() && whole_row && !(can_be_first && typed)) {
+    if (!in_sets.empty() && whole_row && !can_be_first) {
         refuse(not_supported(
                    "a row of " + std::string(item.name) + " beside GROUPING SETS of its columns",
                    "It is a masked relation, and the columns could not be told apart.",
@@ -642,8 +642,9 @@ void Query::plan_group(const SelectStmt* select, Replaced& item) {
             item.first.push_back(name);
         }
     }
+    // As a record it is no column that could be grouped by.
     item.first_row =
-        whole_row && can_be_first && typed && (!item.first.empty() || !in_sets.empty());
+        whole_row && can_be_first && (!typed || !item.first.empty() || !in_sets.empty());
 }
 
 void Query::finish_groups() {

@@ -579,14 +579,21 @@ class WholeRows {
             return;
         }
         const FromItem* item = meant(reference.name, scope);
-        if (item == nullptr || !query_.has_row_type(*item->replaced) ||
-            (!reference.star && may_be_column(reference.name, scope))) {
+        const bool sure =
+            item != nullptr && (reference.star || !may_be_column(reference.name, scope));
+        const bool typed = sure && query_.has_row_type(*item->replaced);
+        const bool first = sure && item->scope->grouped && item->replaced->first_row;
+        if (!typed) {
             leave(reference.name);
+            if (first) {
+                replace(node,
+                        placed("((pg_catalog.array_agg(" + quoted_identifier(item->name) + "))[1])",
+                               reference.name, place));
+            }
             return;
         }
         // With system columns the derived table has more than the row: listed, it lacks a name.
         const bool listed = !query_.system_columns_.empty();
-        const bool first = item->scope->grouped && item->replaced->first_row;
         std::string row = typed_row(*item, listed);
         if (first) {
             row = "((pg_catalog.array_agg(" + row + "))[1])";

@@ -1189,6 +1189,8 @@ SHOW server_version;
 /* rt-group-sets-fields */ SELECT (s).pair, s.word, (s).*, ROW(s.*), to_json(s) FROM slips s GROUP BY GROUPING SETS ((s.id), (s.id, s.pair)) ORDER BY s.id, 1;
 /* rt-group-sets-name */ SELECT s AS pair, (s), s::text, s.* FROM slips s GROUP BY s.id, CUBE (s.pair, s.weight) ORDER BY s.id, s.pair, s.weight;
 /* rt-group-sets-having */ SELECT s.id FROM slips s GROUP BY s.id, ROLLUP (s.pair) HAVING s IS NOT NULL AND count(s) = 1 ORDER BY s.id, s;
+/* rt-group-record */ SELECT p.id, row_to_json(p)->>'email', count(p), (SELECT count(*) FROM jsonb_object_keys(to_jsonb(p))) FROM people p GROUP BY p.id ORDER BY p.id;
+/* rt-group-record-sets */ SELECT k.k_enum, to_jsonb(k)->>'k_enum', to_jsonb(k)->>'id' FROM kinds k GROUP BY k.id, ROLLUP (k.k_enum) ORDER BY k.id, 1;
 /* rt-group-sets-left */ SELECT n.id, s, s IS NULL FROM nodes n LEFT JOIN slips s ON s.id = n.id + 20 GROUP BY n.id, s.id, ROLLUP (s.pair) ORDER BY 1, s.pair;
 /* rt-group-rollup */ SELECT s.id, s.pair, count(*) FROM slips s GROUP BY s.id, ROLLUP (s.pair) ORDER BY 1, 2;
 /* rt-group-rollup-ordinal */ SELECT s.id, s.pair, count(*) FROM slips s GROUP BY s.id, ROLLUP (2) ORDER BY 1, 2;

@@ -90,7 +90,9 @@ KEYS = {"accounts": "login", "people_renamed": "number", "distinct_cards": "pers
         "line_totals": "order_id", "product_tags": "tag"}
 # Those whose primary key stands for all columns in GROUP BY.
 GROUPED_BY_KEY = ("people", "crm.people", "orders", "slips", "nodes", "kinds", "tickets",
-                  "cats", '"Mixed"."Client Data"', "products", "logins")
+                  "cats", '"Mixed"."Client Data"', "products", "logins", "docs", "animals")
+# Columns of theirs of types without equality.
+NOT_COMPARED = {"docs": ("data", "page", "place"), "kinds": ("k_json",)}
 
 CONSTANTS = {
     "text": ["'****@mail.example'", "'[removed]'", "'K'", "'x'", "''", "'h_'", "NULL::text"],
@@ -354,10 +356,16 @@ class Generator:
         found = [source, other or source]
         items = columns + [self.expression([source], "text", 1), "count(*)",
                            f"max({self.expression(found[1:], 'text', 1)})"]
+        for column in NOT_COMPARED.get(table, ()):
+            items += [f"{source.name}.{column}::text"] * self.chance(40)
+        if table not in NOT_COMPARED:
+            items += [f"row_to_json({source.name})::text"] * self.chance(30)
+        sets = self.pick(["", "", f", ROLLUP ({self.pick(columns)})",
+                          f", GROUPING SETS (({self.pick(columns)}), ({self.pick(columns)}, {columns[0]}))"])
         having = f" HAVING {self.expression([source], 'bool', 1)}" if self.chance(30) else ""
         where = f" WHERE {self.condition(found, 1)}" if self.chance(30) else ""
         return (f"SELECT {', '.join(items)} FROM {text}{where} GROUP BY {source.name}.{source.key}"
-                f"{having}"), False
+                f"{sets}{having}"), False
 
     def distinct_on(self):
         table, source = self.one()
