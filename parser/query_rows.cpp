@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -471,12 +472,53 @@ class WholeRows {
         // What is aggregated is of each row, but not what WITHIN GROUP stands behind.
         const Node* direct = call->agg_within_group ? as<Node>(call->args) : nullptr;
         expression(direct, scope, Place::kValue);
-        const Grouped within(*scope, false);
-        for (const Node* part :
-             {direct == nullptr ? as<Node>(call->args) : nullptr, as<Node>(call->agg_order),
-              static_cast<const Node*>(call->agg_filter)}) {
+        const std::array<const Node*, 3> parts{direct == nullptr ? as<Node>(call->args) : nullptr,
+                                               as<Node>(call->agg_order),
+                                               static_cast<const Node*>(call->agg_filter)};
+        const Grouped within(other_columns_ ? aggregating_scope(parts, *scope) : *scope, false);
+        for (const Node* part : parts) {
             expression(part, scope, Place::kValue);
         }
+    }
+
+    // The query whose groups an aggregate is of: the innermost that it has a column of
+    // (parse_agg.c, check_agg_arguments). Where that is not sure, the one that it is written in.
+    const Scope& aggregating_scope(std::span<const Node* const> parts, const Scope& scope) {
+        std::unordered_set<const Scope*> scopes;
+        std::vector<const Node*> left(parts.begin(), parts.end());
+        while (!left.empty()) {
+            const Node* node = left.back();
+            left.pop_back();
+            if (node == nullptr) {
+                continue;
+            }
+            if (!spend(1) || is_a(node, T_SelectStmt)) {
+                return scope;
+            }
+            if (!is_a(node, T_ColumnRef)) {
+                children_.count = 0;
+                vitrine_children(node, &children_);
+                left.insert(left.end(), children_.items, children_.items + children_.count);
+                children_.failed = 0;
+                continue;
+            }
+            const auto names = cells(as<ColumnRef>(node)->fields);
+            const std::string_view name = string_value(names[0].ptr_value);
+            const FromItem* item = names.size() == 1 ? item_of(name, scope) : nullptr;
+            if (item == nullptr && names.size() <= 2) {
+                item = meant(name, scope);
+            }
+            if (item == nullptr) {
+                return scope;
+            }
+            scopes.insert(item->scope);
+        }
+        for (const Scope* each = &scope; each != nullptr; each = each->outer) {
+            if (scopes.contains(each)) {
+                return *each;
+            }
+        }
+        return scope;
     }
 
     [[nodiscard]] bool is_aggregate(const FuncCall* call) const {
