@@ -221,7 +221,8 @@ class Query {
         // The columns that then join the GROUP BY, and those that are taken of the group's first
         // row, since they cannot; and whether the row as a value is that row.
         std::vector<std::string_view> grouped_too;
-        std::vector<std::string_view> first;
+        std::map<std::string_view, const Column*> first;
+        std::string first_of_group;  // that row, as far as they need it
         bool first_row = false;
         [[nodiscard]] std::string quoted_name() const;
     };
@@ -242,8 +243,6 @@ class Query {
     [[nodiscard]] std::string grouped_list(const Replaced& item, bool named) const;
     [[nodiscard]] std::string grouped_column(const Replaced& item, std::string_view column,
                                              bool named) const;
-    [[nodiscard]] static bool is_first(const Replaced& item, std::string_view column);
-    [[nodiscard]] static const Column& column_named(const Replaced& item, std::string_view name);
     [[nodiscard]] static std::string first_row(const Replaced& item);
     struct FirstValue {
         std::string text;
@@ -266,6 +265,7 @@ class Query {
                                             const std::vector<StarColumn>& right,
                                             std::vector<StarColumn>& columns);
     void plan_system_columns();
+    void refuse_system_column(const Attribute& column);
     [[nodiscard]] bool is_below_alias(const Replaced& item) const;
     void plan_groups();
     void finish_groups();

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "config/limits.h"
 #include "parser/query_parts.h"
 #include "parser/syntax/utf8.h"
 
@@ -180,25 +181,34 @@ bool Query::is_whole_row(std::string_view name) const {
 
 // A NATURAL join takes all columns of one name for one: below it they get names that nothing has.
 void Query::plan_system_columns() {
+    if (system_columns_.empty() || natural_joins_.empty()) {
+        return;
+    }
+    constexpr std::string_view kOwn = "vitrine: ";
+    const auto is_own = [&](const Column& column) { return column.name.starts_with(kOwn); };
+    const auto has_own = [&](const RangeItem& item) {
+        return item.relation != nullptr &&
+               std::any_of(item.relation->columns.begin(), item.relation->columns.end(), is_own);
+    };
+    if (sql_.find(kOwn) != std::string_view::npos ||
+        std::any_of(items_.begin(), items_.end(), has_own)) {
+        refuse_system_column(system_columns_.front());
+        return;
+    }
     for (Replaced& each : replaced_) {
-        if (system_columns_.empty() || !natural_joins_.contains(each.select)) {
-            continue;
-        }
-        std::string& prefix = each.system_prefix;
-        prefix = std::to_string(each.reference->location) + " ";
-        const auto starts_so = [&](const Relation& relation) {
-            return std::any_of(
-                relation.columns.begin(), relation.columns.end(),
-                [&](const Column& column) { return column.name.starts_with(prefix); });
-        };
-        const auto has_one = [&](const RangeItem& item) {
-            return item.relation != nullptr && starts_so(*item.relation);
-        };
-        while (sql_.find(prefix) != std::string_view::npos ||
-               std::any_of(items_.begin(), items_.end(), has_one)) {
-            prefix.insert(0, "_");
+        if (natural_joins_.contains(each.select)) {
+            each.system_prefix = std::string(kOwn) + std::to_string(each.reference->location) + " ";
         }
     }
+}
+
+void Query::refuse_system_column(const Attribute& column) {
+    refuse(not_supported("system column " + std::string(column.name) +
+                             " beside all columns of a masked relation",
+                         "It would be one of them.",
+                         "Write the columns out, without * and the row as a value.",
+                         "masking: system column"),
+           column.location);
 }
 
 // The alias of a join has all columns below it for its own.
@@ -231,7 +241,7 @@ bool Query::is_below_alias(const Replaced& item) const {
 // must not show in a star, in the row as a value or in a NATURAL join.
 void Query::finish_system_columns() {
     for (const Replaced& replaced : replaced_) {
-        if (!replaced.first.empty()) {
+        if (!replaced.first.empty() && !refusal_) {
             (void)write_stars_out(replaced);  // else the server refuses it
         }
     }
@@ -246,12 +256,7 @@ void Query::finish_system_columns() {
             if ((!replaced.system_prefix.empty() && !prefixed_.contains(column.location)) ||
                 replaced.row_left || is_below_alias(replaced) ||
                 (given.empty() && !write_stars_out(replaced))) {
-                refuse(not_supported("system column " + std::string(column.name) +
-                                         " beside all columns of a masked relation",
-                                     "It would be one of them.",
-                                     "Write the columns out, without * and the row as a value.",
-                                     "masking: system column"),
-                       column.location);
+                refuse_system_column(column);
                 return;
             }
             given.push_back(column.name);
@@ -302,27 +307,19 @@ std::string Query::grouped_list(const Replaced& item, bool named) const {
     std::string list;
     for (const std::string_view column : column_names(item)) {
         list += (list.empty() ? "" : ", ") + grouped_column(item, column, named);
+        if (list.size() > limits::kStatementBytesMax) {
+            break;  // edit() refuses it
+        }
     }
     return list;
 }
 
 std::string Query::grouped_column(const Replaced& item, std::string_view column, bool named) const {
     const std::string name = quoted_identifier(column);
-    if (!is_first(item, column)) {
+    if (!item.first.contains(column)) {
         return item.quoted_name() + "." + name;
     }
     return first_value(item, column).text + (named ? " AS " + name : std::string());
-}
-
-bool Query::is_first(const Replaced& item, std::string_view column) {
-    return std::find(item.first.begin(), item.first.end(), column) != item.first.end();
-}
-
-// `name` is one of column_names().
-const Column& Query::column_named(const Replaced& item, std::string_view name) {
-    const auto names = column_names(item);
-    const auto found = std::find(names.begin(), names.end(), name);
-    return item.policy->relation->columns[static_cast<std::size_t>(found - names.begin())];
 }
 
 // The first of the group's rows, of the relation's row type. What is not asked for is left out of
@@ -333,7 +330,7 @@ std::string Query::first_row(const Replaced& item) {
     std::string row;
     for (std::size_t i = 0; i < names.size(); ++i) {
         const Column& column = relation.columns[i];
-        const bool needed = is_first(item, names[i]) || column.type != column.base_type;
+        const bool needed = item.first.contains(names[i]) || column.type != column.base_type;
         row += row.empty() ? "" : ", ";
         row += needed ? item.quoted_name() + "." + quoted_identifier(names[i]) : "NULL";
     }
@@ -344,13 +341,13 @@ std::string Query::first_row(const Replaced& item) {
 // A field of it keeps its type, modifier and collation, be it an array, and has the name that the
 // relation gives it.
 Query::FirstValue Query::first_value(const Replaced& item, std::string_view name) const {
-    const Column& column = column_named(item, name);
+    const Column& column = *item.first.at(name);
     if (is_element(column, policy_.catalog())) {
         return {"((pg_catalog.array_agg(" + item.quoted_name() + "." + quoted_identifier(name) +
                     "))[1])",
                 {}};
     }
-    return {first_row(item) + "." + quoted_identifier(column.name), column.name};
+    return {item.first_of_group + "." + quoted_identifier(column.name), column.name};
 }
 
 // Can its row be of the relation's row type? A mask need not keep to what a domain demands, and a
@@ -444,8 +441,13 @@ bool Query::add_columns(const Node* from, bool one_by_one, std::uint32_t select,
             std::find_if(replaced_.begin(), replaced_.end(),
                          [&](const Replaced& each) { return each.reference == reference; });
         if (replaced != replaced_.end()) {
+            std::size_t bytes = 0;
             for (const std::string_view name : column_names(*replaced)) {
                 columns.push_back({name, grouped_column(*replaced, name, true)});
+                bytes += columns.back().text.size();
+                if (bytes > limits::kStatementBytesMax) {
+                    break;  // edit() refuses it
+                }
             }
             return true;
         }
@@ -639,9 +641,10 @@ void Query::plan_group(const SelectStmt* select, Replaced& item) {
         if (!parent && is_groupable(column.base_type, policy_.catalog())) {
             item.grouped_too.push_back(name);
         } else if (can_be_first && (typed || is_element(column, policy_.catalog()))) {
-            item.first.push_back(name);
+            item.first[name] = &column;
         }
     }
+    item.first_of_group = first_row(item);
     // As a record it is no column that could be grouped by.
     item.first_row =
         whole_row && can_be_first && (!typed || !item.first.empty() || !in_sets.empty());

@@ -324,8 +324,8 @@ class WholeRows {
     }
 
     void expression(const Node* node, const Scope* scope, Place place) {
-        if (node == nullptr || spent_) {
-            return;
+        if (node == nullptr || spent_ || query_.refusal_) {
+            return;  // edit() may refuse
         }
         switch (nodeTag(node)) {
             case T_List:
@@ -562,7 +562,7 @@ class WholeRows {
                     fields.size());
             return true;
         }
-        if (!item->scope->grouped || !Query::is_first(*item->replaced, name)) {
+        if (!item->scope->grouped || !item->replaced->first.contains(name)) {
             return false;
         }
         auto [text, known_as] = query_.first_value(*item->replaced, name);
@@ -576,12 +576,12 @@ class WholeRows {
         const Reference reference = reference_of(indirection->arg);
         const std::string_view name = string_value(cells(indirection->indirection)[0].ptr_value);
         const FromItem* item = reference.star ? nullptr : meant(reference.name, scope);
-        if (item == nullptr || !item->scope->grouped || !Query::is_first(*item->replaced, name) ||
+        if (item == nullptr || !item->scope->grouped || !item->replaced->first.contains(name) ||
             !query_.has_row_type(*item->replaced) || may_be_column(reference.name, scope) ||
-            Query::column_named(*item->replaced, name).name != name) {
+            item->replaced->first.at(name)->name != name) {
             return false;
         }
-        replace(indirection->arg, Query::first_row(*item->replaced));
+        replace(indirection->arg, item->replaced->first_of_group);
         return true;
     }
 
