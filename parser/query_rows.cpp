@@ -697,15 +697,17 @@ class WholeRows {
     }
 
     // As an output it has the name that the row had (named_by). In a CASE, since the server takes a
-    // row constructor apart where it is compared (parse_expr.c, transformAExprIn). A row that an
-    // outer join did not find is NULL, and not a row of NULLs.
+    // row constructor apart where it is compared (parse_expr.c, transformAExprIn), and in one that
+    // the planner does not see through, since to it a column that was dropped is a NULL of the
+    // row's (clauses.c, eval_const_expressions of NullTest). A row that an outer join did not find
+    // is NULL, and not a row of NULLs.
     static std::string typed_row(const FromItem& item, bool listed) {
         const Relation& relation = *item.replaced->policy->relation;
         const std::string row =
             listed ? "ROW(" + column_list(item) + ")" : "(" + quoted_identifier(item.name) + ".*)";
-        return "(CASE WHEN " + (item.nullable ? no_row(item) : "FALSE") + " THEN NULL ELSE " + row +
-               "::" + quoted_identifier(relation.schema) + "." + quoted_identifier(relation.name) +
-               " END)";
+        return "(CASE WHEN " + (item.nullable ? no_row(item) : "pg_catalog.now() IS NULL") +
+               " THEN NULL ELSE " + row + "::" + quoted_identifier(relation.schema) + "." +
+               quoted_identifier(relation.name) + " END)";
     }
 
     static std::string no_row(const FromItem& item) {
