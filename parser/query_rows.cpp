@@ -68,7 +68,8 @@ class WholeRows {
         for (Query::Replaced& each : query.replaced_) {
             replaced_[each.reference] = &each;
             names_.insert(each.name);
-            other_columns_ = other_columns_ || !each.first.empty() || !each.system_prefix.empty();
+            other_columns_ = other_columns_ || !each.first.empty() || each.first_row ||
+                             !each.system_prefix.empty();
         }
     }
     ~WholeRows() { std::free(const_cast<Node**>(children_.items)); }

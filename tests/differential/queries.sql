@@ -1194,6 +1194,7 @@ SHOW server_version;
 /* rt-dropped-column-outer */ SELECT n.id, e IS NULL, e IS NOT NULL FROM nodes n LEFT JOIN events_buy e ON e.id = n.id ORDER BY n.id;
 /* rt-dropped-column-grouped */ SELECT e.id, e IS NOT NULL, e FROM events_buy e GROUP BY e.id, e.at, e.payload, e.kind, e ORDER BY e.id;
 /* rt-group-record */ SELECT p.id, row_to_json(p)->>'email', count(p), (SELECT count(*) FROM jsonb_object_keys(to_jsonb(p))) FROM people p GROUP BY p.id ORDER BY p.id;
+/* rt-group-record-below */ SELECT p.id, (SELECT count(p) FROM nodes), (SELECT to_jsonb(p)->>'email') FROM people p GROUP BY p.id ORDER BY p.id;
 /* rt-group-record-sets */ SELECT k.k_enum, to_jsonb(k)->>'k_enum', to_jsonb(k)->>'id' FROM kinds k GROUP BY k.id, ROLLUP (k.k_enum) ORDER BY k.id, 1;
 /* rt-group-sets-left */ SELECT n.id, s, s IS NULL FROM nodes n LEFT JOIN slips s ON s.id = n.id + 20 GROUP BY n.id, s.id, ROLLUP (s.pair) ORDER BY 1, s.pair;
 /* rt-group-rollup */ SELECT s.id, s.pair, count(*) FROM slips s GROUP BY s.id, ROLLUP (s.pair) ORDER BY 1, 2;
