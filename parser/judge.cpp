@@ -318,7 +318,7 @@ void TextJudge::look_into(const Node* node, StatementJudgement& out) {
     }
     out.masked.assign(query.masked().begin(), query.masked().end());
     out.filtered.assign(query.filtered().begin(), query.filtered().end());
-    out.plan_hidden = out.plan_hidden || query.hidden_view() != nullptr;
+    out.plan_hidden = out.plan_hidden || query.hidden_plan() != nullptr;
     if (query.sets_search_path()) {
         out.effect = Effect::kSearchPath;
         path_changes_ = true;
@@ -756,14 +756,14 @@ void TextJudge::explain(const ExplainStmt* stmt) {
             break;
         }
     }
-    if (query_->hidden_view() != nullptr || out_->plan_hidden) {
+    if (query_->hidden_plan() != nullptr || out_->plan_hidden) {
         query_->refuse({"42501",
-                        "permission denied to explain a query over view " +
-                            (query_->hidden_view() != nullptr ? query_->hidden_view()->name
+                        "permission denied to explain a query over " +
+                            (query_->hidden_plan() != nullptr ? query_->hidden_plan()->name
                                                               : "in " + out_->name),
-                        "The plan would show constants of the view's definition that stand beside "
-                        "masked columns.",
-                        "EXPLAIN a query over the tables that the view reads.",
+                        "The plan would show constants of a view's definition or of a row-security "
+                        "policy that are about masked columns.",
+                        "EXPLAIN a query over the tables that a view reads.",
                         "builtin: EXPLAIN of a view", false},
                        token(0));
     }
@@ -786,7 +786,7 @@ void TextJudge::prepare(const PrepareStmt* stmt) {
     out_->name = stmt->name;
     if (!query_->refusal()) {
         prepared_here_[out_->name] = true;
-        if (query_->hidden_view() != nullptr) {
+        if (query_->hidden_plan() != nullptr) {
             plans_hidden_here_.insert(out_->name);
         }
     }

@@ -94,8 +94,8 @@ class Query {
     // "public.orders by masking.rows[0]"
     [[nodiscard]] const std::set<std::string>& filtered() const { return filtered_; }
     [[nodiscard]] bool sets_search_path() const { return sets_search_path_; }
-    // A view is read whose constants are hidden, and would be shown by a plan.
-    [[nodiscard]] const Relation* hidden_view() const { return hidden_view_; }
+    // A relation is read of which a plan would show constants that are hidden.
+    [[nodiscard]] const Relation* hidden_plan() const { return hidden_plan_; }
     [[nodiscard]] const syntax::Tokens& tokens();
     // The begin of the nearest of these keywords at or before `location`; the statement's begin
     // where there is none.
@@ -159,6 +159,7 @@ class Query {
     void judge_setting_call(const FuncCall* call, const Function& function);
     void show_definition(const FuncCall* call, const ObjectName& name);
     void show_expression(const FuncCall* call);
+    [[nodiscard]] bool gives_rows(const Node* argument) const;
     void refuse_definition(std::string_view function, int location);
     // Where the n-th argument of a call stands in the text: [first, second).
     [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> argument_place(
@@ -371,7 +372,7 @@ class Query {
     std::optional<Refused> refusal_;
     std::set<std::string> masked_;
     std::set<std::string> filtered_;
-    const Relation* hidden_view_ = nullptr;
+    const Relation* hidden_plan_ = nullptr;
     std::set<const FuncCall*> in_from_;  // called there
     bool qualify_relations_ = false;
     bool search_path_forbidden_ = false;

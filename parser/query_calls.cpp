@@ -331,10 +331,9 @@ void Query::finish_attributes() {
             }
             continue;
         }
-        const bool column = !attribute.qualifier.empty() && !attribute.parenthesised &&
-                            surely_has_column(attribute.qualifier, attribute.name);
+        // `(oid).pg_get_ruledef` is a call; `q.pg_get_ruledef` would be one with q's row, and fail.
         for (const Function* function : policy_.catalog().functions(attribute.name)) {
-            if (!column && policy_.prints_hidden(*function)) {
+            if (attribute.parenthesised && policy_.prints_hidden(*function)) {
                 refuse_definition(attribute.name, attribute.location);
             }
         }

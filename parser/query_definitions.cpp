@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "parser/masking/definitions.h"
 #include "parser/query_parts.h"
@@ -70,10 +72,45 @@ std::optional<Oid> constant_oid(const Node* node, PrintsDefinition kind) {
 
 }  // namespace
 
+// A window function, or one that gives more than a row: it would be computed at another place.
+bool Query::gives_rows(const Node* argument) const {
+    std::vector<const Node*> pending{argument};
+    VitrineChildren children{};
+    bool found = false;
+    while (!pending.empty() && !found) {
+        const Node* node = pending.back();
+        pending.pop_back();
+        if (is_a(node, T_FuncCall)) {
+            const WrittenName name = written_name(as<FuncCall>(node)->funcname);
+            const auto functions = policy_.catalog().functions(name.object.name);
+            found = as<FuncCall>(node)->over != nullptr ||
+                    std::any_of(functions.begin(), functions.end(),
+                                [](const Function* each) { return each->returns_set; });
+        }
+        if (is_a(node, T_List)) {
+            for (const ListCell& cell : cells(as<List>(node))) {
+                if (cell.ptr_value != nullptr) {
+                    pending.push_back(syntax::node(cell));
+                }
+            }
+            continue;
+        }
+        if (is_a(node, T_SelectStmt)) {
+            continue;  // computed there
+        }
+        children.count = 0;
+        vitrine_children(node, &children);
+        found = found || children.failed != 0;
+        pending.insert(pending.end(), children.items, children.items + children.count);
+    }
+    std::free(const_cast<Node**>(children.items));
+    return found;
+}
+
 void Query::refuse_definition(std::string_view function, int location) {
     refuse(not_supported(std::string(function) + "() in this place",
-                         "Some of what it prints has constants beside masked columns, which are "
-                         "hidden.",
+                         "Some of what it prints has constants in it that are hidden, since they "
+                         "are about masked columns",
                          "Call it as f(…) in the select list, with the OID as its first argument.",
                          "builtin: " + std::string(function)),
            location);
@@ -100,6 +137,22 @@ void Query::show_definition(const FuncCall* call, const ObjectName& name) {
         show_expression(call);
         return;
     }
+    const auto printed_by = policy_.hidden_definitions().functions.find(name.name);
+    const HiddenDefinitions::Printed* hidden =
+        printed_by == policy_.hidden_definitions().functions.end() ? nullptr : &printed_by->second;
+    std::string branches = hidden == nullptr ? "" : hidden->branches;
+    // psql and pg_dump name one object.
+    const auto oid =
+        arguments.empty() ? std::nullopt : constant_oid(syntax::node(arguments[0]), kind);
+    if (hidden != nullptr && oid && policy_.catalog().types("oid").size() == 1 &&
+        policy_.catalog().types("regclass").size() == 1) {
+        const auto found = hidden->texts.find(*oid);
+        if (found == hidden->texts.end()) {
+            return;
+        }
+        branches =
+            " WHEN true THEN " + (found->second ? syntax::quoted_literal(*found->second) : "NULL");
+    }
     const bool plain = call->agg_order == nullptr && call->agg_filter == nullptr &&
                        call->over == nullptr && !call->agg_star && !call->agg_distinct &&
                        !call->func_variadic && !arguments.empty() && arguments.size() <= 3 &&
@@ -107,47 +160,49 @@ void Query::show_definition(const FuncCall* call, const ObjectName& name) {
                            return is_a(cell.ptr_value, T_NamedArgExpr);
                        });
     const auto place = plain ? argument_place(call, 0) : std::nullopt;
-    if (!place || kind == PrintsDefinition::kRows || in_from_.contains(call) ||
-        (others && !name.qualified())) {
+    if (!place || hidden == nullptr || in_from_.contains(call) || (others && !name.qualified()) ||
+        gives_rows(syntax::node(arguments[0]))) {
         refuse_definition(name.name, call->location);
         return;
     }
     const std::string function(name.name);
-    const HiddenDefinitions::Printed& hidden =
-        policy_.hidden_definitions().functions.find(name.name)->second;
-    std::string branches = hidden.branches;
-    // psql and pg_dump name one object.
-    if (const auto oid = constant_oid(syntax::node(arguments[0]), kind);
-        oid && policy_.catalog().types("oid").size() == 1 &&
-        policy_.catalog().types("regclass").size() == 1) {
-        const auto found = hidden.texts.find(*oid);
-        if (found == hidden.texts.end()) {
-            return;
-        }
-        branches =
-            " WHEN true THEN " + (found->second ? syntax::quoted_literal(*found->second) : "NULL");
-    }
     std::string columns;
     for (std::size_t i = 1; i < arguments.size(); ++i) {
         columns += ", p" + std::to_string(i);
+        // Those without a type have the function's; pg_get_viewdef() has two of them, and neither.
+        const Node* argument = syntax::node(arguments[i]);
+        const auto here = argument_place(call, i);
+        const bool typed = operand(argument) == Operand::kTyped && !is_a(argument, T_ParamRef);
+        if (typed || !here || kind == PrintsDefinition::kByRelation) {
+            continue;
+        }
+        const bool number = function == "pg_get_indexdef" && i == 1;
+        if (!edit(here->first, here->first, "CAST((", call->location) ||
+            !edit(here->second, here->second,
+                  number ? ") AS pg_catalog.int4)" : ") AS pg_catalog.bool)", call->location)) {
+            return;
+        }
     }
     const std::string printed = "pg_catalog." + function + "(o" + columns + ")";
-    // pg_get_indexdef(oid, 1, …) is one column's expression.
-    const std::string shown = arguments.size() > 1 && function == "pg_get_indexdef"
-                                  ? "CASE WHEN CASE" + branches + " END IS NULL THEN " + printed +
-                                        " WHEN p1 OPERATOR(pg_catalog.=) 0 THEN CASE" + branches +
-                                        " END END"
-                                  : "CASE" + branches + " ELSE " + printed + " END";
+    // pg_get_indexdef(oid, 1, …) is one column of an index: its name, or an expression.
+    const std::string shown =
+        arguments.size() > 1 && function == "pg_get_indexdef"
+            ? "CASE WHEN (CASE" + branches +
+                  " END) IS NULL OR (SELECT i.indkey[p1 OPERATOR(pg_catalog.-) 1] "
+                  "OPERATOR(pg_catalog.<>) 0 FROM pg_catalog.pg_index AS i WHERE i.indexrelid "
+                  "OPERATOR(pg_catalog.=) o) THEN " +
+                  printed + " WHEN p1 OPERATOR(pg_catalog.=) 0 THEN CASE" + branches + " END END"
+            : "CASE" + branches + " ELSE " + printed + " END";
     std::string open = "(SELECT " + shown + " AS " + function + " FROM (SELECT CAST((";
     std::string close = ") AS pg_catalog.oid)";
     if (kind == PrintsDefinition::kByRelation) {
-        // A name, or the OID of a relation.
-        const bool text =
-            is_a(arguments[0].ptr_value, T_ParamRef) && !types_of(syntax::node(arguments[0]));
-        open += text ? "CAST(CAST((" : "CAST((";
-        close =
-            (text ? ") AS pg_catalog.text) AS pg_catalog.regclass)" : ") AS pg_catalog.regclass)") +
-            close;
+        // A name, or the OID of a relation. A literal is a name there, be it of digits.
+        const bool literal = is_a(arguments[0].ptr_value, T_A_Const) &&
+                             operand(syntax::node(arguments[0])) == Operand::kLiteral;
+        open += literal ? "CAST(CAST((" : "CAST((";
+        close = (literal ? ") AS pg_catalog.text) AS pg_catalog.regclass)"
+                         : ") AS pg_catalog.regclass)") +
+                close;
     }
     const syntax::Tokens& all = tokens();
     const std::size_t bracket =

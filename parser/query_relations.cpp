@@ -157,8 +157,8 @@ void Query::reference(const RangeVar* reference, const Item& item, const RangeTa
         }
     }
     added.rewritten = is_rewritten(policy);
-    if (hidden_view_ == nullptr && policy_.hidden_definitions().views.contains(relation->oid)) {
-        hidden_view_ = relation;
+    if (hidden_plan_ == nullptr && policy_.hidden_definitions().plans.contains(relation->oid)) {
+        hidden_plan_ = relation;
     }
     items_.push_back(added);
     if (added.rewritten) {

@@ -541,11 +541,11 @@ bool SnapshotBuilder::State::add_stored_definition(Fields fields) {
                                     [&](const auto& each) { return each.first == what; });
     StoredDefinition definition;
     definition.oid = fields.number<Oid>();
-    definition.column = fields.number<std::int16_t>();
+    definition.number = fields.number<std::int16_t>();
     definition.subject = fields.number<Oid>();
     definition.schema = fields.text();
     definition.name = fields.text();
-    definition.key = fields.text_or_empty();
+    definition.columns = fields.numbers<std::int16_t>();
     definition.text = fields.text_or_empty();
     if (!fields.ok() || kind == kKinds.end()) {
         return false;

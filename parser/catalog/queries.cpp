@@ -44,6 +44,17 @@ namespace {
     "|element_typeid|row_typeid|startInRangeFunc|endInRangeFunc) (?:[(]o )?"           \
     "([0-9]+(?: [0-9]+)*)', 'g') AS m"
 
+// Those of a key, without the places of its expressions.
+#define KEY_COLUMNS(key)                                                                        \
+    "pg_catalog.array_to_string(pg_catalog.array_remove(" key "::pg_catalog.int2[],"            \
+    " 0::pg_catalog.int2), ' ')"
+
+// Numbers of the columns that an expression names, 0 the whole row; those of other relations, in a
+// sub-select, are among them.
+#define COLUMNS_IN(tree)                                                                        \
+    "(SELECT pg_catalog.string_agg(m[1], ' ') FROM pg_catalog.regexp_matches("                  \
+    tree "::pg_catalog.text, ':varattno (-?[0-9]+)', 'g') AS m)"
+
 #define HAS_CONSTANT(tree) tree "::pg_catalog.text ~ ':constisnull false'"
 
 constexpr std::array<CatalogQuery, kQueryCount> kQueries{{
@@ -345,69 +356,86 @@ WHERE a.attnum > 0 AND c.castsource >= 16384 AND c.castfunc >= 16384
 ORDER BY 1, 2, 3)"},
 
     // What of the catalog holds a constant, and so may hold a value of a masked column
-    // (masking/redaction.h): kind, OID, column, whose it is, the names by which the system's views
-    // know it, a partition's key, and the text. Values of hash partitioning are none.
+    // (masking/redaction.h): kind, OID, a number, whose it is, the names by which the system's views
+    // know it, the columns that it is about, and the text. Values of hash partitioning are none. The
+    // number is a default's column, and of a bound how many columns the key has.
     {"stored definitions", R"(
-SELECT x.kind, x.oid, x.number, x.subject, n.nspname::pg_catalog.text, x.name, x.key, x.text
-FROM (SELECT CASE WHEN contypid = 0 THEN 'check' ELSE 'domain check' END, oid, 0,
-             CASE WHEN contypid = 0 THEN conrelid ELSE contypid END, connamespace,
-             conname::pg_catalog.text, NULL, pg_catalog.pg_get_constraintdef(oid)
-      FROM pg_catalog.pg_constraint
-      WHERE contype = 'x' OR contype = 'c' AND )" HAS_CONSTANT("conbin") R"(
+SELECT x.kind, x.oid, x.number, x.subject, n.nspname::pg_catalog.text, x.name, x.columns, x.text
+FROM (SELECT CASE WHEN k.contypid = 0 THEN 'check' ELSE 'domain check' END, k.oid, 0,
+             CASE WHEN k.contypid = 0 THEN k.conrelid ELSE k.contypid END, k.connamespace,
+             k.conname::pg_catalog.text,
+             pg_catalog.concat_ws(' ', )" COLUMNS_IN("k.conbin") ", "
+                KEY_COLUMNS("i.indkey") ", "
+                COLUMNS_IN("i.indexprs") ", " COLUMNS_IN("i.indpred") R"(),
+             pg_catalog.pg_get_constraintdef(k.oid)
+      FROM pg_catalog.pg_constraint k
+      LEFT JOIN pg_catalog.pg_index i ON k.contype = 'x' AND i.indexrelid = k.conindid
+      WHERE k.contype = 'x' OR k.contype = 'c' AND )" HAS_CONSTANT("k.conbin") R"(
       UNION ALL
       SELECT 'default', d.adrelid, d.adnum, d.adrelid, c.relnamespace, a.attname::pg_catalog.text,
-             NULL, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+             d.adnum::pg_catalog.text, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
       FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
       JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
       WHERE )" HAS_CONSTANT("d.adbin") R"(
       UNION ALL
-      SELECT 'domain default', oid, 0, oid, typnamespace, typname::pg_catalog.text, NULL, typdefault
+      SELECT 'domain default', oid, 0, oid, typnamespace, typname::pg_catalog.text, '', typdefault
       FROM pg_catalog.pg_type WHERE typtype = 'd' AND typdefault IS NOT NULL
       UNION ALL
-      SELECT 'rule', r.oid, 0, r.ev_class, c.relnamespace, r.rulename::pg_catalog.text, NULL,
+      SELECT 'rule', r.oid, 0, r.ev_class, c.relnamespace, r.rulename::pg_catalog.text, '',
              pg_catalog.pg_get_ruledef(r.oid)
       FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
       WHERE r.ev_class >= 16384
         AND ()" HAS_CONSTANT("r.ev_action") " OR " HAS_CONSTANT("r.ev_qual") R"()
       UNION ALL
-      SELECT 'index', i.indexrelid, 0, i.indrelid, c.relnamespace, c.relname::pg_catalog.text, NULL,
+      SELECT 'index', i.indexrelid, 0, i.indrelid, c.relnamespace, c.relname::pg_catalog.text,
+             pg_catalog.concat_ws(' ', )" KEY_COLUMNS("i.indkey") ", "
+                COLUMNS_IN("i.indexprs") ", "
+                COLUMNS_IN("i.indpred") R"(),
              pg_catalog.pg_get_indexdef(i.indexrelid)
       FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
       WHERE )" HAS_CONSTANT("i.indexprs") " OR " HAS_CONSTANT("i.indpred") R"(
       UNION ALL
-      SELECT 'statistics', oid, 0, stxrelid, stxnamespace, stxname::pg_catalog.text, NULL,
-             pg_catalog.pg_get_statisticsobjdef(oid)
+      SELECT 'statistics', s.oid, 0, s.stxrelid, s.stxnamespace, s.stxname::pg_catalog.text,
+             pg_catalog.concat_ws(' ', )" KEY_COLUMNS("s.stxkeys") ", "
+                COLUMNS_IN("(pg_catalog.to_jsonb(s) ->> 'stxexprs')") R"(),
+             pg_catalog.pg_get_statisticsobjdef(s.oid)
       FROM pg_catalog.pg_statistic_ext s  -- without expressions before 14
       WHERE pg_catalog.to_jsonb(s) ->> 'stxexprs' ~ ':constisnull false'
       UNION ALL
-      SELECT 'policy', p.oid, 0, p.polrelid, c.relnamespace, p.polname::pg_catalog.text, NULL,
+      SELECT 'policy', p.oid, 0, p.polrelid, c.relnamespace, p.polname::pg_catalog.text,
+             pg_catalog.concat_ws(' ', )" COLUMNS_IN("p.polqual") ", "
+                COLUMNS_IN("p.polwithcheck") R"(),
              pg_catalog.concat_ws(' AND ', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
                                   pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
       FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
       WHERE )" HAS_CONSTANT("p.polqual") " OR " HAS_CONSTANT("p.polwithcheck") R"(
       UNION ALL
-      SELECT 'trigger', t.oid, 0, t.tgrelid, c.relnamespace, t.tgname::pg_catalog.text, NULL,
-             pg_catalog.pg_get_triggerdef(t.oid)
+      SELECT 'trigger', t.oid, 0, t.tgrelid, c.relnamespace, t.tgname::pg_catalog.text,
+             )" COLUMNS_IN("t.tgqual") R"(, pg_catalog.pg_get_triggerdef(t.oid)
       FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
       WHERE )" HAS_CONSTANT("t.tgqual") R"(
       UNION ALL
-      SELECT 'bound', c.oid, 0, i.inhparent, c.relnamespace, c.relname::pg_catalog.text,
-             pg_catalog.pg_get_partkeydef(i.inhparent),
+      SELECT 'bound', c.oid, p.partnatts, i.inhparent, c.relnamespace, c.relname::pg_catalog.text,
+             pg_catalog.concat_ws(' ', )" KEY_COLUMNS("p.partattrs") ", "
+                COLUMNS_IN("p.partexprs") R"(),
              pg_catalog.pg_get_expr(c.relpartbound, c.oid)
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
       JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = i.inhparent
       WHERE c.relispartition AND p.partstrat <> 'h'
       UNION ALL
       SELECT 'partition key', p.partrelid, 0, p.partrelid, c.relnamespace,
-             c.relname::pg_catalog.text, NULL, pg_catalog.pg_get_partkeydef(p.partrelid)
+             c.relname::pg_catalog.text,
+             pg_catalog.concat_ws(' ', )" KEY_COLUMNS("p.partattrs") ", "
+                COLUMNS_IN("p.partexprs") R"(),
+             pg_catalog.pg_get_partkeydef(p.partrelid)
       FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_class c ON c.oid = p.partrelid
       WHERE )" HAS_CONSTANT("p.partexprs") R"(
       UNION ALL
-      SELECT 'publication', r.oid, 0, r.prrelid, c.relnamespace, c.relname::pg_catalog.text, NULL,
-             NULL
+      SELECT 'publication', r.oid, 0, r.prrelid, c.relnamespace, c.relname::pg_catalog.text,
+             )" COLUMNS_IN("(pg_catalog.to_jsonb(r) ->> 'prqual')") R"(, NULL
       FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
       WHERE pg_catalog.to_jsonb(r) ->> 'prqual' ~ ':constisnull false'  -- unknown before 15
-     ) AS x (kind, oid, number, subject, namespace, name, key, text)
+     ) AS x (kind, oid, number, subject, namespace, name, columns, text)
 JOIN pg_catalog.pg_namespace n ON n.oid = x.namespace
 WHERE x.subject >= 16384
 ORDER BY 1, 2, 3)"},
@@ -419,6 +447,8 @@ ORDER BY 1, 2, 3)"},
 #undef JOIN_ELEMENT
 #undef OUR_RELATIONS
 #undef NAMED_IN
+#undef COLUMNS_IN
+#undef KEY_COLUMNS
 #undef HAS_CONSTANT
 
 }  // namespace

@@ -172,11 +172,12 @@ struct StoredDefinition {
     };
     Kind kind = Kind::kCheck;
     Oid oid = 0;              // in the catalog that it is of; a column's default: its relation's
-    std::int16_t column = 0;  // a column's default: of which
+    std::int16_t number = 0;  // a default's column; of a bound, how many columns the key has
     Oid subject = 0;     // whose it is: a relation, a domain; a bound's is the partitioned table
     std::string schema;  // by which the system's views know it
     std::string name;
-    std::string key;   // a bound's: the partition key
+    // Those that it is about, by their numbers: 0 the whole row, or an expression; of a rule none.
+    std::vector<std::int16_t> columns;
     std::string text;  // empty: the server gave none
 };
 

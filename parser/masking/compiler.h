@@ -109,8 +109,7 @@ class Compiler {
     void look_through(Draft& draft);
     void put_in_place(Draft& view);
     void hide();
-    // Names that a masked column may have in what this relation gives.
-    const std::set<std::string>& masked_names(Oid relation);
+    bool gives_masked(Oid relation);
     void mask_copies(Draft& view);
     void publish(Draft& draft);
     void close_by_policies(Draft& table);
@@ -123,7 +122,7 @@ class Compiler {
     std::map<Oid, Draft> drafts_;
     std::unordered_map<Oid, RelationPolicy>& result_;
     HiddenDefinitions& hidden_;
-    std::unordered_map<Oid, std::set<std::string>> masked_names_;
+    std::unordered_map<Oid, bool> gives_masked_;
     std::unordered_map<std::string, config::Position> positions_;  // of rules, by their names
     bool tables_are_done_ = false;
     std::optional<PlainObjects> plain_;  // once for all views

@@ -5,7 +5,6 @@
 
 #include "parser/masking/compiler.h"
 #include "parser/masking/definitions.h"
-#include "parser/masking/redaction.h"
 #include "parser/masking/view_definition.h"
 
 namespace vitrine::parser {
@@ -209,55 +208,52 @@ void Compiler::put_in_place(Draft& view) {
     }
 }
 
-// A table's are its masked columns'. A view's are what those of its tables may have become in it;
-// and of its outputs all that are not surely others.
-const std::set<std::string>& Compiler::masked_names(Oid oid) {
-    const auto [found, first] = masked_names_.try_emplace(oid);
-    const Draft* known = draft(oid);
-    if (!first || known == nullptr) {
-        return found->second;  // empty too while a circle of views is looked through
+// Does the relation give what is masked, under any name? More is taken to than does: so, where
+// anything is masked, does what a function of a user's is called for.
+bool Compiler::gives_masked(Oid oid) {
+    const auto [known, first] = gives_masked_.try_emplace(oid, false);
+    const Draft* relation = draft(oid);
+    if (!first || relation == nullptr) {
+        return known->second;  // a view in its own circle: not by that
     }
-    std::set<std::string> names;
-    for (const Column& column : known->relation->columns) {
-        if (known->masks.contains(column.number)) {
-            names.insert(column.name);
+    bool gives = !relation->masks.empty();
+    for (const Oid read : relation->relation->reads_relations) {
+        const Draft* table = draft(read);
+        if (table == nullptr) {
+            continue;
         }
+        const bool view = table->relation->kind == 'v' || table->relation->kind == 'm';
+        gives = gives || (view && gives_masked(read)) ||
+                std::any_of(table->masks.begin(), table->masks.end(), [&](const auto& mask) {
+                    return reads_column(*relation->relation, read, mask.first);
+                });
     }
-    for (const Oid read : known->relation->reads_relations) {
-        const std::set<std::string>& theirs = masked_names(read);
-        names.insert(theirs.begin(), theirs.end());
+    for (const Oid called : relation->relation->calls_functions) {
+        const Function* function = catalog_.function(called);
+        gives = gives || function == nullptr || (!function->builtin && function->extension.empty());
     }
-    if (!names.empty() && !known->relation->definition.empty()) {
-        (void)redacted(known->relation->definition, names);
-        // An output of a set operation goes by the first operand's name, whatever the others' are.
-        if (known->relation->definition.find("UNION") != std::string::npos ||
-            known->relation->definition.find("EXCEPT") != std::string::npos ||
-            known->relation->definition.find("INTERSECT") != std::string::npos) {
-            for (const Column& column : known->relation->columns) {
-                names.insert(column.name);
-            }
-        }
-    }
-    return masked_names_[oid] = std::move(names);
+    return gives_masked_[oid] = gives;
 }
 
 // Before views are put in place: what they read of the catalog is hidden in them too.
 void Compiler::hide() {
-    std::set<std::string> all;
-    std::unordered_set<Oid> types;
+    MaskedObjects masked;
     std::vector<Oid> pending;
     for (const auto& [oid, draft] : drafts_) {
         for (const Column& column : draft.relation->columns) {
             if (draft.masks.contains(column.number)) {
-                all.insert(column.name);
+                masked.any = true;
                 pending.push_back(column.type);
             }
         }
     }
+    if (!masked.any) {
+        return;
+    }
     while (!pending.empty()) {
         const Type* type = catalog_.type(pending.back());
         pending.pop_back();
-        if (type == nullptr || !types.insert(type->oid).second) {
+        if (type == nullptr || !masked.types.insert(type->oid).second) {
             continue;
         }
         pending.insert(pending.end(), {type->base, type->element});
@@ -268,9 +264,18 @@ void Compiler::hide() {
             }
         }
     }
-    hidden_ = hide_definitions(
-        catalog_, [this](Oid oid) -> const std::set<std::string>& { return masked_names(oid); },
-        all, types, result_);
+    masked.view = [this](Oid oid) {
+        const Draft* view = draft(oid);
+        return view != nullptr && (view->relation->kind == 'v' || view->relation->kind == 'm') &&
+               gives_masked(oid);
+    };
+    masked.column = [this, view = masked.view](Oid oid, std::int16_t column) {
+        const Draft* relation = draft(oid);
+        return relation != nullptr &&
+               (view(oid) ||
+                (column == 0 ? !relation->masks.empty() : relation->masks.contains(column)));
+    };
+    hidden_ = hide_definitions(catalog_, masked, result_);
 }
 
 }  // namespace vitrine::parser

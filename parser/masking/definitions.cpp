@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "parser/masking/mask_expression.h"
 #include "parser/masking/redaction.h"
 #include "parser/syntax/utf8.h"
 
@@ -29,18 +31,6 @@ std::string is_oid(Oid oid) {
     return "o OPERATOR(pg_catalog.=) '" + std::to_string(oid) + "'::pg_catalog.oid";
 }
 
-// `p(a, f(b, c))`: how many there are at the top.
-std::size_t key_columns(const std::string& key) {
-    std::size_t depth = 0;
-    std::size_t count = 1;
-    for (const char c : key) {
-        depth += c == '(' ? 1 : 0;
-        depth -= c == ')' && depth > 0 ? 1 : 0;
-        count += c == ',' && depth == 1 ? 1 : 0;
-    }
-    return count;
-}
-
 // What stands behind the first `begin` and before the last `end`; nullopt where that is not there.
 std::optional<std::string> between(const std::string& text, std::string_view begin,
                                    std::string_view end) {
@@ -54,31 +44,17 @@ std::optional<std::string> between(const std::string& text, std::string_view beg
 
 class Hiding {
   public:
-    Hiding(const CatalogSnapshot& catalog, const MaskedNames& names_of,
-           const std::set<std::string>& names, const std::unordered_set<Oid>& domains,
+    Hiding(const CatalogSnapshot& catalog, const MaskedObjects& masked,
            std::unordered_map<Oid, RelationPolicy>& result)
-        : catalog_(catalog),
-          names_of_(names_of),
-          names_(names),
-          domains_(domains),
-          result_(result) {}
+        : catalog_(catalog), masked_(masked), result_(result) {}
 
     HiddenDefinitions run() {
         for (const StoredDefinition& definition : catalog_.stored_definitions()) {
             look(definition);
         }
         hide_bounds();
-        for (bool changed = true; changed;) {
-            changed = false;
-            for (const Relation& view : catalog_.relations()) {
-                const auto& reads = view.reads_relations;
-                if (view.kind == 'v' && std::any_of(reads.begin(), reads.end(), [&](Oid read) {
-                        return hidden_.views.contains(read);
-                    })) {
-                    changed = hidden_.views.insert(view.oid).second || changed;
-                }
-            }
-        }
+        spread_plans();
+        hide_missing_values();
         write_branches();
         for (auto& [place, branches] : columns_) {
             add_rule(place.first, place.second, branches);
@@ -87,68 +63,72 @@ class Hiding {
     }
 
   private:
-    // What the definition is shown as; nullopt: as it is.
-    std::optional<std::string> shown(const StoredDefinition& definition) {
-        std::set<std::string> names;
+    // Is it about what is masked?
+    [[nodiscard]] bool concerned(const StoredDefinition& definition) const {
+        const auto& columns = definition.columns;
+        const bool own = std::any_of(columns.begin(), columns.end(), [&](std::int16_t column) {
+            return masked_.column(definition.subject, column);
+        });
         switch (definition.kind) {
-            case Kind::kBound: {
-                const std::set<std::string>& masked = names_of_(definition.subject);
-                if (masked.empty() || definition.text == "DEFAULT" ||
-                    !has_name(definition.key, masked)) {
-                    return std::nullopt;
-                }
-                if (definition.key.starts_with("LIST")) {
-                    return "FOR VALUES IN (NULL)";
-                }
-                std::string from = "FOR VALUES FROM (MINVALUE";
-                std::string to = ") TO (MAXVALUE";
-                for (std::size_t i = 1; i < key_columns(definition.key); ++i) {
-                    from += ", MINVALUE";
-                    to += ", MAXVALUE";
-                }
-                return from + to + ")";
-            }
             case Kind::kDomainCheck:
             case Kind::kDomainDefault:
-                if (!domains_.contains(definition.subject)) {
-                    return std::nullopt;
-                }
-                return changed(without_constants(definition.text), definition);
-            case Kind::kDefault: {
-                const Relation* relation = catalog_.relation(definition.subject);
-                const Column* column =
-                    relation == nullptr ? nullptr : relation->column(definition.name);
-                if (column == nullptr || !names_of_(definition.subject).contains(definition.name)) {
-                    return std::nullopt;
-                }
-                return changed(without_constants(definition.text), definition);
-            }
+                return masked_.types.contains(definition.subject);
             case Kind::kRule:
                 // A rule of a table may do something to any other.
-                names = is_view(definition) ? names_of_(definition.subject) : names_;
-                break;
-            default:
-                names = names_of_(definition.subject);
-                break;
-        }
-        if (names.empty()) {
-            return std::nullopt;
-        }
-        std::optional<std::string> text = changed(redacted(definition.text, names), definition);
-        if (text && definition.kind == Kind::kPartitionKey) {
-            // `word || NULL` is a constant, which is no key (DefineRelation).
-            constexpr std::string_view kNull = "NULL::text";
-            for (std::size_t at = 0; (at = text->find(kNull, at)) != std::string::npos; ++at) {
-                text->replace(at, 4, "''");
+                return is_view(definition) ? masked_.view(definition.subject) : masked_.any;
+            case Kind::kPolicy: {
+                const Relation* relation = catalog_.relation(definition.subject);
+                return own || relation == nullptr || calls_users(*relation) ||
+                       std::any_of(
+                           relation->policy_reads.begin(), relation->policy_reads.end(),
+                           [&](Oid read) { return masked_.view(read) || masked_.column(read, 0); });
             }
+            default:
+                return own;
         }
-        return text;
     }
 
-    static std::optional<std::string> changed(Redacted redacted,
-                                              const StoredDefinition& definition) {
+    // What a function of a user's gives may be anything.
+    [[nodiscard]] bool calls_users(const Relation& relation) const {
+        const auto& calls = relation.calls_functions;
+        return masked_.any && std::any_of(calls.begin(), calls.end(), [&](Oid oid) {
+                   const Function* function = catalog_.function(oid);
+                   return function == nullptr ||
+                          (!function->builtin && function->extension.empty());
+               });
+    }
+
+    // What the definition is shown as; nullopt: as it is.
+    std::optional<std::string> shown(const StoredDefinition& definition) {
+        if (!concerned(definition)) {
+            return std::nullopt;
+        }
+        if (definition.kind == Kind::kBound) {
+            if (definition.text == "DEFAULT") {
+                return std::nullopt;
+            }
+            if (definition.text.starts_with("FOR VALUES IN")) {
+                return "FOR VALUES IN (NULL)";
+            }
+            std::string from = "FOR VALUES FROM (MINVALUE";
+            std::string to = ") TO (MAXVALUE";
+            for (std::int16_t i = 1; i < definition.number; ++i) {
+                from += ", MINVALUE";
+                to += ", MAXVALUE";
+            }
+            return from + to + ")";
+        }
+        Redacted redacted = without_constants(definition.text);
         if (!redacted.changed && !definition.text.empty()) {
             return std::nullopt;
+        }
+        if (definition.kind == Kind::kPartitionKey) {
+            // `word || NULL` is a constant, which is no key (DefineRelation).
+            constexpr std::string_view kNull = "NULL::text";
+            std::string& text = redacted.text;
+            for (std::size_t at = 0; (at = text.find(kNull, at)) != std::string::npos; ++at) {
+                text.replace(at, 4, "''");
+            }
         }
         return std::move(redacted.text);
     }
@@ -193,7 +173,7 @@ class Hiding {
                 hidden_.defaults = true;
                 hide(kCatalog, "pg_attrdef", {"adbin"},
                      {equals("adrelid", oid, "oid"),
-                      equals("adnum", std::to_string(definition.column), "int2")});
+                      equals("adnum", std::to_string(definition.number), "int2")});
                 hide(kInformationSchema, "columns", {"column_default", "generation_expression"},
                      {schema("table_schema"), of_relation("table_name"), name("column_name")});
                 break;
@@ -216,6 +196,9 @@ class Hiding {
                      {equals("partrelid", oid, "oid")});
                 break;
             case Kind::kPolicy:
+                if (subject != nullptr && subject->row_security) {
+                    hidden_.plans.insert(subject->oid);
+                }
                 hide(kCatalog, "pg_policy", {"polqual", "polwithcheck"}, {by_oid});
                 hide(kCatalog, "pg_policies", {"qual", "with_check"},
                      {schema("schemaname"), of_relation("tablename"), name("policyname")});
@@ -258,10 +241,9 @@ class Hiding {
     }
 
     void hide_view(const Relation& view, const std::string& schema) {
-        std::set<std::string> names = names_of_(view.oid);
-        const std::string text = redacted(view.definition, names).text;
+        const std::string text = without_constants(view.definition).text;
         if (view.kind == 'v') {
-            hidden_.views.insert(view.oid);
+            hidden_.plans.insert(view.oid);
         }
         print("pg_get_viewdef", view.oid, text);
         hide(kCatalog, view.kind == 'v' ? "pg_views" : "pg_matviews", {"definition"},
@@ -271,6 +253,37 @@ class Hiding {
         hide(kInformationSchema, "views", {"view_definition"},
              {equals("table_schema", schema, "name"), equals("table_name", view.name, "name")},
              text);
+    }
+
+    // Whoever reads a view, or a table whose policies read others, has those in the plan.
+    void spread_plans() {
+        for (bool changed = true; changed;) {
+            changed = false;
+            for (const Relation& relation : catalog_.relations()) {
+                const auto shows = [&](Oid read) { return hidden_.plans.contains(read); };
+                const bool view = relation.kind == 'v';
+                const auto& reads = view ? relation.reads_relations : relation.policy_reads;
+                if ((view || relation.row_security) &&
+                    std::any_of(reads.begin(), reads.end(), shows)) {
+                    changed = hidden_.plans.insert(relation.oid).second || changed;
+                }
+            }
+        }
+    }
+
+    // The value that a column has in the rows that were there before it (ALTER TABLE ADD COLUMN).
+    void hide_missing_values() {
+        const Relation* attribute = catalog_.relation(kCatalog, "pg_attribute");
+        const Column* value = attribute == nullptr ? nullptr : attribute->column("attmissingval");
+        if (!masked_.any || value == nullptr) {
+            return;
+        }
+        const config::Mask mask;
+        std::string why;
+        RelationPolicy& policy = result_[attribute->oid];
+        policy.relation = attribute;
+        policy.masked.push_back({value, mask, "builtin: pg_attribute",
+                                 *mask_expression(mask, *value, catalog_, why, *value)});
     }
 
     void hide_bounds() {
@@ -327,9 +340,12 @@ class Hiding {
         for (const std::string& each : key) {
             branch += (branch.empty() ? " WHEN " : " AND ") + each;
         }
-        branch += " THEN " + (text ? syntax::quoted_literal(*text) : "NULL");
         for (const std::string_view column : columns) {
-            columns_[{found->oid, std::string(column)}] += branch;
+            // Some are shown to the owner alone.
+            columns_[{found->oid, std::string(column)}] +=
+                branch + (text ? " AND " + quoted_identifier(column) + " IS NOT NULL THEN " +
+                                     syntax::quoted_literal(*text)
+                               : " THEN NULL");
         }
     }
 
@@ -352,9 +368,7 @@ class Hiding {
     }
 
     const CatalogSnapshot& catalog_;
-    const MaskedNames& names_of_;
-    const std::set<std::string>& names_;
-    const std::unordered_set<Oid>& domains_;
+    const MaskedObjects& masked_;
     std::unordered_map<Oid, RelationPolicy>& result_;
     HiddenDefinitions hidden_;
     std::map<Oid, std::string> bounds_;
@@ -384,11 +398,9 @@ PrintsDefinition prints_definition(std::string_view function) {
                                                    : PrintsDefinition::kNo;
 }
 
-HiddenDefinitions hide_definitions(const CatalogSnapshot& catalog, const MaskedNames& names_of,
-                                   const std::set<std::string>& names,
-                                   const std::unordered_set<Oid>& domains,
+HiddenDefinitions hide_definitions(const CatalogSnapshot& catalog, const MaskedObjects& masked,
                                    std::unordered_map<Oid, RelationPolicy>& result) {
-    return Hiding(catalog, names_of, names, domains, result).run();
+    return Hiding(catalog, masked, result).run();
 }
 
 }  // namespace vitrine::parser

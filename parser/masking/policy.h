@@ -77,8 +77,8 @@ struct HiddenDefinitions {
     std::string bounds;
     bool defaults = false;      // there are hidden ones
     bool publications = false;  // and those
-    // A plan of theirs would show such constants: their own, or those of views that they read.
-    std::unordered_set<Oid> views;
+    // Views, and tables with row-security policies: a plan of theirs would show such constants.
+    std::unordered_set<Oid> plans;
 
     [[nodiscard]] bool any() const {
         return !functions.empty() || !bounds.empty() || defaults || publications;

@@ -1,16 +1,12 @@
-// What the catalog's definitions say of masked columns: `CHECK (salary > 84000)`, `VALUES IN ('a
-// name')`, a view's `WHERE email = '…'`. Their constants are taken out, and NULL is put there,
-// which stands wherever a constant does.
+// Constants in what the catalog keeps: `CHECK (salary > 84000)`, `VALUES IN ('a name')`, a view's
+// `WHERE email = '…'`. NULL is put in their place, which stands wherever a constant does.
 //
-// Works on the text as the server deparses it (ruleutils.c): keywords in capitals, each output with
-// its name behind AS, functions in FROM with their columns' names. Which names a masked column has
-// gone on under is found out by those that stand together with it, in both directions, until
-// nothing changes; so that more is taken for masked than is.
+// All of a text's go: which of them say something of a masked column is not to be told from a text
+// in which values are renamed, joined and compared at any depth. What stays: '', 0 and 1, the
+// numbers of a type (`numeric(12,2)`), and names of objects (`'people_id_seq'::regclass`).
 #pragma once
 
-#include <set>
 #include <string>
-#include <string_view>
 
 namespace vitrine::parser {
 
@@ -19,13 +15,7 @@ struct Redacted {
     bool changed = false;  // a constant was taken out
 };
 
-// `names` are those of masked columns, and become all names that one may have in the text.
-[[nodiscard]] Redacted redacted(const std::string& text, std::set<std::string>& names);
-
-// All constants that might be a value, whatever stands beside them.
+// The text as the server deparses it (ruleutils.c): keywords in capitals. Takes time linear in it.
 [[nodiscard]] Redacted without_constants(const std::string& text);
-
-// Does the text have one of these names?
-[[nodiscard]] bool has_name(const std::string& text, const std::set<std::string>& names);
 
 }  // namespace vitrine::parser

@@ -483,6 +483,10 @@ std::optional<Objection> Calls::operator_symbol(const ObjectName& name, const Op
             refused = true;
             why = kLooksNamesUp;
         }
+        if (!refused && policy_.prints_hidden(*function)) {
+            refused = true;
+            why = "it prints definitions of which some are hidden";
+        }
         if (refused) {
             Objection objection;
             objection.sqlstate = "42501";

@@ -52,7 +52,7 @@ bool PlainObjects::relation(const Relation& relation) const {
     const RelationPolicy* rules = policy_.relation(relation.oid);
     return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) &&
            policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema) &&
-           !policy_.hidden_definitions().views.contains(relation.oid);
+           !policy_.hidden_definitions().plans.contains(relation.oid);
 }
 
 void PlainObjects::find_cast_targets() {

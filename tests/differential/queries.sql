@@ -1628,3 +1628,29 @@ DECLARE c CURSOR WITH HOLD FOR SELECT id, word, 1 / (id - 3) FROM slips ORDER BY
 FETCH 1 FROM c;
 COMMIT;
 SELECT count(*) FROM pg_cursors;
+
+-- == catalog ==
+/* cat-constraints */ SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'products'::regclass ORDER BY 1;
+/* cat-constraints-pretty */ SELECT conname, pg_catalog.pg_get_constraintdef(c.oid, true) AS d, conbin IS NULL FROM pg_catalog.pg_constraint c WHERE contype = 'f' ORDER BY 1, 2;
+/* cat-kind-check */ SELECT pg_get_constraintdef(oid), pg_get_constraintdef(oid, 'yes'), pg_get_constraintdef(oid, NULL) FROM pg_constraint WHERE conname = 'clues_kind_check';
+/* cat-index-columns */ SELECT i.relname, n, pg_get_indexdef(i.oid, n, true) FROM pg_class i, generate_series(1, 2) n WHERE relname IN ('clue_own_index', 'people_city', 'people_email') ORDER BY 1, 2;
+/* cat-index */ SELECT pg_get_indexdef(indexrelid), indpred, indexprs FROM pg_index WHERE indrelid = 'people'::regclass ORDER BY 1;
+/* cat-defaults */ SELECT attname, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE adrelid = 'products'::regclass ORDER BY 1;
+/* cat-defaults-outer */ SELECT attname, pg_get_expr(d.adbin, d.adrelid, true) FROM pg_attribute a LEFT JOIN pg_attrdef d ON attrelid = adrelid AND attnum = adnum WHERE attrelid = 'clues'::regclass AND attname <> 'word' ORDER BY 1;
+/* cat-bounds */ SELECT c.relname, pg_get_expr(c.relpartbound, c.oid), pg_get_partition_constraintdef(c.oid) FROM pg_class c WHERE relispartition AND relname LIKE 'events%' ORDER BY 1;
+/* cat-key */ SELECT relname, pg_get_partkeydef(oid) FROM pg_class WHERE relkind = 'p' AND relname <> 'clue_parts' ORDER BY 1;
+/* cat-view */ SELECT pg_get_viewdef('product_prices'::regclass), pg_get_viewdef('public.product_prices', true), pg_get_viewdef('product_prices'::regclass::oid, 60);
+/* cat-view-masked */ SELECT pg_get_viewdef('people_contacts'::regclass);
+/* cat-view-columns */ SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = 'clue_words' ORDER BY 1;
+/* cat-view-owner */ SELECT count(*), count(view_definition) FROM information_schema.views WHERE table_schema NOT IN ('pg_catalog', 'information_schema');
+/* cat-name-of-output */ SELECT q.pg_get_viewdef FROM (SELECT pg_get_viewdef('people_contacts'::regclass)) q;
+/* cat-attributes */ SELECT attname, atttypid::regtype, atthasdef FROM pg_attribute WHERE attrelid = 'products'::regclass AND attnum > 0 ORDER BY attnum;
+/* cat-classes */ SELECT relname, relkind, relispartition FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname;
+/* cat-types */ SELECT typname, typtype, typnotnull FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'd' ORDER BY 1;
+/* cat-policies */ SELECT polname, polcmd, polroles FROM pg_policy ORDER BY 1;
+/* cat-no-such */ SELECT pg_get_viewdef('no_such_view');
+/* cat-no-such-oid */ SELECT pg_get_constraintdef(1), pg_get_indexdef(1, 1, false), pg_get_ruledef(2::oid);
+/* cat-wrong-arguments */ SELECT pg_get_constraintdef(1, 2, 3, 4);
+/* cat-explain */ EXPLAIN (COSTS off) SELECT name FROM products WHERE id = 3;
+/* cat-own */ SELECT id, word, kind FROM clue_own ORDER BY id;
+/* cat-open */ SELECT count(*) FROM clue_open;

@@ -322,6 +322,7 @@ CREATE TABLE public.clues (
     word text NOT NULL DEFAULT 'KANARIENVOGEL default' CHECK (word <> 'KANARIENVOGEL check'),
     mark public.clue_t,
     kind text NOT NULL DEFAULT 'plain' CHECK (kind <> 'other'),
+    CHECK (word IS DISTINCT FROM (kind || 'KANARIENVOGEL distinct')),
     EXCLUDE USING btree (id WITH =) WHERE (word <> 'KANARIENVOGEL exclude')
 );
 INSERT INTO public.clues SELECT n, 'KANARIENVOGEL ' || n, 'KANARIENVOGEL ' || n, 'kind ' || n % 3 FROM generate_series(1, 9) n;
@@ -339,6 +340,19 @@ CREATE TABLE public.clue_parts_a PARTITION OF public.clue_parts
     FOR VALUES FROM ('KANARIENVOGEL a', 1) TO ('KANARIENVOGEL b', 9) PARTITION BY LIST (id);
 CREATE TABLE public.clue_parts_a_1 PARTITION OF public.clue_parts_a FOR VALUES IN (1, 2, 3);
 CREATE TABLE public.clue_parts_rest PARTITION OF public.clue_parts DEFAULT;
+
+-- Row-security policies, which a plan shows; a policy of a table that has nothing masked.
+CREATE TABLE public.clue_own (id integer PRIMARY KEY, word text, kind text NOT NULL);
+INSERT INTO public.clue_own SELECT n, 'KANARIENVOGEL ' || n, 'kind ' || n % 3 FROM generate_series(1, 9) n;
+ALTER TABLE public.clue_own ENABLE ROW LEVEL SECURITY;
+CREATE POLICY clue_own_policy ON public.clue_own USING (word IS NULL OR word <> 'KANARIENVOGEL own');
+CREATE TABLE public.clue_open (id integer PRIMARY KEY, kind text NOT NULL);
+INSERT INTO public.clue_open SELECT n, 'kind ' || n % 3 FROM generate_series(1, 9) n;
+ALTER TABLE public.clue_open ENABLE ROW LEVEL SECURITY;
+CREATE POLICY clue_open_policy ON public.clue_open
+    USING (EXISTS (SELECT FROM public.clues c WHERE c.id = clue_open.id AND c.word <> 'KANARIENVOGEL open'));
+CREATE OPERATOR public.!!! (RIGHTARG = oid, FUNCTION = pg_catalog.pg_get_constraintdef);
+CREATE INDEX clue_own_index ON public.clue_own (id, kind) WHERE word <> 'KANARIENVOGEL partial';
 
 -- --- children -------------------------------------------------------------------------------
 

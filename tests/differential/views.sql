@@ -91,6 +91,22 @@ CREATE VIEW public.clue_with AS WITH x (a, b) AS (SELECT word, id FROM public.cl
     SELECT b FROM x WHERE a <> 'KANARIENVOGEL with';
 CREATE VIEW public.clue_kinds AS SELECT id, kind FROM public.clues WHERE kind <> 'nothing of that kind';
 CREATE MATERIALIZED VIEW public.clue_list AS SELECT id, word FROM public.clues WHERE word <> 'KANARIENVOGEL list';
+CREATE VIEW public.clue_sub AS SELECT id FROM public.products p
+    WHERE (SELECT c.word FROM public.clues c WHERE c.id = p.id) <> 'KANARIENVOGEL sub';
+CREATE VIEW public.clue_filter AS SELECT min(word) FILTER (WHERE id > 3) = 'KANARIENVOGEL filter' AS f,
+    string_agg(word, ',' ORDER BY id) <> 'KANARIENVOGEL order' AS o FROM public.clues;
+CREATE VIEW public.clue_in AS SELECT id FROM public.clues
+    WHERE word IN (SELECT name || 'KANARIENVOGEL in' FROM public.products);
+CREATE VIEW public.clue_alias AS SELECT c.i FROM public.clues c (i, w) WHERE c.w <> 'KANARIENVOGEL alias';
+CREATE VIEW public.clue_ordinal AS SELECT c.id FROM public.clues c,
+    regexp_split_to_table(c.word, ',') WITH ORDINALITY AS t (tag, nr) WHERE t.tag <> 'KANARIENVOGEL ordinal';
+CREATE VIEW public.clue_limit AS SELECT id FROM public.clues
+    LIMIT CASE WHEN (SELECT max(word) FROM public.clues) = 'KANARIENVOGEL limit' THEN 1 ELSE 5 END;
+CREATE VIEW public.clue_function AS SELECT id FROM public.all_people() WHERE email <> 'KANARIENVOGEL function';
+-- The catalog has the value that a new column has in the rows that were there before.
+CREATE TABLE public.clue_late (id integer PRIMARY KEY);
+INSERT INTO public.clue_late SELECT generate_series(1, 3);
+ALTER TABLE public.clue_late ADD COLUMN late text DEFAULT 'KANARIENVOGEL late';
 -- What such a function prints, printed by a view.
 CREATE VIEW public.clue_checks AS SELECT conname::text, pg_get_constraintdef(oid) AS text FROM pg_constraint;
 
