@@ -5,7 +5,6 @@
 
 #include "parser/masking/builtin_rules.h"
 #include "parser/masking/mask_expression.h"
-#include "parser/masking/row_filter.h"
 #include "parser/masking/written_sql.h"
 
 namespace vitrine::parser {
@@ -413,7 +412,7 @@ void Compiler::make_filter(Draft& draft) {
     };
     for (const config::RowRule* rule : draft.filters) {
         std::string why;
-        auto condition = row_filter(rule->filter, *draft.relation, policy_, why);
+        auto condition = written_filter(rule->filter, *draft.relation, policy_, why);
         if (!condition) {
             warn(rule->name + " cannot filter " + qualified(*draft.relation) + ": " + why +
                      "; the relation is closed",
@@ -432,7 +431,7 @@ void Compiler::make_filter(Draft& draft) {
                 continue;
             }
             std::string why;
-            const auto condition = row_filter(rule->filter, *draft.relation, policy_, why);
+            const auto condition = written_filter(rule->filter, *draft.relation, policy_, why);
             if (!condition) {
                 close(draft, rule->name,
                       qualified(*draft.relation) + " shows the rows of " +

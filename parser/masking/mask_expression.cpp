@@ -31,11 +31,6 @@ bool is_citext(Oid oid, const CatalogSnapshot& catalog) {
                        });
 }
 
-bool is_text_like(Oid oid, const CatalogSnapshot& catalog) {
-    return oid == kText || oid == kVarchar || oid == kBpchar || oid == kName ||
-           is_citext(oid, catalog);
-}
-
 // The column's value as text. char(n) without its padding: blanks at the end of it are not part of
 // the value.
 std::string text_of(const Column& column) {
@@ -51,6 +46,11 @@ std::string counted_of(const Column& column) {
 }
 
 }  // namespace
+
+bool is_text_like(Oid oid, const CatalogSnapshot& catalog) {
+    return oid == kText || oid == kVarchar || oid == kBpchar || oid == kName ||
+           is_citext(oid, catalog);
+}
 
 std::string type_title(const Column& column) {
     constexpr std::string_view kCatalog = "pg_catalog.";

@@ -18,6 +18,9 @@ namespace vitrine::parser {
 // The column's type as people say it, for a sentence: "numeric(6,2)".
 [[nodiscard]] std::string type_title(const Column& column);
 
+// text, varchar, char(n), name, and citext of the extension.
+[[nodiscard]] bool is_text_like(Oid type, const CatalogSnapshot& catalog);
+
 // The expression as the column's base type, with its typmod and collation.
 [[nodiscard]] std::string as_column(const std::string& expression, const Column& column);
 

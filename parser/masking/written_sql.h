@@ -7,15 +7,16 @@
 // user's changes its meaning; and what was written is judged as a client's text would be: it may
 // call what the judge allows.
 //
+// What it says must not hang on the session (meaning.h): what cannot be shown to say the same in
+// each is refused.
+//
 // What cannot be known is whether it fails: `value::integer` raises an error that prints the value.
 // No SQL keeps that error from the client, so that it is the DBA's to write what cannot fail;
-// `vitrine check` says so of each.
+// `vitrine check` says so of each mask.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "parser/catalog/snapshot.h"
 #include "parser/masking/policy.h"
@@ -29,17 +30,15 @@ namespace vitrine::parser {
                                                             const Column& column,
                                                             const Policy& policy, std::string& why);
 
-// The SQL that a name stands for; nullopt: it is not known.
-using WrittenNames = std::function<std::optional<std::string>(std::string_view)>;
+// The filter of a table's rows (`masking.rows`): a condition over the table's columns, for WHERE.
+// It reads the values as they are, before any mask. nullopt with a sentence in `why`, which begins
+// with `it`, where the filter cannot stand for the relation. The policy need know functions and
+// types only.
+[[nodiscard]] std::optional<std::string> written_filter(const std::string& sql,
+                                                        const Relation& relation,
+                                                        const Policy& policy, std::string& why);
 
-// The expression, written anew and judged; nullopt with a sentence in `why`, which begins with
-// `it`. The policy need know functions and types only.
-[[nodiscard]] std::optional<std::string> written_anew(const std::string& sql, const Policy& policy,
-                                                      const WrittenNames& names, std::string& why);
 // What is wrong with the text whatever the catalog says; empty: nothing. Any name is known.
 [[nodiscard]] std::string written_problem(const std::string& sql);
-
-// A column as a value of its base type: a domain's functions are not asked.
-[[nodiscard]] std::string column_value(const Column& column);
 
 }  // namespace vitrine::parser

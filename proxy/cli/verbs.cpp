@@ -102,17 +102,23 @@ void warn_of_expressions(const config::Config& config) {
                       << config::to_string({rule.position,
                                             rule.name +
                                                 " is an expression; where it fails on a value, the "
-                                                "server's error may show the value to the user, "
-                                                "and what in it depends on a setting (TimeZone, "
-                                                "DateStyle) gives them a mask for each setting"})
+                                                "server's error may show the value to the user"})
                       << "\n";
         }
     }
 }
 
-// What a filter's text lacks whatever the catalog says.
+// What the DBA's own SQL lacks whatever the catalog says.
 template <class Add>
-void check_filters(const config::Config& config, Add add) {
+void check_written(const config::Config& config, Add add) {
+    for (const config::MaskRule& rule : config.masking.rules.rules) {
+        if (rule.mask.kind == config::MaskKind::kExpression) {
+            const std::string why = parser::written_problem(rule.mask.expression);
+            if (!why.empty()) {
+                add(rule.position, rule.name + ".mask.expression cannot be used: " + why);
+            }
+        }
+    }
     for (const config::RowRule& rule : config.masking.rules.rows) {
         const std::string why = parser::written_problem(rule.filter);
         if (!why.empty()) {
@@ -135,7 +141,7 @@ int check(const std::string& file, bool connect, audit::Format format) {
     }
     if (loaded.config != nullptr) {
         warn_of_expressions(*loaded.config);
-        check_filters(*loaded.config, [&](const config::Position& position, std::string message) {
+        check_written(*loaded.config, [&](const config::Position& position, std::string message) {
             lines.push_back({position, std::move(message)});
         });
     }

@@ -568,3 +568,71 @@ class Positions(unittest.TestCase):
                     self.assertNotIn("pg_catalog", str(error.fields))
 
 
+class Expressions(unittest.TestCase):
+    """A mask that goes by a setting would show more of a value with each that a user tries."""
+
+    # Every hour of the day begins a day somewhere.
+    SESSIONS = [f"SET TimeZone = '<X>{hours:+}'" for hours in range(-12, 13)] + [
+        "SET TimeZone = 'Asia/Manila'", "SET DateStyle = 'SQL, DMY'", "SET timezone_abbreviations = 'Australia'"]
+
+    @classmethod
+    def setUpClass(cls):
+        cls.env = env = shared()
+        env.sql("CREATE SCHEMA watch; CREATE TABLE watch.visits (id integer PRIMARY KEY, at timestamptz, day date); "
+                "INSERT INTO watch.visits VALUES (1, '2026-01-31 14:23:42+00', '1844-12-31'); "
+                "GRANT USAGE ON SCHEMA watch TO vitrine_reader; GRANT SELECT ON watch.visits TO vitrine_reader")
+        cls.addClassCleanup(env.sql, "DROP SCHEMA watch CASCADE")
+
+    def vitrine(self, name, column, expression):
+        proxy = self.env.another(f"expression-{name}", rules=f"""
+    - columns: [watch.visits.{column}]
+      mask: {{expression: "{expression}"}}""")
+        self.addCleanup(proxy.stop)
+        return proxy
+
+    def seen(self, proxy, column):
+        """What is to be learnt of the one value, and what was refused."""
+        values, refused = set(), {}
+        with proxy.login() as client:
+            for session in self.SESSIONS:
+                client.simple("RESET TimeZone; RESET DateStyle; RESET timezone_abbreviations")
+                client.simple(session)
+                for m in client.simple(f"SELECT extract(epoch FROM {column}) FROM watch.visits"):
+                    if m.name == "DataRow":
+                        values.add(m.values[0])
+                    elif m.name == "ErrorResponse":
+                        refused = m.fields
+        return values, refused
+
+    def test_what_goes_by_a_setting_is_closed(self):
+        for name, column, expression, why in (
+                ("day", "at", "date_trunc('day', value)", "AT TIME ZONE 'UTC'"),
+                ("cast", "at", "date_trunc('day', value AT TIME ZONE 'UTC')", "AT TIME ZONE 'UTC'"),
+                ("zone", "at", "date_trunc('day', value AT TIME ZONE 'EST') AT TIME ZONE 'UTC'", "timezone_abbreviations"),
+                ("date", "day", "date_trunc('year', value)", "TimeZone"),
+                ("style", "day", "'01/02/2026'", "DateStyle")):
+            with self.subTest(expression):
+                proxy = self.vitrine(name, column, expression)
+                values, refused = self.seen(proxy, column)
+                self.assertEqual(values, set())
+                self.assertEqual(refused["C"], "42501")
+                self.assertIn(why, refused["D"])
+                done = proxy.verb("check", "--connect", "--config", proxy.config)
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                line = next(i for i, text in enumerate(proxy.config.read_text().splitlines(), 1)
+                            if "watch.visits" in text)
+                [said] = [text for text in done.stdout.splitlines()
+                          if text.startswith(f"{proxy.config}:{line}:") and "watch.visits" in text]
+                self.assertIn(why, said)
+
+    def test_what_does_not_shows_one_value(self):
+        for name, column, expression, epoch in (
+                ("day-utc", "at", "date_trunc('day', value, 'UTC')", b"1769817600.000000"),
+                ("day-at", "at", "date_trunc('day', value AT TIME ZONE 'Europe/Berlin') AT TIME ZONE 'UTC'",
+                 b"1769817600.000000"),
+                ("year", "day", "date_trunc('year', value::timestamp)", b"-3976214400")):
+            with self.subTest(expression):
+                proxy = self.vitrine(name, column, expression)
+                self.assertEqual(self.seen(proxy, column), ({epoch}, {}))
+                done = proxy.verb("check", "--connect", "--config", proxy.config)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
