@@ -636,3 +636,14 @@ class Expressions(unittest.TestCase):
                 self.assertEqual(self.seen(proxy, column), ({epoch}, {}))
                 done = proxy.verb("check", "--connect", "--config", proxy.config)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_check_finds_what_is_no_sql(self):
+        for expression, why in (("value +", "no SQL"), ("(SELECT 1)", "sub-select")):
+            with self.subTest(expression):
+                proxy = self.env.another(f"expression-{why[:2]}", start=False, rules=f"""
+    - columns: [watch.visits.at]
+      mask: {{expression: "{expression}"}}""")
+                done = proxy.verb("check", "--config", proxy.config)
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                self.assertIn("masking.rules[0].mask.expression cannot be used: it", done.stdout)
+                self.assertIn(why, done.stdout)
