@@ -45,8 +45,8 @@ namespace {
     "([0-9]+(?: [0-9]+)*)', 'g') AS m"
 
 // Those of a key, without the places of its expressions.
-#define KEY_COLUMNS(key)                                                                        \
-    "pg_catalog.array_to_string(pg_catalog.array_remove(" key "::pg_catalog.int2[],"            \
+#define KEY_COLUMNS(key)                                                                       \
+    "pg_catalog.array_to_string(pg_catalog.array_remove(" key "::pg_catalog.int2[],"           \
     " 0::pg_catalog.int2), ' ')"
 
 // Numbers of the columns that an expression names, 0 the whole row; those of other relations, in a
@@ -356,9 +356,9 @@ WHERE a.attnum > 0 AND c.castsource >= 16384 AND c.castfunc >= 16384
 ORDER BY 1, 2, 3)"},
 
     // What of the catalog holds a constant, and so may hold a value of a masked column
-    // (masking/redaction.h): kind, OID, a number, whose it is, the names by which the system's views
-    // know it, the columns that it is about, and the text. Values of hash partitioning are none. The
-    // number is a default's column, and of a bound how many columns the key has.
+    // (masking/redaction.h): kind, OID, a number, whose it is, the names by which the system's
+    // views know it, the columns that it is about, and the text. Values of hash partitioning are
+    // none. The number is a default's column, and of a bound how many columns the key has.
     {"stored definitions", R"(
 SELECT x.kind, x.oid, x.number, x.subject, n.nspname::pg_catalog.text, x.name, x.columns, x.text
 FROM (SELECT CASE WHEN k.contypid = 0 THEN 'check' ELSE 'domain check' END, k.oid, 0,
