@@ -43,8 +43,9 @@ ALTER TABLE public.docs DROP COLUMN data, DROP COLUMN page, DROP COLUMN place;
 ALTER TABLE public.kinds DROP COLUMN k_json, DROP COLUMN k_point;
 DROP TABLE public.by_word;
 DROP TABLE public.clue_late;  -- is there only after the copy was masked
+DROP OPERATOR public.!!! (NONE, oid);
 DROP VIEW public.clue_checks, public.clue_union;  -- constants of definitions are in their rows
-DROP VIEW public.all_by_function, public.people_whole, public.people_rows;
+DROP VIEW public.all_by_function, public.clue_function, public.people_whole, public.people_rows;
 DROP MATERIALIZED VIEW public.mail_hosts;
 """
 

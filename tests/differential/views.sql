@@ -99,7 +99,7 @@ CREATE VIEW public.clue_in AS SELECT id FROM public.clues
     WHERE word IN (SELECT name || 'KANARIENVOGEL in' FROM public.products);
 CREATE VIEW public.clue_alias AS SELECT c.i FROM public.clues c (i, w) WHERE c.w <> 'KANARIENVOGEL alias';
 CREATE VIEW public.clue_ordinal AS SELECT c.id FROM public.clues c,
-    regexp_split_to_table(c.word, ',') WITH ORDINALITY AS t (tag, nr) WHERE t.tag <> 'KANARIENVOGEL ordinal';
+    string_to_table(c.word, ',') WITH ORDINALITY AS t (tag, nr) WHERE t.tag <> 'KANARIENVOGEL ordinal';
 CREATE VIEW public.clue_limit AS SELECT id FROM public.clues
     LIMIT CASE WHEN (SELECT max(word) FROM public.clues) = 'KANARIENVOGEL limit' THEN 1 ELSE 5 END;
 CREATE VIEW public.clue_function AS SELECT id FROM public.all_people() WHERE email <> 'KANARIENVOGEL function';
