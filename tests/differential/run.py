@@ -442,14 +442,15 @@ class MadeUp:
         """Does the statement fail for a value only, that another plan need not come to?
 
         Where a mask is a constant, the planner through vitrine may know that a condition holds for no
-        row, and what stands behind it is not evaluated: no set of PLANS has the copy know it too.
+        row, and what stands behind it is not evaluated: no set of PLANS has the copy know it too. And
+        the copy's planner tries conditions on the statistics of columns, which a mask has not. So the
+        statement is but prepared: its analysis fails on neither side.
         """
-        def explained(client):
-            client.simple("BEGIN")
-            messages = client.simple("EXPLAIN " + entry.sql)
-            client.simple("ROLLBACK")
+        def prepared(client):
+            messages = client.simple("PREPARE evaluated AS " + entry.sql)
+            client.simple("DEALLOCATE evaluated")
             return not answers.error_of(messages)
-        return all(explained(client) for client in self.sessions.pair(mode))
+        return all(prepared(client) for client in self.sessions.pair(mode))
 
     def end(self, everything):
         excused = self.report.groups[self.group]["by plan"] + self.report.groups[self.group]["evaluation"]
