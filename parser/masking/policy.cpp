@@ -263,6 +263,11 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
 
 bool same_rules(const Policy& before, const Policy& now) {
     const auto alike = [](const RelationPolicy* a, const RelationPolicy* b) {
+        // The system's relations show more or less with each definition that is new.
+        const RelationPolicy* one = a != nullptr ? a : b;
+        if (one != nullptr && is_system_relation(*one->relation)) {
+            return (a != nullptr && a->closed) == (b != nullptr && b->closed);
+        }
         if (a == nullptr || b == nullptr) {
             return a == b;
         }
@@ -274,15 +279,6 @@ bool same_rules(const Policy& before, const Policy& now) {
                                      x.expression == y.expression;
                           });
     };
-    const HiddenDefinitions& hidden = before.hidden_definitions();
-    const HiddenDefinitions& hides = now.hidden_definitions();
-    if (hidden.bounds != hides.bounds ||
-        !std::equal(hidden.functions.begin(), hidden.functions.end(), hides.functions.begin(),
-                    hides.functions.end(), [](const auto& a, const auto& b) {
-                        return a.first == b.first && a.second.texts == b.second.texts;
-                    })) {
-        return false;
-    }
     const auto relations = before.catalog().relations();
     return std::all_of(relations.begin(), relations.end(), [&](const Relation& relation) {
         // One that is gone can be open in no transaction: reading it holds a lock on it.

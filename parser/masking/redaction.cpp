@@ -66,7 +66,11 @@ Redacted without_constants(const std::string& text) {
         }
         if (is_value(tokens.text(i)) && !names_object(tokens, i)) {
             out.text.append(text, copied, tokens.begin(i) - copied);
-            out.text += "NULL";
+            // A number's type is its own; that of a literal stands behind it.
+            const std::string_view token = tokens.text(i);
+            out.text += token.back() == '\''                                ? "NULL"
+                        : std::all_of(token.begin(), token.end(), is_digit) ? "NULL::integer"
+                                                                            : "NULL::numeric";
             copied = tokens.end(i);
             out.changed = true;
         }

@@ -15,6 +15,7 @@ import time
 import unittest
 
 from environment import DATABASE, HERE, MASKED_COPY, PATIENCE, READ_ONLY, USER, psql, shared
+from hidden import same_but_hidden
 
 SCRIPT = HERE / "psql_commands.psql"
 MASKED = HERE / "psql_masked.psql"
@@ -192,7 +193,7 @@ class PsqlCommands(unittest.TestCase):
         self.assertEqual(list(seen), list(true))
         for title in true:
             with self.subTest(title):
-                if seen[title] != true[title]:
+                if not same_but_hidden(seen[title], true[title]):
                     self.fail("\n" + "".join(difflib.unified_diff(
                         true[title].splitlines(True), seen[title].splitlines(True), "direct",
                         "vitrine", n=3))[:20000])

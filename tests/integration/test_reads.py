@@ -9,6 +9,7 @@ import time
 import unittest
 
 from environment import DATABASE, HERE, PATIENCE, USER, shared
+from hidden import same_but_hidden
 from wire_client import error_of, query, rows_of
 
 
@@ -27,7 +28,7 @@ class Psql(unittest.TestCase):
 
     def same(self, *arguments, stdin=None):
         seen, true = self.both(*arguments, stdin=stdin)
-        if seen != true:
+        if not same_but_hidden(seen, true):
             self.fail("".join(difflib.unified_diff(
                 true.splitlines(True), seen.splitlines(True), "direct", "vitrine", n=3))[:8000])
         return true

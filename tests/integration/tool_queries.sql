@@ -163,6 +163,7 @@ SELECT item.relname, item.relacl::text, item.relhastriggers, item.relreplident, 
     place.oid = item.reltablespace LEFT JOIN pg_catalog.pg_type made_of ON made_of.oid =
     item.reloftype WHERE item.relnamespace = 'library'::regnamespace AND item.relkind IN ('p', 'r')
     ORDER BY item.relname;
+--@ computed: constants of definitions are hidden
 SELECT col.*, col.attname AS label, pg_catalog.format_type(kind.oid, col.atttypmod) AS shown,
     pg_catalog.format_type(kind.oid, NULL) AS bare, coalesce(nullif(kind.typelem, 0), kind.oid) AS
     part, kind.typstorage AS usual_storage, pg_catalog.pg_get_expr(preset.adbin, preset.adrelid) AS
@@ -429,6 +430,7 @@ SELECT item.*, item.oid, said.description, pg_catalog.pg_get_partkeydef(item.oid
     LEFT JOIN pg_catalog.pg_description said ON said.classoid = 'pg_class'::regclass AND
     said.objsubid = 0 AND said.objoid = item.oid WHERE item.relkind <> ALL ('{i,I,c}'::"char"[]) AND
     item.relnamespace = 'library'::regnamespace::oid ORDER BY item.relname;
+--@ computed: constants of definitions are hidden
 SELECT col.*, item.relname, said.description, owned.objid, pg_catalog.pg_get_expr(preset.adbin,
     preset.adrelid, true) AS preset FROM pg_catalog.pg_class item JOIN pg_catalog.pg_attribute col
     ON col.attrelid = item.oid AND NOT col.attisdropped LEFT JOIN pg_depend owned ON owned.classid =
@@ -444,6 +446,7 @@ SELECT entry.*, ix.relname, ix.relam, ix.reltablespace, base.relname AS of_table
     pg_catalog.pg_index entry ON entry.indrelid = base.oid JOIN pg_catalog.pg_class ix ON
     entry.indexrelid = ix.oid LEFT JOIN pg_catalog.pg_description said ON said.objoid = ix.oid WHERE
     base.oid = 'library.books'::regclass ORDER BY ix.relname;
+--@ computed: constants of definitions are hidden
 SELECT rule.*, rule.oid, holder.relname, target.relnamespace AS target_home, said.description FROM
     pg_catalog.pg_class holder JOIN pg_catalog.pg_constraint rule ON rule.conrelid = holder.oid LEFT
     JOIN pg_catalog.pg_class target ON target.oid = rule.confrelid LEFT JOIN
@@ -456,6 +459,7 @@ SELECT hook.*, hook.oid, body.pronamespace::regnamespace, said.description FROM
     pg_catalog.pg_trigger hook JOIN pg_catalog.pg_proc body ON hook.tgfoid = body.oid LEFT JOIN
     pg_catalog.pg_description said ON said.objsubid = 0 AND said.objoid = hook.oid WHERE NOT
     hook.tgisinternal AND hook.tgrelid = 'library.books'::regclass;
+--@ computed: constants of definitions are hidden
 SELECT r.oid, r.*, pg_get_ruledef(r.oid, true) FROM pg_catalog.pg_rewrite r WHERE r.ev_class =
     'library.shelf'::regclass ORDER BY 1;
 SELECT body.*, body.oid, said.description, pg_catalog.pg_get_expr(body.proargdefaults, 0) AS presets
@@ -958,6 +962,7 @@ SELECT label.enumlabel, kind.typname, kind.typnamespace::regnamespace AS home,
     obj_description(kind.oid, 'pg_type') FROM pg_enum label JOIN pg_type kind ON kind.oid =
     label.enumtypid WHERE kind.typnamespace = ANY (ARRAY['public', 'library']::regnamespace[]) ORDER
     BY kind.typname, label.enumsortorder;
+--@ computed: constants of definitions are hidden
 SELECT viewname AS view_name, definition AS view_sql, schemaname AS namespace FROM
     pg_catalog.pg_views WHERE schemaname = ANY ('{library}') ORDER BY 1;
 SELECT body.proname, CASE spoken.lanname WHEN 'internal' THEN body.prosrc ELSE
@@ -1413,6 +1418,7 @@ SELECT * FROM information_schema.tables WHERE table_schema IN ('library', 'publi
     table_schema, table_name;
 SELECT * FROM information_schema.columns WHERE table_schema = 'library' ORDER BY table_name,
     ordinal_position;
+--@ computed: constants of definitions are hidden
 SELECT * FROM information_schema.views WHERE table_schema = 'library';
 SELECT * FROM information_schema.table_constraints ORDER BY constraint_schema, table_name,
     constraint_name;
@@ -1420,6 +1426,7 @@ SELECT * FROM information_schema.key_column_usage ORDER BY constraint_name, ordi
 SELECT * FROM information_schema.referential_constraints ORDER BY constraint_name;
 SELECT * FROM information_schema.constraint_column_usage cu FULL JOIN
     information_schema.constraint_table_usage tu USING (constraint_name) ORDER BY constraint_name;
+--@ computed: constants of definitions are hidden
 SELECT * FROM information_schema.check_constraints ORDER BY constraint_schema, constraint_name;
 SELECT * FROM information_schema.domains d LEFT JOIN information_schema.domain_constraints c USING
     (domain_catalog, domain_schema, domain_name) ORDER BY domain_schema, domain_name,
