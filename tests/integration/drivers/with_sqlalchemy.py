@@ -44,7 +44,7 @@ def inspect_all(engine):
         for view in views:
             definition = inspector.get_view_definition(view, schema=schema)
             if definition:  # constants in one over masked columns are hidden (docs/masking.md)
-                definition = re.sub(r"'[^']*'|\b\d{2,}\b|\bNULL\b|\bpublic\.", "", definition)
+                definition = re.sub(r"'[^']*'|\b\d{2,}\b|\bNULL\b(::integer|::numeric)?|\bpublic\.", "", definition)
             show(f"{schema}.{view} definition", definition)
         # The server's own relations are many and alike.
         for relation in (tables + views)[:4 if schema in SCHEMAS[4:6] else None]:
