@@ -14,7 +14,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -90,18 +89,15 @@ def build(preset, *targets):
 
 @contextlib.contextmanager
 def built_beside(presets):
-    """Builds of them what there is time for; the stage that needs them builds the rest on all cores,
-    and says what fails."""
+    """Builds them, too, and has ended with it. What fails says so where it is built for good."""
     commands = [f"cmake --preset {p} && exec cmake --build build/{p} -j {max(1, CORES - 1)}"
                 + "".join(f" --target {t}" for t in targets) for p, targets in presets]
     process = subprocess.Popen(["sh", "-c", "; ".join(f"({c})" for c in commands) or ":"],
                                cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
+                               stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
