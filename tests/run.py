@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,10 +36,8 @@ SANITIZER_ENVIRONMENT = {
     "UBSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:print_stacktrace=1",
     "TSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:halt_on_error=1:second_deadlock_stack=1",
 }
-UNIT_LONG = ("test_parser",)
-UNIT_TIMEOUT = 1800
 # Under the thread sanitizer, what runs in more than one thread.
-TSAN_UNIT = ("audit", "session")
+TSAN_UNIT = "^(audit|session):"
 TSAN_TARGETS = ("vitrine", "test_audit", "test_session", "dump_catalog")
 # Many statements that take the same ways through the program: the address sanitizer goes them with
 # the other modules.
@@ -87,20 +84,6 @@ def build(preset, *targets):
     return built.returncode == 0
 
 
-@contextlib.contextmanager
-def built_beside(presets):
-    """Builds them, too, and has ended with it. What fails says so where it is built for good."""
-    commands = [f"cmake --preset {p} && exec cmake --build build/{p} -j {max(1, CORES - 1)}"
-                + "".join(f" --target {t}" for t in targets) for p, targets in presets]
-    process = subprocess.Popen(["sh", "-c", "; ".join(f"({c})" for c in commands) or ":"],
-                               cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.wait()
-
-
 def sanitizer_environment(preset):
     return os.environ | (SANITIZER_ENVIRONMENT if preset in ("asan", "tsan") else {})
 
@@ -126,58 +109,37 @@ def test_database(folder, preset):
         server.stop()
 
 
-def unit(tally, preset="release", rooms=(), targets=()):
-    """Each room's tests in one process: most time would go into reading the catalog for each."""
+def unit(tally, preset="release", only=None, targets=()):
     if not build(preset, *targets):
         tally.check(f"build {preset}", False)
         return
-    # The longest first.
-    programs = sorted((p for p in (REPOSITORY / f"build/{preset}/tests").glob("test_*")
-                       if p.is_file() and not p.suffix and (not rooms or p.name[5:] in rooms)), key=lambda p: (p.name not in UNIT_LONG, p.name))
-    if not programs:
-        tally.check(f"unit tests on {preset}", False, "there are none")
-        return
     folder = Folder("vitrine-unit")
     try:
-        with test_database(folder.path, preset) as database, ThreadPoolExecutor(CORES) as cores:
-            env = sanitizer_environment(preset) | database
-            running = [(p, cores.submit(run_unit, p, folder.path, env)) for p in programs]
-            for program, done in running:
-                count_unit(tally, f"{program.name} on {preset}", *done.result())
+        with test_database(folder.path, preset) as database:
+            report = folder.path / "ctest.xml"
+            command = ["ctest", "--test-dir", f"build/{preset}", "--output-on-failure",
+                       "--timeout", "600", "--output-junit", report, "-j", str(CORES), "--quiet"]
+            if only:
+                command += ["-R", only]
+            subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL,
+                           env=sanitizer_environment(preset) | database)
+            count_ctest(tally, preset, report)
     except (SetupError, subprocess.CalledProcessError) as problem:
         tally.check(f"unit tests on {preset}", False, str(problem))
     finally:
         folder.remove()
 
 
-def run_unit(program, folder, env):
-    """Its exit status, its report, and what it wrote besides."""
-    report = folder / f"{program.name}.xml"
-    try:
-        done = subprocess.run([program, "-r", "junit", "-o", report], cwd=REPOSITORY, env=env,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace",
-                              timeout=UNIT_TIMEOUT)
-        return done.returncode, report, done.stdout
-    except subprocess.TimeoutExpired:
-        return f"none after {UNIT_TIMEOUT} s", report, ""
-
-
-def count_unit(tally, name, status, report, output):
-    failed = 0
-    try:
-        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
-    except (OSError, ElementTree.ParseError):
-        cases = []  # it ended before it could write
-    for case in cases:
-        wrong = [each.text or "" for each in case if each.tag in ("failure", "error")]
-        if wrong:
-            failed += 1
-            tally.check(f"{name}: {case.get('name')}", False, "\n".join(wrong))
-        else:
+def count_ctest(tally, preset, report):
+    if not report.exists():
+        tally.check(f"unit tests on {preset}", False, "ctest ran nothing")
+        return
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        output = case.findtext("system-out") or ""
+        if case.get("status") == "run":
             tally.add(1, 0)
-    if not cases or (status != 0 and not failed):
-        tally.check(name, False, f"exit status {status}\n{output[-6000:]}")
+        else:
+            tally.check(case.get("name"), False, output or case.get("status"))
 
 
 # --- scripts -------------------------------------------------------------------------------
@@ -222,13 +184,11 @@ def integration(tally, preset="release", modules=()):
            ["/usr/bin/python3", "tests/integration/run.py", "-j", "2", *modules], env)
 
 
-def oracle(tally, ahead=()):
-    """One statement after the other, which leaves all cores but one to build what comes later."""
+def oracle(tally):
     if not build("release", "vitrine"):
         tally.check("build release", False)
         return
-    with built_beside(ahead):
-        script(tally, "oracle", ["/usr/bin/python3", "tests/oracle/regression.py"])
+    script(tally, "oracle", ["/usr/bin/python3", "tests/oracle/regression.py"])
 
 
 def differential(tally):
@@ -281,19 +241,20 @@ def fuzz(tally, seconds, only=()):
     if not targets or not set(only) <= set(targets):
         tally.check("fuzz", False, f"tests/fuzz has no target {' '.join(only)}")
         return
-    if not build("asan", "dump_catalog", *(f"fuzz_{t}" for t in targets)):
-        tally.check("build asan", False)
+    if not build("fuzz", "dump_catalog", *(f"fuzz_{t}" for t in targets)):
+        tally.check("build fuzz", False)
         return
     folder = Folder("vitrine-fuzz")
     try:
-        with test_database(folder.path, "asan") as database:
+        with test_database(folder.path, "fuzz") as database:
             database["VITRINE_FUZZ_DSN"] = canaries(database["VITRINE_TEST_DSN"])
-            spans = [(t, seconds if t in FUZZ_LONG else max(1, seconds // 6)) for t in targets]
-            with ThreadPoolExecutor(CORES) as cores:
-                running = [(t, span, cores.submit(run_fuzzer, t, span, folder.path,
-                                                  os.environ | database)) for t, span in spans]
-                for target, span, done in running:
-                    fuzzed(tally, target, *done.result(), span)
+            for start in range(0, len(targets), CORES):
+                spans = [(t, seconds if t in FUZZ_LONG else max(1, seconds // 6))
+                         for t in targets[start:start + CORES]]
+                running = [(t, span, start_fuzzer(t, span, folder.path, os.environ | database))
+                           for t, span in spans]
+                for target, span, (process, log) in running:
+                    fuzzed(tally, target, process.wait(), log, span)
     except (SetupError, subprocess.CalledProcessError) as problem:
         tally.check("fuzz", False, str(problem))
     finally:
@@ -322,13 +283,12 @@ def fuzzed(tally, target, status, log, seconds):
         keep_findings(log.parent / target)
 
 
-def run_fuzzer(target, seconds, folder, env):
-    """Its exit status, and where it wrote."""
+def start_fuzzer(target, seconds, folder, env):
     corpus = folder / target
     corpus.mkdir()
     seeds = REPOSITORY / "tests/fuzz/corpus" / target
     dictionary = REPOSITORY / "tests/fuzz" / f"{target}.dict"
-    command = [REPOSITORY / "build/asan/tests" / f"fuzz_{target}", corpus,
+    command = [REPOSITORY / "build/fuzz/tests" / f"fuzz_{target}", corpus,
                *([seeds] if seeds.is_dir() else []),
                f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3000",
                "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={corpus}/",
@@ -336,15 +296,15 @@ def run_fuzzer(target, seconds, folder, env):
                *([f"-dict={dictionary}"] if dictionary.exists() else [])]
     log = folder / f"{target}.log"
     with open(log, "w") as f:
-        return subprocess.run([str(c) for c in command], cwd=REPOSITORY, stdout=f, env=env,
-                              stderr=subprocess.STDOUT).returncode, log
+        return subprocess.Popen([str(c) for c in command], cwd=REPOSITORY, stdout=f, env=env,
+                                stderr=subprocess.STDOUT), log
 
 
 def keep_findings(corpus):
-    """What crashed a target outlives the run, in build/asan."""
+    """What crashed a target outlives the run, in build/fuzz."""
     for pattern in ("crash-*", "leak-*", "timeout-*", "oom-*"):
         for found in corpus.glob(pattern):
-            kept = REPOSITORY / "build/asan" / f"{corpus.name}-{found.name}"
+            kept = REPOSITORY / "build/fuzz" / f"{corpus.name}-{found.name}"
             shutil.copy(found, kept)
             say(f"  kept as {kept.relative_to(REPOSITORY)}")
 
@@ -367,12 +327,9 @@ def main():
     run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "oracle": oracle,
                  "differential": differential, "tour": tour, "sanitizers": sanitizers,
                  "fuzz": lambda t: fuzz(t, arguments.fuzz_seconds, arguments.fuzz_target)}
-    stages = arguments.stages or STAGES
-    if "sanitizers" in stages:
-        run_stage["oracle"] = lambda t: oracle(t, (("asan", ()), ("tsan", TSAN_TARGETS)))
 
     tally = Tally()
-    for stage in stages:
+    for stage in arguments.stages or STAGES:
         before = (tally.passed, tally.failed, tally.skipped)
         started = time.monotonic()
         say(f"== {stage}")
