@@ -756,16 +756,16 @@ void TextJudge::explain(const ExplainStmt* stmt) {
             break;
         }
     }
-    if (query_->hidden_plan() != nullptr || out_->plan_hidden) {
-        query_->refuse({"42501",
-                        "permission denied to explain a query over " +
-                            (query_->hidden_plan() != nullptr ? query_->hidden_plan()->name
-                                                              : "in " + out_->name),
-                        "The plan would show constants of a view's definition or of a row-security "
-                        "policy that are about masked columns.",
-                        "EXPLAIN a query over the tables that a view reads.",
-                        "builtin: EXPLAIN of a view", false},
-                       token(0));
+    if (const Relation* read = query_->hidden_plan(); read != nullptr || out_->plan_hidden) {
+        query_->refuse(
+            {"42501",
+             "permission denied to explain " + (read != nullptr
+                                                    ? "a query over " + read->name
+                                                    : "prepared statement \"" + out_->name + "\""),
+             "The plan would show constants of a view's definition or of a row-security "
+             "policy that are about masked columns.",
+             "EXPLAIN a query over the tables that a view reads.", "builtin: EXPLAIN", false},
+            token(0));
     }
     out_->command_tag = "EXPLAIN";
 }

@@ -161,6 +161,8 @@ class Query {
     void show_expression(const FuncCall* call);
     [[nodiscard]] bool gives_rows(const Node* argument) const;
     void refuse_definition(std::string_view function, int location);
+    [[nodiscard]] std::optional<std::size_t> end_of_call(const FuncCall* call);
+    [[nodiscard]] bool give_type(const FuncCall* call, std::size_t argument, bool number);
     // Where the n-th argument of a call stands in the text: [first, second).
     [[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> argument_place(
         const FuncCall* call, std::size_t argument);

@@ -41,8 +41,8 @@ std::pair<std::string_view, std::string_view> plain_column(const Node* node) {
 
 // `'16400'::oid`, `16400`: the OID where it is written as a number. (Without a cast, a text is a
 // name where names are taken.)
-std::optional<Oid> constant_oid(const Node* node, PrintsDefinition kind) {
-    bool cast = kind == PrintsDefinition::kByOid;
+std::optional<Oid> constant_oid(const Node* node, bool takes_names) {
+    bool cast = !takes_names;
     if (is_a(node, T_TypeCast)) {
         const WrittenName type = written_name(as<TypeCast>(node)->typeName->names);
         if (!type.valid || (type.object.qualified() && type.object.schema != "pg_catalog") ||
@@ -117,39 +117,36 @@ void Query::refuse_definition(std::string_view function, int location) {
 }
 
 // The call becomes a query of one row, in which the OID is computed once: what is looked at is what
-// is printed. `f(x, y)` is written as
-// `(SELECT CASE WHEN o = … THEN '…' ELSE f(o, p1) END AS f FROM (SELECT x, y OFFSET 0) AS v (o,
-// p1))`
+// is printed. `f(x, y)` is written as `(SELECT CASE WHEN o <> ALL (…) THEN f(o, p1) WHEN o = … THEN
+// '…' END AS f FROM (SELECT x, y OFFSET 0) AS v (o, p1))`.
 void Query::show_definition(const FuncCall* call, const ObjectName& name) {
-    if (!policy_.hidden_definitions().any() || (name.qualified() && name.schema != "pg_catalog")) {
+    const HiddenDefinitions& hidden = policy_.hidden_definitions();
+    const auto printed = hidden.functions.find(name.name);
+    if (name.qualified() && name.schema != "pg_catalog") {
         return;
     }
-    const auto functions = policy_.catalog().functions(name.name);
-    if (std::none_of(functions.begin(), functions.end(),
-                     [&](const Function* each) { return policy_.prints_hidden(*each); })) {
+    if (printed == hidden.functions.end()) {
+        if (name.name == kPrintsPublications && hidden.publications) {
+            refuse_definition(name.name, call->location);
+        } else if (name.name == kPrintsExpression) {
+            show_expression(call);
+        }
         return;
     }
-    const bool others = std::any_of(functions.begin(), functions.end(),
-                                    [](const Function* each) { return !each->builtin; });
-    const PrintsDefinition kind = prints_definition(name.name);
+    const CatalogSnapshot& catalog = policy_.catalog();
     const auto arguments = cells(call->args);
-    if (kind == PrintsDefinition::kNo) {
-        show_expression(call);
-        return;
-    }
-    const auto printed_by = policy_.hidden_definitions().functions.find(name.name);
-    const HiddenDefinitions::Printed* hidden =
-        printed_by == policy_.hidden_definitions().functions.end() ? nullptr : &printed_by->second;
-    std::string branches = hidden == nullptr ? "" : hidden->branches;
+    const bool takes_names = name.name == kPrintsView;
+    std::string none = printed->second.none;
+    std::string branches = printed->second.branches;
     // psql and pg_dump name one object.
     const auto oid =
-        arguments.empty() ? std::nullopt : constant_oid(syntax::node(arguments[0]), kind);
-    if (hidden != nullptr && oid && policy_.catalog().types("oid").size() == 1 &&
-        policy_.catalog().types("regclass").size() == 1) {
-        const auto found = hidden->texts.find(*oid);
-        if (found == hidden->texts.end()) {
+        arguments.empty() ? std::nullopt : constant_oid(syntax::node(arguments[0]), takes_names);
+    if (oid && catalog.types("oid").size() == 1 && catalog.types("regclass").size() == 1) {
+        const auto found = printed->second.texts.find(*oid);
+        if (found == printed->second.texts.end()) {
             return;
         }
+        none = "false";
         branches =
             " WHEN true THEN " + (found->second ? syntax::quoted_literal(*found->second) : "NULL");
     }
@@ -159,8 +156,12 @@ void Query::show_definition(const FuncCall* call, const ObjectName& name) {
                        std::none_of(arguments.begin(), arguments.end(), [](const ListCell& cell) {
                            return is_a(cell.ptr_value, T_NamedArgExpr);
                        });
+    const auto functions = catalog.functions(name.name);
+    const bool others = std::any_of(functions.begin(), functions.end(),
+                                    [](const Function* each) { return !each->builtin; });
     const auto place = plain ? argument_place(call, 0) : std::nullopt;
-    if (!place || hidden == nullptr || in_from_.contains(call) || (others && !name.qualified()) ||
+    const auto end = end_of_call(call);
+    if (!place || !end || in_from_.contains(call) || (others && !name.qualified()) ||
         gives_rows(syntax::node(arguments[0]))) {
         refuse_definition(name.name, call->location);
         return;
@@ -169,54 +170,57 @@ void Query::show_definition(const FuncCall* call, const ObjectName& name) {
     std::string columns;
     for (std::size_t i = 1; i < arguments.size(); ++i) {
         columns += ", p" + std::to_string(i);
-        // Those without a type have the function's; pg_get_viewdef() has two of them, and neither.
-        const Node* argument = syntax::node(arguments[i]);
-        const auto here = argument_place(call, i);
-        const bool typed = operand(argument) == Operand::kTyped && !is_a(argument, T_ParamRef);
-        if (typed || !here || kind == PrintsDefinition::kByRelation) {
-            continue;
-        }
-        const bool number = function == "pg_get_indexdef" && i == 1;
-        if (!edit(here->first, here->first, "CAST((", call->location) ||
-            !edit(here->second, here->second,
-                  number ? ") AS pg_catalog.int4)" : ") AS pg_catalog.bool)", call->location)) {
+        if (!takes_names && !give_type(call, i, function == "pg_get_indexdef" && i == 1)) {
             return;
         }
     }
-    const std::string printed = "pg_catalog." + function + "(o" + columns + ")";
-    // pg_get_indexdef(oid, 1, …) is one column of an index: its name, or an expression.
-    const std::string shown =
-        arguments.size() > 1 && function == "pg_get_indexdef"
-            ? "CASE WHEN (CASE" + branches +
-                  " END) IS NULL OR (SELECT i.indkey[p1 OPERATOR(pg_catalog.-) 1] "
-                  "OPERATOR(pg_catalog.<>) 0 FROM pg_catalog.pg_index AS i WHERE i.indexrelid "
-                  "OPERATOR(pg_catalog.=) o) THEN " +
-                  printed + " WHEN p1 OPERATOR(pg_catalog.=) 0 THEN CASE" + branches + " END END"
-            : "CASE" + branches + " ELSE " + printed + " END";
-    std::string open = "(SELECT " + shown + " AS " + function + " FROM (SELECT CAST((";
-    std::string close = ") AS pg_catalog.oid)";
-    if (kind == PrintsDefinition::kByRelation) {
-        // A name, or the OID of a relation. A literal is a name there, be it of digits.
-        const bool literal = is_a(arguments[0].ptr_value, T_A_Const) &&
-                             operand(syntax::node(arguments[0])) == Operand::kLiteral;
-        open += literal ? "CAST(CAST((" : "CAST((";
-        close = (literal ? ") AS pg_catalog.text) AS pg_catalog.regclass)"
-                         : ") AS pg_catalog.regclass)") +
-                close;
+    const std::string print = " THEN pg_catalog." + function + "(o" + columns + ")";
+    std::string shown = "CASE WHEN " + none;
+    if (function == "pg_get_indexdef" && arguments.size() > 1) {
+        // pg_get_indexdef(oid, 1, …) is one column of an index: its name, or an expression.
+        shown +=
+            " OR (SELECT i.indkey[p1 OPERATOR(pg_catalog.-) 1] OPERATOR(pg_catalog.<>) 0 "
+            "FROM pg_catalog.pg_index AS i WHERE i.indexrelid OPERATOR(pg_catalog.=) o)" +
+            print + " WHEN p1 OPERATOR(pg_catalog.<>) 0 THEN NULL";
+    } else {
+        shown += print;
     }
+    shown += branches + " END";
+    // A name, or the OID of a relation. A literal is a name there, be it of digits.
+    const bool literal = takes_names && is_a(arguments[0].ptr_value, T_A_Const) &&
+                         operand(syntax::node(arguments[0])) == Operand::kLiteral;
+    const std::string open = "(SELECT " + shown + " AS " + function + " FROM (SELECT CAST((" +
+                             (takes_names ? "CAST((" : "") + (literal ? "CAST((" : "");
+    const std::string close = std::string(literal ? ") AS pg_catalog.text)" : "") +
+                              (takes_names ? ") AS pg_catalog.regclass)" : "") +
+                              ") AS pg_catalog.oid)";
+    if (edit(at(call->location), place->first, open, call->location) &&
+        edit(place->second, place->second, close, call->location)) {
+        (void)edit(*end - 1, *end, " OFFSET 0) AS v (o" + columns + "))", call->location);
+    }
+}
+
+// The end of `f(…)`, behind its bracket.
+std::optional<std::size_t> Query::end_of_call(const FuncCall* call) {
     const syntax::Tokens& all = tokens();
-    const std::size_t bracket =
-        all.after_name(all.at(at(call->location)), cells(call->funcname).size());
-    const std::size_t last = all.after_brackets(bracket);
-    if (last == 0 || last > all.size() || !all.is(last - 1, ')')) {
-        refuse_definition(name.name, call->location);
-        return;
+    const std::size_t behind = all.after_brackets(
+        all.after_name(all.at(at(call->location)), cells(call->funcname).size()));
+    return behind == 0 || behind > all.size() || !all.is(behind - 1, ')')
+               ? std::nullopt
+               : std::optional(all.end(behind - 1));
+}
+
+// An argument without a type has the function's, which the derived table would not know. False: it
+// was refused.
+bool Query::give_type(const FuncCall* call, std::size_t argument, bool number) {
+    const Node* node = syntax::node(cells(call->args)[argument]);
+    const auto here = argument_place(call, argument);
+    if (!here || (operand(node) == Operand::kTyped && !is_a(node, T_ParamRef))) {
+        return true;
     }
-    if (edit(at(call->location), place->first, std::move(open), call->location) &&
-        edit(place->second, place->second, std::move(close), call->location)) {
-        (void)edit(all.begin(last - 1), all.end(last - 1), " OFFSET 0) AS v (o" + columns + "))",
-                   call->location);
-    }
+    return edit(here->first, here->first, "CAST((", call->location) &&
+           edit(here->second, here->second,
+                number ? ") AS pg_catalog.int4)" : ") AS pg_catalog.bool)", call->location);
 }
 
 // The tree that is printed is NULL where it is hidden. What stands in its place is for the reader
@@ -243,15 +247,9 @@ void Query::show_expression(const FuncCall* call) {
     } else {
         return;
     }
-    const syntax::Tokens& all = tokens();
-    const std::size_t last = all.after_brackets(
-        all.after_name(all.at(at(call->location)), cells(call->funcname).size()));
-    if (last == 0 || last > all.size() || !all.is(last - 1, ')')) {
-        return;
-    }
-    if (edit(at(call->location), at(call->location), "(SELECT COALESCE(", call->location)) {
-        (void)edit(all.begin(last - 1), all.end(last - 1), "), " + shown + ") AS pg_get_expr)",
-                   call->location);
+    const auto end = end_of_call(call);
+    if (end && edit(at(call->location), at(call->location), "(SELECT COALESCE(", call->location)) {
+        (void)edit(*end - 1, *end, "), " + shown + ") AS pg_get_expr)", call->location);
     }
 }
 

@@ -117,7 +117,7 @@ void Compiler::look_through(Draft& view) {
             } else if (!view.named) {
                 close(view, "builtin: " + function->name,
                       qualified(*view.relation) + " holds what " + function->name +
-                          "() gave, which shows constants beside masked columns.",
+                          "() gave, with constants of definitions about masked columns.",
                       "A rule that names the materialized view can open it.");
             }
         }

@@ -22,6 +22,10 @@ using syntax::quoted_identifier;
 constexpr std::string_view kCatalog = "pg_catalog";
 constexpr std::string_view kInformationSchema = "information_schema";
 
+// What a statement is made longer by for one function, or one column of a system view. Beyond it
+// NULL stands for what is hidden.
+constexpr std::size_t kTextsMax = std::size_t{2} * 1024 * 1024;
+
 std::string equals(std::string_view column, std::string_view value, std::string_view type) {
     return quoted_identifier(column) + " OPERATOR(pg_catalog.=) " + syntax::quoted_literal(value) +
            "::pg_catalog." + std::string(type);
@@ -56,7 +60,12 @@ class Hiding {
         spread_plans();
         hide_missing_values();
         write_branches();
-        for (auto& [place, branches] : columns_) {
+        for (const auto& [place, rows] : trees_) {
+            add_rule(place.first, place.second,
+                     " WHEN " + quoted_identifier(rows.first) + " OPERATOR(pg_catalog.=) ANY ('{" +
+                         rows.second + "}'::pg_catalog.oid[]) THEN NULL");
+        }
+        for (const auto& [place, branches] : columns_) {
             add_rule(place.first, place.second, branches);
         }
         return std::move(hidden_);
@@ -156,7 +165,6 @@ class Hiding {
         const auto of_relation = [&](std::string_view column) {
             return equals(column, relation, "name");
         };
-        const std::string by_oid = equals("oid", oid, "oid");
         switch (definition.kind) {
             case Kind::kBound:
                 bounds_.emplace(definition.oid, *text);
@@ -165,7 +173,7 @@ class Hiding {
             case Kind::kCheck:
             case Kind::kDomainCheck:
                 print("pg_get_constraintdef", definition.oid, *text);
-                hide(kCatalog, "pg_constraint", {"conbin"}, {by_oid});
+                hide_tree("pg_constraint", "oid", definition.oid, {"conbin"});
                 hide(kInformationSchema, "check_constraints", {"check_clause"},
                      {schema("constraint_schema"), name("constraint_name")});
                 break;
@@ -178,40 +186,38 @@ class Hiding {
                      {schema("table_schema"), of_relation("table_name"), name("column_name")});
                 break;
             case Kind::kDomainDefault:
-                hide(kCatalog, "pg_type", {"typdefault", "typdefaultbin"}, {by_oid});
+                hide_tree("pg_type", "oid", definition.oid, {"typdefault", "typdefaultbin"});
                 hide(kInformationSchema, "domains", {"domain_default"},
                      {schema("domain_schema"), name("domain_name")});
                 break;
             case Kind::kIndex:
                 print("pg_get_indexdef", definition.oid, *text);
-                hide(kCatalog, "pg_index", {"indexprs", "indpred"},
-                     {equals("indexrelid", oid, "oid")});
+                hide_tree("pg_index", "indexrelid", definition.oid, {"indexprs", "indpred"});
                 hide(kCatalog, "pg_indexes", {"indexdef"},
                      {schema("schemaname"), name("indexname")}, *text);
                 break;
             case Kind::kPartitionKey:
                 print("pg_get_partkeydef", definition.oid, *text);
                 parted_.push_back(definition.subject);
-                hide(kCatalog, "pg_partitioned_table", {"partexprs"},
-                     {equals("partrelid", oid, "oid")});
+                hide_tree("pg_partitioned_table", "partrelid", definition.oid, {"partexprs"});
                 break;
             case Kind::kPolicy:
                 if (subject != nullptr && subject->row_security) {
                     hidden_.plans.insert(subject->oid);
                 }
-                hide(kCatalog, "pg_policy", {"polqual", "polwithcheck"}, {by_oid});
+                hide_tree("pg_policy", "oid", definition.oid, {"polqual", "polwithcheck"});
                 hide(kCatalog, "pg_policies", {"qual", "with_check"},
                      {schema("schemaname"), of_relation("tablename"), name("policyname")});
                 break;
             case Kind::kPublication:
                 hidden_.publications = true;
-                hide(kCatalog, "pg_publication_rel", {"prqual"}, {by_oid});
+                hide_tree("pg_publication_rel", "oid", definition.oid, {"prqual"});
                 hide(kCatalog, "pg_publication_tables", {"rowfilter"},
                      {schema("schemaname"), of_relation("tablename")});
                 break;
             case Kind::kRule:
                 print("pg_get_ruledef", definition.oid, *text);
-                hide(kCatalog, "pg_rewrite", {"ev_qual", "ev_action"}, {by_oid});
+                hide_tree("pg_rewrite", "oid", definition.oid, {"ev_qual", "ev_action"});
                 if (subject != nullptr && is_view(definition)) {
                     hide_view(*subject, definition.schema);
                 } else {
@@ -224,7 +230,7 @@ class Hiding {
                 print("pg_get_statisticsobjdef_columns", definition.oid,
                       between(*text, " ON ", " FROM "));
                 print("pg_get_statisticsobjdef_expressions", definition.oid, std::nullopt);
-                hide(kCatalog, "pg_statistic_ext", {"stxexprs"}, {by_oid});
+                hide_tree("pg_statistic_ext", "oid", definition.oid, {"stxexprs"});
                 hide(kCatalog, "pg_stats_ext", {"exprs"},
                      {schema("statistics_schemaname"), name("statistics_name")});
                 hide(kCatalog, "pg_stats_ext_exprs", {"expr"},
@@ -232,7 +238,7 @@ class Hiding {
                 break;
             case Kind::kTrigger:
                 print("pg_get_triggerdef", definition.oid, *text);
-                hide(kCatalog, "pg_trigger", {"tgqual"}, {by_oid});
+                hide_tree("pg_trigger", "oid", definition.oid, {"tgqual"});
                 hide(kInformationSchema, "triggers", {"action_condition"},
                      {schema("event_object_schema"), of_relation("event_object_table"),
                       name("trigger_name")});
@@ -245,7 +251,7 @@ class Hiding {
         if (view.kind == 'v') {
             hidden_.plans.insert(view.oid);
         }
-        print("pg_get_viewdef", view.oid, text);
+        print(std::string(kPrintsView), view.oid, text);
         hide(kCatalog, view.kind == 'v' ? "pg_views" : "pg_matviews", {"definition"},
              {equals("schemaname", schema, "name"),
               equals(view.kind == 'v' ? "viewname" : "matviewname", view.name, "name")},
@@ -289,8 +295,7 @@ class Hiding {
     void hide_bounds() {
         for (const auto& [oid, text] : bounds_) {
             hidden_.bounds += " WHEN " + is_oid(oid) + " THEN " + syntax::quoted_literal(text);
-            hide(kCatalog, "pg_class", {"relpartbound"},
-                 {equals("oid", std::to_string(oid), "oid")});
+            hide_tree("pg_class", "oid", oid, {"relpartbound"});
         }
         // What a partition holds is bounded by the key, by its own bound and by those of all above
         // it; the default partition by those beside it.
@@ -310,9 +315,7 @@ class Hiding {
         hidden_.functions[function].texts.emplace(oid, text);
     }
 
-    // Where there is too much of them for a statement to carry, nothing is shown in their place.
     void write_branches() {
-        constexpr std::size_t kTextMax = std::size_t{256} * 1024;
         for (auto& [function, printed] : hidden_.functions) {
             std::string oids;
             for (const auto& [oid, text] : printed.texts) {
@@ -320,9 +323,22 @@ class Hiding {
                 printed.branches += " WHEN " + is_oid(oid) + " THEN " +
                                     (text ? syntax::quoted_literal(*text) : "NULL");
             }
-            if (printed.branches.size() > kTextMax) {
-                printed.branches = " WHEN o OPERATOR(pg_catalog.=) ANY ('{" + oids +
-                                   "}'::pg_catalog.oid[]) THEN NULL";
+            printed.none = "o OPERATOR(pg_catalog.<>) ALL ('{" + oids + "}'::pg_catalog.oid[])";
+            if (printed.branches.size() > kTextsMax) {
+                printed.branches = " WHEN true THEN NULL";
+            }
+        }
+    }
+
+    // Of a catalog's rows, by their OIDs: most know more of these than of names.
+    void hide_tree(std::string_view relation, std::string_view key, Oid oid,
+                   std::initializer_list<std::string_view> columns) {
+        const Relation* found = catalog_.relation(kCatalog, relation);
+        for (const std::string_view column : columns) {
+            if (found != nullptr) {
+                auto& [name, oids] = trees_[{found->oid, std::string(column)}];
+                name = key;
+                oids += (oids.empty() ? "" : ",") + std::to_string(oid);
             }
         }
     }
@@ -341,11 +357,12 @@ class Hiding {
             branch += (branch.empty() ? " WHEN " : " AND ") + each;
         }
         for (const std::string_view column : columns) {
+            std::string& branches = columns_[{found->oid, std::string(column)}];
             // Some are shown to the owner alone.
-            columns_[{found->oid, std::string(column)}] +=
-                branch + (text ? " AND " + quoted_identifier(column) + " IS NOT NULL THEN " +
-                                     syntax::quoted_literal(*text)
-                               : " THEN NULL");
+            branches += branch + (text && branches.size() < kTextsMax
+                                      ? " AND " + quoted_identifier(column) + " IS NOT NULL THEN " +
+                                            syntax::quoted_literal(*text)
+                                      : " THEN NULL");
         }
     }
 
@@ -373,30 +390,12 @@ class Hiding {
     HiddenDefinitions hidden_;
     std::map<Oid, std::string> bounds_;
     std::vector<Oid> parted_;  // whose partitions' constraints are hidden
-    std::map<std::pair<Oid, std::string>, std::string> columns_;  // WHEN … THEN …
+    // By relation and column: WHEN … THEN …; and the key with the OIDs whose trees are NULL.
+    std::map<std::pair<Oid, std::string>, std::string> columns_;
+    std::map<std::pair<Oid, std::string>, std::pair<std::string, std::string>> trees_;
 };
 
 }  // namespace
-
-PrintsDefinition prints_definition(std::string_view function) {
-    static constexpr std::array<std::string_view, 9> kByOid{"pg_get_constraintdef",
-                                                            "pg_get_indexdef",
-                                                            "pg_get_partition_constraintdef",
-                                                            "pg_get_partkeydef",
-                                                            "pg_get_ruledef",
-                                                            "pg_get_statisticsobjdef",
-                                                            "pg_get_statisticsobjdef_columns",
-                                                            "pg_get_statisticsobjdef_expressions",
-                                                            "pg_get_triggerdef"};
-    if (std::find(kByOid.begin(), kByOid.end(), function) != kByOid.end()) {
-        return PrintsDefinition::kByOid;
-    }
-    if (function == "pg_get_viewdef") {
-        return PrintsDefinition::kByRelation;
-    }
-    return function == "pg_get_publication_tables" ? PrintsDefinition::kRows
-                                                   : PrintsDefinition::kNo;
-}
 
 HiddenDefinitions hide_definitions(const CatalogSnapshot& catalog, const MaskedObjects& masked,
                                    std::unordered_map<Oid, RelationPolicy>& result) {

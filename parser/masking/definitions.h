@@ -17,10 +17,11 @@
 
 namespace vitrine::parser {
 
-// The functions that print a definition, by the OID that is their first argument; and those that
-// give what is hidden in no way that could be mended.
-enum class PrintsDefinition : std::uint8_t { kNo, kByOid, kByRelation, kRows };
-[[nodiscard]] PrintsDefinition prints_definition(std::string_view function);
+// Functions that print a definition otherwise than by its OID (those are HiddenDefinitions::
+// functions): a view's, by its name too; a tree that the catalog gave; rows with trees in them.
+inline constexpr std::string_view kPrintsView = "pg_get_viewdef";
+inline constexpr std::string_view kPrintsExpression = "pg_get_expr";
+inline constexpr std::string_view kPrintsPublications = "pg_get_publication_tables";
 
 // What is known of masks when definitions are hidden.
 struct MaskedObjects {

@@ -214,12 +214,11 @@ const HiddenDefinitions& Policy::hidden_definitions() const {
 }
 
 bool Policy::prints_hidden(const Function& function) const {
-    return state_->hidden.any() && function.builtin &&
-           (state_->hidden.functions.contains(function.name) ||
-            (function.name == "pg_get_expr" &&
-             (state_->hidden.defaults || !state_->hidden.bounds.empty())) ||
-            (state_->hidden.publications &&
-             prints_definition(function.name) == PrintsDefinition::kRows));
+    const HiddenDefinitions& hidden = state_->hidden;
+    return function.builtin &&
+           (hidden.functions.contains(function.name) ||
+            (function.name == kPrintsExpression && (hidden.defaults || !hidden.bounds.empty())) ||
+            (function.name == kPrintsPublications && hidden.publications));
 }
 
 bool Policy::has_plain_columns(Oid oid) const {
@@ -263,7 +262,6 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
 
 bool same_rules(const Policy& before, const Policy& now) {
     const auto alike = [](const RelationPolicy* a, const RelationPolicy* b) {
-        // The system's relations show more or less with each definition that is new.
         const RelationPolicy* one = a != nullptr ? a : b;
         if (one != nullptr && is_system_relation(*one->relation)) {
             return (a != nullptr && a->closed) == (b != nullptr && b->closed);

@@ -66,9 +66,11 @@ struct RelationPolicy {
 
 // What definitions in the catalog are shown as (masking/definitions.h).
 struct HiddenDefinitions {
-    // By OID, what each is shown as; and the same as `WHEN … THEN …` over an OID by the name o.
+    // By OID, what each is shown as; and the same in SQL over an OID by the name o: that it is none
+    // of them, and ` WHEN … THEN …` for each.
     struct Printed {
         std::map<Oid, std::optional<std::string>> texts;
+        std::string none;
         std::string branches;
     };
     // By the name of the function that prints them.
@@ -159,7 +161,8 @@ class Policy {
     std::vector<PolicyWarning>* warnings = nullptr);
 
 // Do both policies show every relation of the first one's catalog alike? Where not, what was
-// planned under the first must not go on under the second.
+// planned under the first must not go on under the second. The system's own need only be open or
+// closed alike: those show more or less with each definition that is new.
 [[nodiscard]] bool same_rules(const Policy& before, const Policy& now);
 
 // The setting of the server session that the keyed masks read (DESIGN: "Keyed masks need a key on

@@ -673,6 +673,22 @@ EXPLAIN (ANALYZE) EXECUTE e;
 /* d-index-any-column */ SELECT pg_get_indexdef('clues_expression'::regclass, n, n > 1) FROM generate_series(-1, 4) n;
 /* d-check-lag */ SELECT pg_get_constraintdef(lag(oid) OVER (ORDER BY conname)) FROM pg_constraint;
 /* d-check-untyped */ SELECT pg_get_constraintdef(oid, 'on') FROM pg_constraint WHERE conname = 'clues_word_check';
+/* d-check-copy-query */ COPY (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'clues_word_check') TO STDOUT;
+/* d-check-quoted */ SELECT "pg_catalog" . "pg_get_constraintdef" /* ( */ ( /* ) */ oid -- )
+) FROM pg_constraint WHERE conname = 'clues_word_check';
+/* d-check-unicode */ SELECT U&"pg_get_constraintde!0066" UESCAPE '!' (oid) FROM pg_constraint WHERE conname = 'clues_word_check';
+/* d-check-upper */ SELECT PG_CATALOG.PG_GET_CONSTRAINTDEF(OID) FROM PG_CONSTRAINT WHERE CONNAME = 'clues_word_check';
+/* d-check-database */ SELECT shop.pg_catalog.pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'clues_word_check';
+/* d-check-with */ WITH x AS (SELECT oid AS o FROM pg_constraint WHERE conname = 'clues_word_check') SELECT pg_get_constraintdef(o) FROM x;
+/* d-check-lateral */ SELECT d FROM pg_constraint c, LATERAL (SELECT pg_get_constraintdef(c.oid) AS d) l WHERE conname = 'clues_word_check';
+/* d-check-names */ SELECT pg_get_constraintdef(v.o) FROM (SELECT oid AS o, true AS p1 FROM pg_constraint WHERE conname = 'clues_word_check') v;
+/* d-check-path */ SET search_path = crm, public, pg_catalog;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'clues_word_check';
+/* d-check-batch */ BEGIN;
+SAVEPOINT a;
+SELECT 1/0;
+ROLLBACK TO a;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'clues_word_check';
 /* d-table-of-catalog */ TABLE pg_rewrite;
 /* d-of-everything */ SELECT pg_get_expr(adbin, adrelid), (SELECT array_agg(pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid = adrelid) FROM pg_attrdef;
 

@@ -126,6 +126,43 @@ class Objects(unittest.TestCase):
             self.assertEqual(rows_of(client.simple(
                 "SELECT pg_catalog.regexp_replace('a', 'x', 'Q', 'g')")), [[b"a"]])
 
+    def test_a_definition_that_is_new(self):
+        """Hidden from the next catalog on, also to who had prepared the question; ends no session."""
+        ask = "SELECT pg_get_constraintdef(oid), conbin IS NULL FROM pg_constraint " \
+              "WHERE conname = 'new_check'"
+        name = f"a new {os.getpid()}"
+        with self.proxy.login() as client:
+            client.simple(f"PREPARE ask AS {ask}")
+            client.simple("BEGIN")
+            client.simple("DECLARE c CURSOR WITH HOLD FOR SELECT 1")
+            self.env.sql("ALTER TABLE customers ADD CONSTRAINT new_check "
+                         f"CHECK (email <> '{name}') NOT VALID;"
+                         f"CREATE VIEW attack.news AS SELECT id FROM customers WHERE email <> '{name}';"
+                         "GRANT SELECT ON attack.news TO vitrine_reader")
+            try:
+                self.reload()
+                seen = [client.simple(ask), client.extended(ask), client.simple("EXECUTE ask")]
+                self.assertEqual(rows_of(seen[0]), rows_of(seen[1]))
+                self.assertEqual(rows_of(seen[0])[0][1], b"t")
+                self.assertIn(b"NULL::text", rows_of(seen[0])[0][0])
+                self.assertEqual(error_of(seen[2]).sqlstate, "0A000")  # it must be prepared again
+                client.simple("ROLLBACK")
+                client.simple("DEALLOCATE ask")
+                client.simple(f"PREPARE ask AS {ask}")
+                seen.append(client.simple("EXECUTE ask"))
+                self.assertEqual(rows_of(seen[3]), rows_of(seen[0]))
+                client.simple("PREPARE news AS SELECT * FROM attack.news")
+                for explain in ("EXPLAIN SELECT * FROM attack.news", "EXPLAIN EXECUTE news",
+                                "PREPARE here AS TABLE attack.news; EXPLAIN EXECUTE here"):
+                    seen.append(client.simple(explain))
+                    self.assertEqual(error_of(seen[-1]).sqlstate, "42501", explain)
+                self.assertIn('prepared statement "news"', error_of(seen[-2]).fields["M"])
+                self.assertNotIn(name, repr(seen))
+            finally:
+                self.env.sql("ALTER TABLE customers DROP CONSTRAINT new_check;"
+                             "DROP VIEW attack.news")
+                self.reload()
+
     def test_a_schema_that_opens(self):
         with self.proxy.login() as client:
             client.simple("SET search_path = hidden, pg_catalog, public")
