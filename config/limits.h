@@ -16,6 +16,11 @@ inline constexpr std::size_t kPasswordBytesMax = 16 * 1024;
 // One statement's text. It is parsed as a whole, in memory some 60 times its size at worst.
 inline constexpr std::size_t kStatementBytesMax = 16 * 1024 * 1024;
 
+// What stands in a statement for the definitions that are hidden, for one function that prints them
+// or one column of a system view: beyond it NULL stands for each. The statement must stay one that
+// the server parses in a moment.
+inline constexpr std::size_t kHiddenTextsBytesMax = std::size_t{2} * 1024 * 1024;
+
 // Bind: all values together. Held whole, since they are logged before they are forwarded.
 inline constexpr std::size_t kBindBytesMax = 16 * 1024 * 1024;
 

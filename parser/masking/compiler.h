@@ -6,7 +6,9 @@
 //      it is, until nothing changes; before that and after it, under `default: mask`, what is left;
 //   3. the masks and filters as SQL; one that cannot stand for its column, or its table, closes the
 //      relation;
-//   4. views and materialized views, by what their definitions read and call: a view over what is
+//   4. what the catalog's definitions say of masked columns is hidden (definitions.h), before views
+//      that read the catalog;
+//   5. views and materialized views, by what their definitions read and call: a view over what is
 //      masked or filtered is replaced by its definition, in which that has been replaced.
 //
 // What is closed stays closed: no pass opens anything again. compiler.cpp has the tables,

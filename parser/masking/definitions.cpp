@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/limits.h"
 #include "parser/masking/mask_expression.h"
 #include "parser/masking/redaction.h"
 #include "parser/syntax/utf8.h"
@@ -21,10 +22,6 @@ using syntax::quoted_identifier;
 
 constexpr std::string_view kCatalog = "pg_catalog";
 constexpr std::string_view kInformationSchema = "information_schema";
-
-// What a statement is made longer by for one function, or one column of a system view. Beyond it
-// NULL stands for what is hidden.
-constexpr std::size_t kTextsMax = std::size_t{2} * 1024 * 1024;
 
 std::string equals(std::string_view column, std::string_view value, std::string_view type) {
     return quoted_identifier(column) + " OPERATOR(pg_catalog.=) " + syntax::quoted_literal(value) +
@@ -324,7 +321,7 @@ class Hiding {
                                     (text ? syntax::quoted_literal(*text) : "NULL");
             }
             printed.none = "o OPERATOR(pg_catalog.<>) ALL ('{" + oids + "}'::pg_catalog.oid[])";
-            if (printed.branches.size() > kTextsMax) {
+            if (printed.branches.size() > limits::kHiddenTextsBytesMax) {
                 printed.branches = " WHEN true THEN NULL";
             }
         }
@@ -359,7 +356,7 @@ class Hiding {
         for (const std::string_view column : columns) {
             std::string& branches = columns_[{found->oid, std::string(column)}];
             // Some are shown to the owner alone.
-            branches += branch + (text && branches.size() < kTextsMax
+            branches += branch + (text && branches.size() < limits::kHiddenTextsBytesMax
                                       ? " AND " + quoted_identifier(column) + " IS NOT NULL THEN " +
                                             syntax::quoted_literal(*text)
                                       : " THEN NULL");
