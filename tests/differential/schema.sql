@@ -317,15 +317,16 @@ INSERT INTO public.by_word SELECT n, 'KANARIENVOGEL ' || (ARRAY['a', 'b'])[1 + n
 
 -- Definitions with constants beside what is masked: each kind that the catalog keeps.
 CREATE DOMAIN public.clue_t AS text DEFAULT 'KANARIENVOGEL domain' CHECK (VALUE <> 'KANARIENVOGEL value');
+CREATE DOMAIN public.clue_u AS public.clue_t CHECK (VALUE <> 'KANARIENVOGEL upper');
 CREATE TABLE public.clues (
     id   integer PRIMARY KEY,
     word text NOT NULL DEFAULT 'KANARIENVOGEL default' CHECK (word <> 'KANARIENVOGEL check'),
-    mark public.clue_t,
+    mark public.clue_u[],
     kind text NOT NULL DEFAULT 'plain' CHECK (kind <> 'other'),
     CHECK (word IS DISTINCT FROM (kind || 'KANARIENVOGEL distinct')),
     EXCLUDE USING btree (id WITH =) WHERE (word <> 'KANARIENVOGEL exclude')
 );
-INSERT INTO public.clues SELECT n, 'KANARIENVOGEL ' || n, 'KANARIENVOGEL ' || n, 'kind ' || n % 3 FROM generate_series(1, 9) n;
+INSERT INTO public.clues SELECT n, 'KANARIENVOGEL ' || n, ARRAY['KANARIENVOGEL ' || n]::public.clue_u[], 'kind ' || n % 3 FROM generate_series(1, 9) n;
 CREATE INDEX clues_index ON public.clues (id) WHERE word <> 'KANARIENVOGEL index';
 CREATE INDEX clues_expression ON public.clues ((word || 'KANARIENVOGEL expression'), id);
 CREATE STATISTICS public.clues_statistics ON (word || 'KANARIENVOGEL statistics'), kind FROM public.clues;

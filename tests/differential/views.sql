@@ -80,6 +80,9 @@ CREATE VIEW public.device_pins AS SELECT id, pin, mac FROM public.devices;
 -- Constants beside what is masked, under its own name and under others.
 CREATE VIEW public.clue_words AS SELECT id, word FROM public.clues
     WHERE word <> 'KANARIENVOGEL view' AND kind <> 'other' AND id < 1000;
+-- No constant of their own.
+CREATE VIEW public.clue_over AS SELECT id FROM public.clue_words;
+CREATE VIEW public.clue_over_own AS SELECT kind FROM public.clue_own;
 CREATE VIEW public.clue_renamed AS SELECT a.w AS answer FROM (SELECT word AS w FROM public.clues) a
     WHERE a.w <> 'KANARIENVOGEL renamed';
 CREATE VIEW public.clue_answers AS SELECT answer FROM public.clue_renamed WHERE answer <> 'KANARIENVOGEL answer';

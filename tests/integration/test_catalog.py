@@ -148,6 +148,14 @@ class Objects(unittest.TestCase):
                 self.assertEqual(error_of(seen[2]).sqlstate, "0A000")  # it must be prepared again
                 client.simple("ROLLBACK")
                 client.simple("DEALLOCATE ask")
+                # Elsewhere the call could not be put off; another place for it is told.
+                for call in ("SELECT d FROM pg_constraint, pg_get_constraintdef(oid) d",
+                             "SELECT pg_get_constraintdef(lag(oid) OVER ()) FROM pg_constraint",
+                             "SELECT pg_get_constraintdef(unnest(ARRAY[oid])) FROM pg_constraint",
+                             "SELECT (oid).pg_get_constraintdef FROM pg_constraint"):
+                    error = error_of(client.simple(call))
+                    self.assertEqual(error.sqlstate, "0A000", call)
+                    self.assertIn("in the select list", error.fields["H"])
                 client.simple(f"PREPARE ask AS {ask}")
                 seen.append(client.simple("EXECUTE ask"))
                 self.assertEqual(rows_of(seen[3]), rows_of(seen[0]))
