@@ -138,7 +138,11 @@ class Objects(unittest.TestCase):
             self.env.sql("ALTER TABLE customers ADD CONSTRAINT new_check "
                          f"CHECK (email <> '{name}') NOT VALID;"
                          f"CREATE VIEW attack.news AS SELECT id FROM customers WHERE email <> '{name}';"
-                         "GRANT SELECT ON attack.news TO vitrine_reader")
+                         "CREATE TABLE attack.guarded (id integer);"
+                         "ALTER TABLE attack.guarded ENABLE ROW LEVEL SECURITY;"
+                         "CREATE POLICY new_policy ON attack.guarded USING (NOT EXISTS "
+                         f"(SELECT FROM customers WHERE email = '{name}'));"
+                         "GRANT SELECT ON attack.news, attack.guarded TO vitrine_reader")
             try:
                 self.reload()
                 seen = [client.simple(ask), client.extended(ask), client.simple("EXECUTE ask")]
@@ -160,7 +164,11 @@ class Objects(unittest.TestCase):
                 seen.append(client.simple("EXECUTE ask"))
                 self.assertEqual(rows_of(seen[3]), rows_of(seen[0]))
                 client.simple("PREPARE news AS SELECT * FROM attack.news")
-                for explain in ("EXPLAIN SELECT * FROM attack.news", "EXPLAIN EXECUTE news",
+                # Nothing of it is replaced.
+                client.send(parse("SELECT id FROM attack.guarded", name="guarded"), sync())
+                client.receive_until("ReadyForQuery")
+                for explain in ("EXPLAIN EXECUTE guarded", "EXPLAIN TABLE attack.guarded",
+                                "EXPLAIN SELECT * FROM attack.news", "EXPLAIN EXECUTE news",
                                 "PREPARE here AS TABLE attack.news; EXPLAIN EXECUTE here"):
                     seen.append(client.simple(explain))
                     self.assertEqual(error_of(seen[-1]).sqlstate, "42501", explain)
@@ -168,7 +176,7 @@ class Objects(unittest.TestCase):
                 self.assertNotIn(name, repr(seen))
             finally:
                 self.env.sql("ALTER TABLE customers DROP CONSTRAINT new_check;"
-                             "DROP VIEW attack.news")
+                             "DROP VIEW attack.news; DROP TABLE attack.guarded")
                 self.reload()
 
     def test_a_schema_that_opens(self):
