@@ -47,6 +47,19 @@ Oid sql_value_type(SQLValueFunctionOp op) {
     return 19;
 }
 
+// At any depth: (), (a, b), ROLLUP (…)
+std::size_t group_items(const List* groups) {
+    std::size_t items = 0;
+    for (const ListCell& cell : cells(groups)) {
+        items +=
+            1 + (is_a(cell.ptr_value, T_GroupingSet)
+                     ? group_items(as<GroupingSet>(cell.ptr_value)->content)
+                 : is_a(cell.ptr_value, T_RowExpr) ? cells(as<RowExpr>(cell.ptr_value)->args).size()
+                                                   : 0);
+    }
+    return items;
+}
+
 }  // namespace
 
 Refused refused(Objection objection, std::size_t position) {
@@ -471,6 +484,7 @@ void Query::visit_select(const SelectStmt* select, const Item& item) {
     Item inner{as<Node>(select), item.ctes, ++selects_, item.depth};
     if (select->groupClause != nullptr) {
         grouped_.emplace_back(select, inner.select);
+        group_items_ += cells(select->targetList).size() + group_items(select->groupClause);
     }
     for (const ListCell& target : cells(select->targetList)) {
         note_star_target(as<ResTarget>(target.ptr_value)->val, select, inner.select);
@@ -592,7 +606,7 @@ bool Query::too_many_pairs() const {
             return each.reference->alias == nullptr && named != names_.end() &&
                    !named->second.rewritten_alone;
         });
-    const std::size_t rare = qualified_.size() + system_columns_.size() + grouped_.size();
+    const std::size_t rare = qualified_.size() + system_columns_.size() + group_items_;
     if (rare == 0 && !same_names) {
         return false;
     }

@@ -272,9 +272,6 @@ class Query {
     [[nodiscard]] bool is_below_alias(const Replaced& item) const;
     void plan_groups();
     void finish_groups();
-    [[nodiscard]] static std::set<std::string_view> grouped_columns(
-        std::span<const ListCell> groups, const SelectStmt* select, const Replaced& item,
-        int& location);
     void plan_group(const SelectStmt* select, Replaced& item);
     void group_by_columns(const Replaced& item);
     void note_masked(const RelationPolicy& policy);
@@ -356,6 +353,7 @@ class Query {
     std::vector<Replaced> replaced_;
     // With GROUP BY; and the number by which RangeItem::select knows each.
     std::vector<std::pair<const SelectStmt*, std::uint32_t>> grouped_;
+    std::size_t group_items_ = 0;  // what they group by, and their outputs
     std::vector<StarTarget> star_targets_;
     std::set<const Node*> star_nodes_;
     std::set<std::string_view> stars_within_;

@@ -8,7 +8,11 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -91,63 +95,132 @@ struct GroupedBy {
     int location = -1;
 };
 
-GroupedBy grouped_by(const Node* group, const SelectStmt* select, std::string_view item,
-                     const std::vector<std::string_view>& columns) {
-    const auto targets = cells(select->targetList);
-    GroupedBy by;
-    by.location = is_a(group, T_ColumnRef) ? as<ColumnRef>(group)->location : -1;
-    if (is_a(group, T_A_Const) && nodeTag(&as<A_Const>(group)->val) == T_Integer) {
-        by.location = as<A_Const>(group)->location;
-        const int ordinal = as<A_Const>(group)->val.ival.ival;
-        std::size_t left = ordinal < 1 ? 0 : static_cast<std::size_t>(ordinal);
-        group = nullptr;
-        for (const ListCell& cell : targets) {
+// What a GROUP BY can name of a query's outputs, as one relation's columns.
+class Outputs {
+  public:
+    Outputs(const SelectStmt* select, std::string_view item, std::vector<std::string_view> columns)
+        : item_(item), columns_(std::move(columns)) {
+        std::size_t width = 0;
+        bool numbered = true;  // as far as how many outputs each is is known
+        for (const ListCell& cell : cells(select->targetList)) {
             const auto* target = as<ResTarget>(cell.ptr_value);
+            if (target->name != nullptr) {
+                by_name_.try_emplace(target->name, target->val);
+            }
             const Star star = star_of(target, select, item);
-            const std::size_t width = star == Star::kOwn ? columns.size() : 1;
-            if (left == 0 || star == Star::kOther) {
+            numbered = numbered && star != Star::kOther;
+            if (numbered) {
+                const std::size_t more = star == Star::kOwn ? columns_.size() : 1;
+                for (std::size_t i = 0; i < more; ++i) {
+                    by_number_.push_back(star == Star::kOwn
+                                             ? GroupedBy{item, columns_[i]}
+                                             : GroupedBy{column_of(target->val).first,
+                                                         column_of(target->val).second});
+                }
+                width += more;
+            }
+            if (width > kOutputsMax) {
                 break;
             }
-            if (left <= width && star == Star::kOwn) {
-                by.qualifier = item;
-                by.name = columns[left - 1];
+        }
+        known_.insert(columns_.begin(), columns_.end());
+    }
+
+    [[nodiscard]] std::string_view item() const { return item_; }
+
+    [[nodiscard]] GroupedBy grouped_by(const Node* group) const {
+        GroupedBy by;
+        by.location = is_a(group, T_ColumnRef) ? as<ColumnRef>(group)->location : -1;
+        if (is_a(group, T_A_Const) && nodeTag(&as<A_Const>(group)->val) == T_Integer) {
+            by.location = as<A_Const>(group)->location;
+            const int number = as<A_Const>(group)->val.ival.ival;
+            if (number < 1 || std::cmp_greater(number, by_number_.size())) {
                 return by;
             }
-            group = left == 1 ? target->val : nullptr;
-            left -= std::min(left, width);
+            const GroupedBy& output = by_number_[static_cast<std::size_t>(number) - 1];
+            std::tie(by.qualifier, by.name) = std::pair(output.qualifier, output.name);
+        } else {
+            std::tie(by.qualifier, by.name) = column_of(group);
         }
-    }
-    std::tie(by.qualifier, by.name) = column_of(group);
-    // The name of an output, where it is no column's.
-    if (by.qualifier.empty() && !by.name.empty() &&
-        std::find(columns.begin(), columns.end(), by.name) == columns.end()) {
-        for (const ListCell& target : targets) {
-            const auto* output = as<ResTarget>(target.ptr_value);
-            if (output->name != nullptr && output->name == by.name) {
-                std::tie(by.qualifier, by.name) = column_of(output->val);
-                break;
+        // The name of an output, where it is no column's.
+        if (by.qualifier.empty() && !by.name.empty() && !known_.contains(by.name)) {
+            const auto output = by_name_.find(by.name);
+            if (output != by_name_.end()) {
+                std::tie(by.qualifier, by.name) = column_of(output->second);
             }
         }
+        return by;
     }
-    return by;
-}
+
+  private:
+    // MaxTupleAttributeNumber: the server refuses more.
+    static constexpr std::size_t kOutputsMax = 1664;
+
+    std::string_view item_;
+    std::vector<std::string_view> columns_;
+    std::unordered_set<std::string_view> known_;
+    std::unordered_map<std::string_view, const Node*> by_name_;  // the first of each
+    std::vector<GroupedBy> by_number_;
+};
 
 // The names of columns in it, at any depth; an empty one where something else is.
-void grouping_set_columns(const GroupingSet* set, const SelectStmt* select, std::string_view item,
-                          const std::vector<std::string_view>& columns,
+void grouping_set_columns(const GroupingSet* set, const Outputs& outputs,
                           std::set<std::string_view>& names) {
     for (const ListCell& cell : cells(set->content)) {
         if (is_a(cell.ptr_value, T_GroupingSet)) {
-            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, item, columns, names);
+            grouping_set_columns(as<GroupingSet>(cell.ptr_value), outputs, names);
             continue;
         }
         const std::span<const ListCell> each = is_a(cell.ptr_value, T_RowExpr)
                                                    ? cells(as<RowExpr>(cell.ptr_value)->args)
                                                    : std::span<const ListCell>(&cell, 1);
         for (const ListCell& group : each) {
-            names.insert(grouped_by(syntax::node(group), select, item, columns).name);
+            names.insert(outputs.grouped_by(syntax::node(group)).name);
         }
     }
+}
+
+// The columns of a relation that every one of these grouping sets has, alone or by an output's name
+// or number (parse_agg.c, parseCheckAggregates).
+std::set<std::string_view> grouped_columns(std::span<const ListCell> groups, const Outputs& outputs,
+                                           int& location) {
+    std::set<std::string_view> grouped;
+    for (const ListCell& cell : groups) {
+        const Node* group = syntax::node(cell);
+        if (is_a(group, T_GroupingSet)) {
+            // (), ROLLUP and CUBE have the empty set among them.
+            const auto* sets = as<GroupingSet>(group);
+            std::optional<std::set<std::string_view>> common;
+            for (const ListCell& each : sets->kind == GROUPING_SET_SETS
+                                            ? cells(sets->content)
+                                            : std::span<const ListCell>{}) {
+                const auto within = grouped_columns({&each, 1}, outputs, location);
+                if (!common) {
+                    common = within;
+                } else {
+                    std::erase_if(*common,
+                                  [&](std::string_view name) { return !within.contains(name); });
+                }
+            }
+            if (common) {
+                grouped.merge(*common);
+            }
+            continue;
+        }
+        if (is_a(group, T_RowExpr)) {
+            const auto* row = as<RowExpr>(group);
+            if (row->row_format == COERCE_IMPLICIT_CAST) {  // (a, b), not ROW(a, b)
+                grouped.merge(grouped_columns(cells(row->args), outputs, location));
+            }
+            continue;
+        }
+        const GroupedBy by = outputs.grouped_by(group);
+        if (!by.name.empty() && (by.qualifier.empty() || by.qualifier == outputs.item())) {
+            grouped.insert(by.name);
+            location = by.location;
+        }
+    }
+    return grouped;
 }
 
 // Two values never have one mask, but by chance in 2^60: the key of the masked copy is one still.
@@ -206,51 +279,6 @@ Query::FirstValue Query::first_value(const Replaced& item, std::string_view name
     return {item.first_of_group + "." + quoted_identifier(column.name), column.name};
 }
 
-// The columns of a relation that every one of these grouping sets has, alone or by an output's name
-// or number (parse_agg.c, parseCheckAggregates).
-std::set<std::string_view> Query::grouped_columns(std::span<const ListCell> groups,
-                                                  const SelectStmt* select, const Replaced& item,
-                                                  int& location) {
-    const auto names = column_names(item);
-    std::set<std::string_view> grouped;
-    for (const ListCell& cell : groups) {
-        const Node* group = syntax::node(cell);
-        if (is_a(group, T_GroupingSet)) {
-            // (), ROLLUP and CUBE have the empty set among them.
-            const auto* sets = as<GroupingSet>(group);
-            std::optional<std::set<std::string_view>> common;
-            for (const ListCell& each : sets->kind == GROUPING_SET_SETS
-                                            ? cells(sets->content)
-                                            : std::span<const ListCell>{}) {
-                const auto within = grouped_columns({&each, 1}, select, item, location);
-                if (!common) {
-                    common = within;
-                } else {
-                    std::erase_if(*common,
-                                  [&](std::string_view name) { return !within.contains(name); });
-                }
-            }
-            if (common) {
-                grouped.merge(*common);
-            }
-            continue;
-        }
-        if (is_a(group, T_RowExpr)) {
-            const auto* row = as<RowExpr>(group);
-            if (row->row_format == COERCE_IMPLICIT_CAST) {  // (a, b), not ROW(a, b)
-                grouped.merge(grouped_columns(cells(row->args), select, item, location));
-            }
-            continue;
-        }
-        const GroupedBy by = grouped_by(group, select, item.name, names);
-        if (!by.name.empty() && (by.qualifier.empty() || by.qualifier == item.name)) {
-            grouped.insert(by.name);
-            location = by.location;
-        }
-    }
-    return grouped;
-}
-
 // Whoever groups by a table's primary key may use its other columns beside (check_functional_
 // grouping): a derived table has no key. So those columns join the GROUP BY, or where they cannot
 // are taken of the group's first row, as the server does it.
@@ -274,7 +302,8 @@ void Query::plan_group(const SelectStmt* select, Replaced& item) {
         return;
     }
     int location = -1;  // of a column of the key
-    const auto grouped = grouped_columns(cells(select->groupClause), select, item, location);
+    const Outputs outputs(select, item.name, names);
+    const auto grouped = grouped_columns(cells(select->groupClause), outputs, location);
     for (const std::int16_t number : relation.primary_key) {
         const auto column = std::find_if(relation.columns.begin(), relation.columns.end(),
                                          [&](const Column& each) { return each.number == number; });
@@ -299,8 +328,7 @@ void Query::plan_group(const SelectStmt* select, Replaced& item) {
     std::set<std::string_view> in_sets;
     for (const ListCell& cell : cells(select->groupClause)) {
         if (is_a(cell.ptr_value, T_GroupingSet)) {
-            grouping_set_columns(as<GroupingSet>(cell.ptr_value), select, item.name, names,
-                                 in_sets);
+            grouping_set_columns(as<GroupingSet>(cell.ptr_value), outputs, in_sets);
         }
     }
     // So is an expression, which then must stay what it is in the sets.

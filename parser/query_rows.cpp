@@ -144,10 +144,14 @@ class WholeRows {
             this->select(select->larg, &above);
             this->select(select->rarg, &above);
         }
-        std::size_t number = 0;
+        GroupedOutputs by;
+        collect_grouped(select->groupClause, by);
+        int number = 0;
         for (const ListCell& cell : cells(select->targetList)) {
             const auto* each = as<ResTarget>(cell.ptr_value);
-            const Grouped output(scope, !grouped_by(select->groupClause, each, ++number));
+            const Grouped output(scope,
+                                 !by.numbers.contains(++number) &&
+                                     (each->name == nullptr || !by.names.contains(each->name)));
             target(each, scope);
         }
         for (const ListCell& row : cells(select->valuesLists)) {
@@ -167,24 +171,24 @@ class WholeRows {
         expression(as<Node>(select->windowClause), &scope, Place::kValue);
     }
 
-    // Does GROUP BY name this output, the n-th, by its number or name?
-    static bool grouped_by(const List* groups, const ResTarget* target, std::size_t number) {
-        const auto all = cells(groups);
-        return std::any_of(all.begin(), all.end(), [&](const ListCell& cell) {
+    // The outputs that GROUP BY names by their numbers or names.
+    struct GroupedOutputs {
+        std::unordered_set<int> numbers;
+        std::unordered_set<std::string_view> names;
+    };
+    static void collect_grouped(const List* groups, GroupedOutputs& outputs) {
+        for (const ListCell& cell : cells(groups)) {
             const Node* group = syntax::node(cell);
             if (is_a(group, T_GroupingSet)) {
-                return grouped_by(as<GroupingSet>(group)->content, target, number);
+                collect_grouped(as<GroupingSet>(group)->content, outputs);
+            } else if (is_a(group, T_RowExpr)) {
+                collect_grouped(as<RowExpr>(group)->args, outputs);
+            } else if (is_a(group, T_A_Const) && nodeTag(&as<A_Const>(group)->val) == T_Integer) {
+                outputs.numbers.insert(as<A_Const>(group)->val.ival.ival);
+            } else if (is_a(group, T_ColumnRef)) {
+                outputs.names.insert(reference_of(group).name);
             }
-            if (is_a(group, T_RowExpr)) {
-                return grouped_by(as<RowExpr>(group)->args, target, number);
-            }
-            if (is_a(group, T_A_Const)) {
-                return nodeTag(&as<A_Const>(group)->val) == T_Integer &&
-                       std::cmp_equal(as<A_Const>(group)->val.ival.ival, number);
-            }
-            return is_a(group, T_ColumnRef) && target->name != nullptr &&
-                   reference_of(group).name == target->name;
-        });
+        }
     }
 
     void collect(const Node* node, bool nullable, Scope& scope) {
@@ -294,17 +298,19 @@ class WholeRows {
         }
     }
 
-    static bool is_output(const Node* node, const Scope& scope) {
-        const std::string_view name = reference_of(node).name;
+    bool is_output(const Node* node, const Scope& scope) {
         if (scope.select->op != SETOP_NONE) {
             return true;
         }
-        const auto targets = cells(scope.select->targetList);
-        return std::any_of(targets.begin(), targets.end(), [&](const ListCell& cell) {
-            const auto* target = as<ResTarget>(cell.ptr_value);
-            return (target->name != nullptr ? std::string_view(target->name)
-                                            : output_name(target->val)) == name;
-        });
+        const auto [names, first] = output_names_.try_emplace(scope.select);
+        if (first) {
+            for (const ListCell& cell : cells(scope.select->targetList)) {
+                const auto* target = as<ResTarget>(cell.ptr_value);
+                names->second.insert(target->name != nullptr ? std::string_view(target->name)
+                                                             : output_name(target->val));
+            }
+        }
+        return names->second.contains(reference_of(node).name);
     }
 
     // ROW(…) and a list of VALUES: `t.*` stands for the columns.
@@ -951,7 +957,8 @@ class WholeRows {
     std::unordered_map<const RangeVar*, Query::Replaced*> replaced_;
     std::unordered_set<std::string_view> names_;  // of those in FROM
     std::unordered_set<std::string_view> left_;   // of those, the ones that leave() was told of
-    bool other_columns_ = false;                  // there may be some for other_column()
+    std::unordered_map<const SelectStmt*, std::unordered_set<std::string_view>> output_names_;
+    bool other_columns_ = false;  // there may be some for other_column()
     std::size_t steps_ = 0;
     bool spent_ = false;
     VitrineChildren children_{};

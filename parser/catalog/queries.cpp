@@ -274,14 +274,17 @@ ORDER BY 1, 2, 3)"},
     //
     // "selected" is an entry of a definition's range tables: the relation, and the columns read of
     // it as the bits of selectedCols; 7 stands for the whole row, and is taken where nothing is
-    // found. "constant settings": every current_setting() in the definition names its setting as a
+    // found, and since 16, which keeps them apart from the entries (RTEPermissionInfo).
+    // "constant settings": every current_setting() in the definition names its setting as a
     // constant, and none of vitrine's own.
     {"definitions", R"(
 SELECT r.ev_class, m[1], m[2]
 FROM pg_catalog.pg_rewrite r, )" NAMED_IN("r.ev_action") R"(
 WHERE r.ev_type = '1' AND r.ev_class >= 16384
 UNION
-SELECT r.ev_class, 'selected', x.relid || COALESCE(x.columns, ' 7')
+SELECT r.ev_class, 'selected',
+       x.relid || CASE WHEN r.ev_action::pg_catalog.text ~ ':rteperminfos' THEN ' 7'
+                       ELSE COALESCE(x.columns, ' 7') END
 FROM pg_catalog.pg_rewrite r,
      pg_catalog.unnest(
          pg_catalog.string_to_array(r.ev_action::pg_catalog.text, ':rtekind ')) AS entry,
@@ -385,7 +388,7 @@ FROM (SELECT CASE WHEN k.contypid = 0 THEN 'check' ELSE 'domain check' END, k.oi
              pg_catalog.pg_get_ruledef(r.oid)
       FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
       WHERE r.ev_class >= 16384
-        AND ()" HAS_CONSTANT("r.ev_action") " OR " HAS_CONSTANT("r.ev_qual") R"()
+        AND (r.rulename <> '_RETURN' OR )" HAS_CONSTANT("r.ev_action") R"()
       UNION ALL
       SELECT 'index', i.indexrelid, 0, i.indrelid, c.relnamespace, c.relname::pg_catalog.text,
              pg_catalog.concat_ws(' ', )" KEY_COLUMNS("i.indkey") ", "

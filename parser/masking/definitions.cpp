@@ -188,6 +188,7 @@ class Hiding {
                      {schema("domain_schema"), name("domain_name")});
                 break;
             case Kind::kIndex:
+                index_plans(subject);
                 print("pg_get_indexdef", definition.oid, *text);
                 hide_tree("pg_index", "indexrelid", definition.oid, {"indexprs", "indpred"});
                 hide(kCatalog, "pg_indexes", {"indexdef"},
@@ -240,6 +241,17 @@ class Hiding {
                      {schema("event_object_schema"), of_relation("event_object_table"),
                       name("trigger_name")});
                 break;
+        }
+    }
+
+    // A plan shows what of an index it uses: a predicate that the condition implies, all columns of
+    // an index-only scan. That of a parent has its children's.
+    void index_plans(const Relation* table) {
+        if (table == nullptr || !hidden_.plans.insert(table->oid).second) {
+            return;
+        }
+        for (const Oid parent : table->parents) {
+            index_plans(catalog_.relation(parent));
         }
     }
 

@@ -9,6 +9,16 @@ namespace vitrine::parser {
 
 namespace {
 
+// The server looks at the first field of an interval, behind blanks and marks (datetime.c,
+// DecodeInterval): a sign there is all fields' under `sql_standard`.
+bool begins_negative(std::string_view interval) {
+    const auto first = std::find_if(interval.begin(), interval.end(), [](char c) {
+        return c == '-' || c == '+' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+               (c >= 'A' && c <= 'Z');
+    });
+    return first != interval.end() && *first == '-';
+}
+
 // pg_type.dat
 constexpr Oid kBool = 16;
 constexpr Oid kBytea = 17;
@@ -255,7 +265,7 @@ void Meaning::reads(const Value& literal, Oid type) {
             }
             return;
         case kInterval:
-            if (literal.text.starts_with('-')) {
+            if (begins_negative(literal.text)) {
                 fail("it has the interval " + text +
                      ", which may mean another under another IntervalStyle; subtract it");
             }

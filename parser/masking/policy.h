@@ -79,7 +79,8 @@ struct HiddenDefinitions {
     std::string bounds;
     bool defaults = false;      // there are hidden ones
     bool publications = false;  // and those
-    // Views, and tables with row-security policies: a plan of theirs would show such constants.
+    // Views, and tables with row-security policies or indexes: a plan of theirs would show such
+    // constants.
     std::unordered_set<Oid> plans;
 
     [[nodiscard]] bool any() const {

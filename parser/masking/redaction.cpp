@@ -46,10 +46,13 @@ std::size_t after_type(const Tokens& tokens, std::size_t i) {
     return i;
 }
 
+// One by its number would be a value.
 bool names_object(const Tokens& tokens, std::size_t i) {
     static constexpr std::array<std::string_view, 5> kTypes{"regclass", "regtype", "regproc",
                                                             "regprocedure", "regconfig"};
+    const std::string_view text = tokens.text(i);
     return i + 2 < tokens.size() && tokens.text(i + 1) == "::" &&
+           !std::all_of(text.begin() + 1, text.end() - 1, is_digit) &&
            std::find(kTypes.begin(), kTypes.end(), tokens.text(i + 2)) != kTypes.end();
 }
 
@@ -64,11 +67,20 @@ Redacted without_constants(const std::string& text) {
             i = after_type(tokens, i + 1);
             continue;
         }
+        // `WITH (fillfactor='70')`
+        if (tokens.text(i) == "WITH" && i + 1 < tokens.size() && tokens.text(i + 1) == "(") {
+            while (i < tokens.size() && tokens.text(i) != ")") {
+                ++i;
+            }
+            continue;
+        }
         if (is_value(tokens.text(i)) && !names_object(tokens, i)) {
             out.text.append(text, copied, tokens.begin(i) - copied);
-            // A number's type is its own; that of a literal stands behind it.
+            // A number's type is its own; that of a literal stands behind it. One without is no
+            // expression: an argument of a trigger's, what a rule notifies of.
             const std::string_view token = tokens.text(i);
-            out.text += token.back() == '\''                                ? "NULL"
+            const bool typed = i + 1 < tokens.size() && tokens.text(i + 1) == "::";
+            out.text += token.back() == '\'' ? (typed ? "NULL" : "''")
                         : std::all_of(token.begin(), token.end(), is_digit) ? "NULL::integer"
                                                                             : "NULL::numeric";
             copied = tokens.end(i);

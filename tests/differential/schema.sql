@@ -330,6 +330,8 @@ INSERT INTO public.clues SELECT n, 'KANARIENVOGEL ' || n, ARRAY['KANARIENVOGEL '
 CREATE INDEX clues_index ON public.clues (id) WHERE word <> 'KANARIENVOGEL index';
 CREATE INDEX clues_expression ON public.clues ((word || 'KANARIENVOGEL expression'), id);
 CREATE STATISTICS public.clues_statistics ON (word || 'KANARIENVOGEL statistics'), kind FROM public.clues;
+CREATE INDEX clues_implied ON public.clues (id) WHERE kind = 'kind 1' OR word = 'KANARIENVOGEL implied';
+CREATE RULE clues_notify AS ON INSERT TO public.clues DO ALSO NOTIFY clues, 'KANARIENVOGEL notify';
 CREATE POLICY clues_policy ON public.clues USING (word <> 'KANARIENVOGEL policy') WITH CHECK (word <> 'KANARIENVOGEL new');
 CREATE TRIGGER clues_trigger BEFORE UPDATE ON public.clues FOR EACH ROW
     WHEN (new.word <> 'KANARIENVOGEL trigger') EXECUTE FUNCTION suppress_redundant_updates_trigger();

@@ -191,6 +191,20 @@ TEST_CASE("long texts", "[judge]") {
               .refusal->sqlstate == "54000");
 }
 
+TEST_CASE("masked references and what is grouped by, one for each of the other", "[judge]") {
+    if (!have_fixture()) {
+        return;
+    }
+    const auto text = [](std::size_t references, std::size_t groups) {
+        return "SELECT 1 FROM public.cards" + repeated(", public.cards AS c", references) +
+               " GROUP BY cards.id" + repeated(", z", groups);
+    };
+    CHECK(judged(text(100, 5000)).allowed());
+    const Judgement many = judged(text(4000, 5000));
+    REQUIRE_FALSE(many.allowed());
+    CHECK(many.statements[0].rule == "limit: masked references");
+}
+
 // Each would be quadratic in a careless walk. Generous, so that only a blunder fails.
 TEST_CASE("work grows with the text and not with its square", "[judge]") {
     if (!have_fixture()) {
@@ -211,6 +225,11 @@ TEST_CASE("work grows with the text and not with its square", "[judge]") {
          "WITH a AS (SELECT 1)" + repeated(", b AS (DELETE FROM orders)", n) + " SELECT 1"},
         {"names that are not there", "SELECT 1 FROM nosuch" + repeated(", nosuch", n)},
         {"calls as columns", "SELECT 1" + repeated(", id(o)", n) + " FROM orders o"},
+        {"outputs and what is grouped by", "SELECT 1 AS b" + repeated(", 1 AS b", n) +
+                                               " FROM public.cards GROUP BY id" +
+                                               repeated(", z", 10 * n)},
+        {"outputs and numbers", "SELECT 1" + repeated(", 1", n) + " FROM public.cards GROUP BY id" +
+                                    repeated(", 20000", 10 * n)},
     };
     for (const auto& [shape, text] : texts) {
         INFO(shape);

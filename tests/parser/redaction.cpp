@@ -32,6 +32,12 @@ TEST_CASE("what is no value stays", "[redaction]") {
         CHECK(out.text == text);
         CHECK_FALSE(out.changed);
     }
+    CHECK(without_constants("('84555'::regclass)::oid").text == "(NULL::regclass)::oid");
+    CHECK(without_constants("NOTIFY chan, 'a word'").text == "NOTIFY chan, ''");
+    CHECK(without_constants("WHEN ((new.a <> 'x'::text)) EXECUTE FUNCTION f('b', '')").text ==
+          "WHEN ((new.a <> NULL::text)) EXECUTE FUNCTION f('', '')");
+    CHECK(without_constants("ON t USING btree (a) WITH (fillfactor='70') WHERE (a > 7)").text ==
+          "ON t USING btree (a) WITH (fillfactor='70') WHERE (a > NULL::integer)");
     CHECK(without_constants("(x)::numeric(12,2) + 12.5").text ==
           "(x)::numeric(12,2) + NULL::numeric");
     CHECK(without_constants("round((x)::numeric, 12)").text ==
