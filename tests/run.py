@@ -14,6 +14,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +83,23 @@ def build(preset, *targets):
     built = subprocess.run([*command, "--", "--quiet"], cwd=REPOSITORY)
     say(f"  built {preset} in {time.monotonic() - started:.0f} s")
     return built.returncode == 0
+
+
+@contextlib.contextmanager
+def built_beside(presets):
+    """Builds of them what there is time for, on all cores but one; the stage that needs them builds
+    the rest, and says what fails."""
+    commands = [f"cmake --preset {p} && cmake --build build/{p} -j {max(1, CORES - 1)}"
+                + "".join(f" --target {t}" for t in targets) for p, targets in presets]
+    process = subprocess.Popen(["sh", "-c", "; ".join(commands) or ":"],
+                               cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 def sanitizer_environment(preset):
@@ -184,11 +202,13 @@ def integration(tally, preset="release", modules=()):
            ["/usr/bin/python3", "tests/integration/run.py", "-j", "2", *modules], env)
 
 
-def oracle(tally):
+def oracle(tally, ahead=()):
+    """One statement after the other, which leaves the other cores to build what comes later."""
     if not build("release", "vitrine"):
         tally.check("build release", False)
         return
-    script(tally, "oracle", ["/usr/bin/python3", "tests/oracle/regression.py"])
+    with built_beside(ahead):
+        script(tally, "oracle", ["/usr/bin/python3", "tests/oracle/regression.py"])
 
 
 def differential(tally):
@@ -241,12 +261,12 @@ def fuzz(tally, seconds, only=()):
     if not targets or not set(only) <= set(targets):
         tally.check("fuzz", False, f"tests/fuzz has no target {' '.join(only)}")
         return
-    if not build("fuzz", "dump_catalog", *(f"fuzz_{t}" for t in targets)):
-        tally.check("build fuzz", False)
+    if not build("asan", "dump_catalog", *(f"fuzz_{t}" for t in targets)):
+        tally.check("build asan", False)
         return
     folder = Folder("vitrine-fuzz")
     try:
-        with test_database(folder.path, "fuzz") as database:
+        with test_database(folder.path, "asan") as database:
             database["VITRINE_FUZZ_DSN"] = canaries(database["VITRINE_TEST_DSN"])
             for start in range(0, len(targets), CORES):
                 spans = [(t, seconds if t in FUZZ_LONG else max(1, seconds // 6))
@@ -288,7 +308,7 @@ def start_fuzzer(target, seconds, folder, env):
     corpus.mkdir()
     seeds = REPOSITORY / "tests/fuzz/corpus" / target
     dictionary = REPOSITORY / "tests/fuzz" / f"{target}.dict"
-    command = [REPOSITORY / "build/fuzz/tests" / f"fuzz_{target}", corpus,
+    command = [REPOSITORY / "build/asan/tests" / f"fuzz_{target}", corpus,
                *([seeds] if seeds.is_dir() else []),
                f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3000",
                "-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={corpus}/",
@@ -301,10 +321,10 @@ def start_fuzzer(target, seconds, folder, env):
 
 
 def keep_findings(corpus):
-    """What crashed a target outlives the run, in build/fuzz."""
+    """What crashed a target outlives the run, in build/asan."""
     for pattern in ("crash-*", "leak-*", "timeout-*", "oom-*"):
         for found in corpus.glob(pattern):
-            kept = REPOSITORY / "build/fuzz" / f"{corpus.name}-{found.name}"
+            kept = REPOSITORY / "build/asan" / f"{corpus.name}-{found.name}"
             shutil.copy(found, kept)
             say(f"  kept as {kept.relative_to(REPOSITORY)}")
 
@@ -327,9 +347,12 @@ def main():
     run_stage = {"unit": unit, "tidy": tidy, "integration": integration, "oracle": oracle,
                  "differential": differential, "tour": tour, "sanitizers": sanitizers,
                  "fuzz": lambda t: fuzz(t, arguments.fuzz_seconds, arguments.fuzz_target)}
+    stages = arguments.stages or STAGES
+    if "sanitizers" in stages:
+        run_stage["oracle"] = lambda t: oracle(t, (("asan", ()), ("tsan", TSAN_TARGETS)))
 
     tally = Tally()
-    for stage in arguments.stages or STAGES:
+    for stage in stages:
         before = (tally.passed, tally.failed, tally.skipped)
         started = time.monotonic()
         say(f"== {stage}")
