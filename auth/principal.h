@@ -18,7 +18,11 @@ struct Principal {
     std::string issuer;  // iss
     std::string grant;   // empty: not from a grant
     std::string reason;  // empty: none on record
-    Time expires;        // exp
+    // No later than this it was issued: iat, less the clock skew of an issuer other than vitrine.
+    Time issued;
+    Time expires;                // exp
+    std::string client_address;  // an address or a network that it is bound to; empty: none
+    bool single_use = false;     // good for one login
 };
 
 }  // namespace vitrine::auth

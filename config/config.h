@@ -25,6 +25,8 @@ struct ListenTls {
     std::filesystem::path certificate;  // PEM chain
     std::filesystem::path key;          // PEM
     enum class Version : std::uint8_t { kTls12, kTls13 } min_version = Version::kTls12;
+    // PEM; then a client certificate is needed too, whose subject's CN is the user. Empty: none is.
+    std::filesystem::path client_ca;
 };
 
 struct Listen {
@@ -58,16 +60,59 @@ struct Database {
     Position position;
 };
 
+// One of signing_key, jwks_file and jwks_url.
 struct Issuer {
-    std::string name;    // the `iss` claim
-    Secret signing_key;  // PKCS#8 PEM, Ed25519: may mint and verify
+    std::string name;                 // the `iss` claim
+    Secret signing_key;               // PKCS#8 PEM, Ed25519: may mint and verify
+    std::filesystem::path jwks_file;  // a JWK Set (RFC 7517, section 5)
+    std::string jwks_url;             // https://…
+    std::filesystem::path jwks_ca;    // PEM, for the URL; empty: the system's
+    std::string audience;             // empty: auth.audience
+    // Claims by name; a path with dots goes into objects where no claim has the whole name.
+    std::string user_claim = "sub";
+    std::string groups_claim = "groups";
     Position position;
 };
 
 struct Auth {
     std::string audience = "vitrine";
     std::chrono::seconds max_token_lifetime{12 * 3600};
+    std::chrono::seconds clock_skew{60};  // how far ahead an issuer's clock may be
     std::vector<Issuer> issuers;
+};
+
+// When a policy is open, in the local time of the machine that vitrine runs on.
+struct AccessHours {
+    std::uint8_t days = 0x7f;          // bit 0: Monday
+    std::chrono::minutes from{0};      // since midnight
+    std::chrono::minutes to{24 * 60};  // not included; before `from`: over midnight
+};
+
+struct AccessPolicy {
+    std::string name;
+    std::vector<std::string> groups;     // one of them; "*": everybody
+    std::vector<std::string> databases;  // "*": all
+    std::chrono::seconds max_duration{3600};
+    bool reason_required = true;
+    std::string reason_pattern;          // RE2, the whole reason must match; empty: any
+    std::vector<std::string> approvers;  // groups; empty: no approval is needed
+    unsigned approvals = 0;
+    std::vector<AccessHours> hours;  // empty: always
+    bool emergency = false;          // asked for by name; at once, and reviewed afterwards
+    Position position;
+};
+
+struct Access {
+    // One of them; both empty: there is no store, and no grants.
+    std::filesystem::path sqlite;
+    Secret postgres;          // libpq's URI, which may have a password in it
+    std::string api_address;  // empty: no API
+    std::uint16_t api_port = 6443;
+    std::vector<std::string> admins;   // groups
+    std::chrono::seconds notice{300};  // so long before its end a session is told; 0: never
+    std::chrono::seconds pending_lapses{24 * 3600};
+    std::vector<AccessPolicy> policies;
+    [[nodiscard]] bool configured() const { return !sqlite.empty() || !postgres.empty(); }
 };
 
 enum class Durability : std::uint8_t { kWrite, kFsync };
@@ -95,6 +140,7 @@ struct Config {
     Listen listen;
     std::map<std::string, Database> databases;
     Auth auth;
+    Access access;
     Masking masking;
     FunctionRules functions;
     Audit audit;
