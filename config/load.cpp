@@ -5,6 +5,7 @@
 #include <set>
 #include <system_error>
 
+#include "config/access.h"
 #include "config/config.h"
 #include "config/document.h"
 #include "config/files.h"
@@ -399,74 +400,11 @@ void read_texts(Reader& reader, const Value& value, std::string_view empty_messa
     }
 }
 
-void read_approval(Reader& reader, const Value& value) {
-    Fields fields(reader, value, {"by", "count"});
-    if (const auto by = fields.require("by", "name the groups that approve")) {
-        read_texts(reader, *by, "name a group, or leave approval out");
-    }
-    if (const auto count = fields.find("count")) {
-        (void)read_integer(reader, *count, 1, 100);
-    }
-}
-
-void read_policy(Reader& reader, const Value& value, const Config& config) {
-    Fields fields(reader, value,
-                  {"name", "groups", "databases", "max_duration", "reason", "approval"});
-    if (const auto name = fields.require("name", "name the policy")) {
-        (void)read_text(reader, *name);
-    }
-    if (const auto groups = fields.require("groups", "name who may ask")) {
-        read_texts(reader, *groups, "name a group");
-    }
-    if (const auto databases = fields.require("databases", "name what may be asked for")) {
-        for (const Value& item : read_list(reader, *databases, "name a database")) {
-            const auto name = read_text(reader, item);
-            if (name && *name != "*" && !config.databases.contains(*name)) {
-                reader.problem(item, "is " + shown(*name) +
-                                         ", which is not under databases; name "
-                                         "one that is");
-            }
-        }
-    }
-    if (const auto duration = fields.find("max_duration")) {
-        (void)read_duration(reader, *duration, kDurationMax);
-    }
-    if (const auto reason = fields.find("reason")) {
-        (void)read_word(reader, *reason, {"required", "optional"});
-    }
-    if (const auto approval = fields.find("approval")) {
-        read_approval(reader, *approval);
-    }
-}
-
 void read_address_map(Reader& reader, const Value& value) {
     Fields fields(reader, value, {"address"});
     if (const auto address = fields.require("address", "write address: host:port")) {
         (void)read_address(reader, *address);
     }
-}
-
-void read_access(Reader& reader, const Value& value, const Config& config) {
-    const Fields fields(reader, value, {"store", "api", "policies"});
-    if (const auto store = fields.find("store")) {
-        const auto text = read_text(reader, *store);
-        const auto has = [&](std::string_view scheme) {
-            return text->starts_with(scheme) && text->size() > scheme.size();
-        };
-        // The text is not shown: an address may have a password in it.
-        if (text && !has("sqlite:") && !has("postgres://") && !has("postgresql://")) {
-            reader.problem(*store, "is no store; write sqlite:PATH or postgres://…");
-        }
-    }
-    if (const auto api = fields.find("api")) {
-        read_address_map(reader, *api);
-    }
-    if (const auto policies = fields.find("policies")) {
-        for (const Value& item : read_list(reader, *policies)) {
-            read_policy(reader, item, config);
-        }
-    }
-    reader.not_supported(value, kLeaveOut);
 }
 
 void read_limits(Reader& reader, const Value& value) {
