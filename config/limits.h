@@ -140,4 +140,29 @@ inline constexpr std::size_t kTokenNestingMax = 8;
 // How far ahead of ours an issuer's clock may be (iat and nbf; never exp).
 inline constexpr std::chrono::seconds kClockSkewMax{60};
 
+// A reason for access: a ticket and a sentence. It stands in the token, in each session's first
+// record and in a NOTICE.
+inline constexpr std::size_t kReasonBytesMax = 1024;
+// What the store of access keeps: a name (a user, a group, a database, a jti; mail addresses end at
+// 254), one list of them (Entra ID puts at most 200 groups into a token), and a text of ours.
+inline constexpr std::size_t kStoredNameBytesMax = 1024;
+inline constexpr std::size_t kStoredNamesMax = 1000;
+inline constexpr std::size_t kStoredTextBytesMax = 4096;
+// What is over is still remembered for so long where it must not come to life again, should the
+// clock go back: that a token was used, and what is revoked.
+inline constexpr std::chrono::hours kClockBackMax{24};
+
+// The store's PostgreSQL: connecting, and one statement. A login or an API call waits for it.
+inline constexpr std::chrono::seconds kStoreConnectMax{3};
+inline constexpr std::chrono::seconds kStoreStatementMax{4};
+// One that could not be reached is not asked again within this time: whoever comes meanwhile
+// hears the same at once, and does not wait behind all others.
+inline constexpr std::chrono::milliseconds kStoreRetryMin{500};
+// Another process has the SQLite store locked: its transactions take milliseconds.
+inline constexpr std::chrono::seconds kStoreLockedMax{3};
+// How often the store is asked for changes: by a revocation's second, with room for what follows.
+// PostgreSQL's notification comes before that, unless it is lost.
+inline constexpr std::chrono::milliseconds kSqlitePoll{100};
+inline constexpr std::chrono::milliseconds kPostgresPoll{400};
+
 }  // namespace vitrine::limits

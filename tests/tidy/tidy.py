@@ -32,9 +32,10 @@ MAY_INCLUDE = {
 LIBRARIES = {
     "Asio": (r"boost/(asio|beast)(\.hpp|/)", ("proxy/net", "proxy/admin")),
     "yaml-cpp": (r"yaml-cpp/", ("config",)),
-    "libpq": (r"libpq-fe\.h", ("proxy/net", "proxy/admin", "proxy/cli", "tests")),
+    "libpq": (r"libpq-fe\.h", ("auth/store", "proxy/net", "proxy/admin", "proxy/cli", "tests")),
+    "RE2": (r"re2/", ("auth", "config")),
     "CLI11": (r"CLI/", ("proxy/cli",)),
-    "SQLite": (r"sqlite3\.h", ("auth",)),
+    "SQLite": (r"sqlite3\.h", ("auth/store",)),
     "PostgreSQL's headers": (r"(postgres\.h|nodes/|utils/|parser/(parser|scanner|gram)\w*\.h|"
                              r"pg_query|c\.h$|fmgr\.h|catalog/pg_)", ("parser/syntax",
                                                                       "parser/readonly",

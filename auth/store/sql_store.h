@@ -1,0 +1,65 @@
+// The store over any database that speaks SQL: every statement, and what is one transaction.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "auth/store/sql_link.h"
+#include "auth/store/store.h"
+
+namespace vitrine::auth {
+
+// Makes the tables, or brings them to this version, in one transaction. kNewer and kCorrupt are not
+// touched.
+[[nodiscard]] result<void> migrate(SqlLink& link);
+
+class SqlStore : public Store {
+  public:
+    // Two connections to one database: `waiting` is for wait_for_change() alone, which asks anew
+    // each `poll`.
+    SqlStore(std::unique_ptr<SqlLink> calls, std::unique_ptr<SqlLink> waiting,
+             std::chrono::milliseconds poll);
+    ~SqlStore() override;
+
+    result<void> add_grant(const Grant& grant) override;
+    result<Grant> grant(std::string_view id) override;
+    result<std::vector<Grant>> grants(const GrantFilter& filter) override;
+    result<Grant> change_grant(std::string_view id, const Change& change) override;
+    result<void> add_account(const Account& account) override;
+    result<void> replace_account(const Account& account) override;
+    result<void> remove_account(std::string_view user) override;
+    result<Account> account(std::string_view user) override;
+    result<std::vector<Account>> accounts() override;
+    result<void> add_handle(const HandleRecord& handle) override;
+    result<HandleRecord> handle(std::string_view hash) override;
+    result<bool> use_token(std::string_view issuer, std::string_view jti, Time expires) override;
+    result<void> revoke(const Revocation& revocation, Time keep_until) override;
+    result<std::vector<Revocation>> revocations() override;
+    result<std::uint64_t> wait_for_change(std::uint64_t seen,
+                                          std::chrono::milliseconds timeout) override;
+    result<void> clean_up(Time now) override;
+    [[nodiscard]] std::string last_problem() const override;
+
+  private:
+    // Runs a statement that reads, outside of a transaction.
+    result<Rows> read(const char* sql, Parameters parameters);
+    // Runs `body` as one transaction; its error rolls back.
+    template <class Body>
+    auto change(Body body) -> decltype(body());
+    void wake() const;
+
+    std::mutex calls_mutex_;
+    std::unique_ptr<SqlLink> calls_;
+    std::mutex waiting_mutex_;
+    std::unique_ptr<SqlLink> waiting_;
+    const std::chrono::milliseconds poll_;
+    int wake_ = -1;  // an eventfd: readable once something was changed in this process
+
+    mutable std::mutex problem_mutex_;
+    std::string calls_problem_;
+    std::string waiting_problem_;
+};
+
+}  // namespace vitrine::auth
