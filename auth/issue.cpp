@@ -11,6 +11,8 @@
 #include <optional>
 
 #include "auth/base64url.h"
+#include "auth/jwks.h"
+#include "auth/network.h"
 #include "auth/token.h"
 #include "config/keys.h"
 #include "config/limits.h"
@@ -35,7 +37,8 @@ bool all_printable(const std::vector<std::string>& texts) {
 std::optional<TokenError> request_problem(const config::Auth& auth, const TokenRequest& request) {
     if (!all_printable({request.user}) || !all_printable(request.groups) ||
         !all_printable(request.databases) || request.databases.empty() ||
-        !config::is_printable(request.reason)) {
+        !config::is_printable(request.reason) || !config::is_printable(request.grant) ||
+        (!request.client_address.empty() && !is_network(request.client_address))) {
         return TokenError::kMalformed;
     }
     if (request.ttl.count() <= 0 || request.ttl > auth.max_token_lifetime) {
@@ -106,7 +109,17 @@ result<std::string> issue_token(const config::Auth& auth, const TokenRequest& re
     if (!request.reason.empty()) {
         claims["reason"] = request.reason;
     }
-    const json::object header{{"alg", "EdDSA"}, {"typ", "JWT"}};
+    if (!request.grant.empty()) {
+        claims["grant"] = request.grant;
+    }
+    if (!request.client_address.empty()) {
+        claims["client_address"] = request.client_address;
+    }
+    if (request.single_use) {
+        claims["single_use"] = true;
+    }
+    const json::object header{
+        {"alg", "EdDSA"}, {"typ", "JWT"}, {"kid", public_half(key.get()).kid}};
     const std::string text =
         base64url(json::serialize(header)) + "." + base64url(json::serialize(claims));
     const std::string signature = sign(key.get(), text);

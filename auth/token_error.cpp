@@ -28,6 +28,8 @@ std::string_view cause(TokenError error) {
             return "critical header";
         case TokenError::kUnknownIssuer:
             return "unknown issuer";
+        case TokenError::kUnknownKey:
+            return "unknown key";
         case TokenError::kSignature:
             return "signature";
         case TokenError::kAudience:
@@ -40,6 +42,12 @@ std::string_view cause(TokenError error) {
             return "lifetime";
         case TokenError::kMissingClaim:
             return "missing claim";
+        case TokenError::kUnverifiedEmail:
+            return "unverified email";
+        case TokenError::kOtherAddress:
+            return "other address";
+        case TokenError::kSingleUse:
+            return "single use";
         case TokenError::kOtherUser:
             return "other user";
         case TokenError::kOtherDatabase:

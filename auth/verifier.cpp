@@ -1,20 +1,19 @@
 // The stages of a token, in order; nothing that comes later is believed before what comes earlier:
-// length, three parts, header, issuer, signature, claims' types, audience and times, user,
-// database. NB: the order is intentional.
-#include <openssl/err.h>
+// length, three parts, header, issuer and key, signature, claims' types, audience and times,
+// address, user, database. NB: the order is intentional.
 #include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
 #include <exception>
-#include <map>
-#include <new>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "auth/base64url.h"
 #include "auth/json_object.h"
+#include "auth/jwks.h"
+#include "auth/network.h"
 #include "auth/token.h"
 #include "config/keys.h"
 #include "config/limits.h"
@@ -66,31 +65,43 @@ bool is_jwt(std::string_view typ) {
                       [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
 }
 
-// RFC 8725 sections 3.1, 3.2 and 3.10: the algorithm is ours, not the token's; no key or address of
-// one is taken out of a token.
-std::optional<TokenError> header_problem(const json::object& header) {
-    const json::value* const alg = header.if_contains("alg");
-    if (alg == nullptr || as_text(*alg) != "EdDSA") {
+struct Header {
+    Algorithm algorithm = Algorithm::kEdDsa;
+    std::string kid;  // empty: the token names none
+};
+
+// RFC 8725 sections 3.1, 3.2 and 3.10: no key or address of one is taken out of a token. x5t and
+// x5t#S256, which Entra ID sends, are hashes and nothing of ours: they are passed over.
+result<Header> read_header(const json::object& object) {
+    const json::value* const alg = object.if_contains("alg");
+    const auto name = alg == nullptr ? std::nullopt : as_text(*alg);
+    const auto algorithm = name ? algorithm_named(*name) : std::nullopt;
+    if (!algorithm) {
         return TokenError::kAlgorithm;
     }
-    if (header.contains("crit")) {
+    if (object.contains("crit")) {
         return TokenError::kCritical;
     }
-    if (const json::value* const typ = header.if_contains("typ")) {
+    if (const json::value* const typ = object.if_contains("typ")) {
         const auto text = as_text(*typ);
         if (!text || !is_jwt(*text)) {
             return TokenError::kMalformed;
         }
     }
-    for (const char* const name :
-         {"b64", "jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "zip", "enc", "cty"}) {
-        if (header.contains(name)) {
+    for (const char* const each : {"b64", "jwk", "jku", "x5u", "x5c", "zip", "enc", "cty"}) {
+        if (object.contains(each)) {
             return TokenError::kMalformed;
         }
     }
-    const json::value* const kid = header.if_contains("kid");
-    return kid == nullptr || kid->is_string() ? std::nullopt
-                                              : std::optional(TokenError::kMalformed);
+    Header header{*algorithm, {}};
+    if (const json::value* const kid = object.if_contains("kid")) {
+        auto text = as_text(*kid);
+        if (!text || text->empty() || text->size() > limits::kKeyIdBytesMax) {
+            return TokenError::kMalformed;
+        }
+        header.kid = std::move(*text);
+    }
+    return header;
 }
 
 // A NumericDate (RFC 7519 section 2) in whole seconds: fractions and exponents are refused, since
@@ -126,22 +137,69 @@ result<std::vector<std::string>> read_texts(const json::value& value) {
     return texts;
 }
 
+// A single text counts as a list of one: `aud` (RFC 7519 section 4.1.3), and groups.
+result<std::vector<std::string>> read_text_or_texts(const json::value& value) {
+    if (!value.is_string()) {
+        return read_texts(value);
+    }
+    auto text = read_text(value);
+    if (text.has_error()) {
+        return text.error();
+    }
+    return std::vector<std::string>{std::move(*text)};
+}
+
+result<std::string> read_client_address(const json::value& value) {
+    auto text = as_text(value);
+    if (!text || !is_network(*text)) {
+        return TokenError::kMalformed;
+    }
+    return std::move(*text);
+}
+
+result<bool> read_bool(const json::value& value) {
+    if (!value.is_bool()) {
+        return TokenError::kMalformed;
+    }
+    return value.get_bool();
+}
+
+// The claim of that whole name (Auth0's are URLs, dots and all); where there is none, a name with
+// dots goes into objects (Keycloak's realm_access.roles). Null: there is none, or what is on the
+// way is no object.
+const json::value* claim_at(const json::object& object, std::string_view path) {
+    const json::object* level = &object;
+    while (true) {
+        if (const json::value* const claim = level->if_contains(path)) {
+            return claim;
+        }
+        const std::size_t dot = path.find('.');
+        const json::value* const next =
+            dot == std::string_view::npos ? nullptr : level->if_contains(path.substr(0, dot));
+        if (next == nullptr || !next->is_object()) {
+            return nullptr;
+        }
+        level = &next->get_object();
+        path.remove_prefix(dot + 1);
+    }
+}
+
 // The claims with their types checked. The sticky error is that of the first claim that is wrong.
 class Claims {
   public:
     explicit Claims(const json::object& object) : object_(object) {}
 
     template <class T>
-    T required(const char* name, result<T> (*read)(const json::value&)) {
-        if (!object_.contains(name)) {
+    T required(std::string_view name, result<T> (*read)(const json::value&)) {
+        if (claim_at(object_, name) == nullptr) {
             fail(TokenError::kMissingClaim);
             return {};
         }
         return optional(name, read);
     }
     template <class T>
-    T optional(const char* name, result<T> (*read)(const json::value&)) {
-        const json::value* const value = object_.if_contains(name);
+    T optional(std::string_view name, result<T> (*read)(const json::value&)) {
+        const json::value* const value = claim_at(object_, name);
         if (value == nullptr) {
             return {};
         }
@@ -165,18 +223,6 @@ class Claims {
     std::optional<TokenError> error_;
 };
 
-// `aud` is a text or a list of texts (RFC 7519 section 4.1.3).
-result<std::vector<std::string>> read_audience(const json::value& value) {
-    if (!value.is_string()) {
-        return read_texts(value);
-    }
-    auto text = read_text(value);
-    if (text.has_error()) {
-        return text.error();
-    }
-    return std::vector<std::string>{std::move(*text)};
-}
-
 bool contains(const std::vector<std::string>& texts, std::string_view text) {
     return std::find(texts.begin(), texts.end(), text) != texts.end();
 }
@@ -188,9 +234,9 @@ struct Times {
 };
 
 std::optional<TokenError> time_problem(const Times& times, std::chrono::seconds lifetime_max,
-                                       Time now) {
+                                       std::chrono::seconds clock_skew, Time now) {
     const std::int64_t now_s = now.time_since_epoch().count();
-    const std::int64_t latest = now_s + limits::kClockSkewMax.count();
+    const std::int64_t latest = now_s + clock_skew.count();
     if (times.exp <= now_s) {
         return TokenError::kExpired;
     }
@@ -203,77 +249,96 @@ std::optional<TokenError> time_problem(const Times& times, std::chrono::seconds 
     return std::nullopt;
 }
 
-struct ContextDeleter {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-
-// Ed25519 (RFC 8032); OpenSSL refuses a signature whose S is not below the group's order, so there
-// is one signature a text and not several.
-bool signature_fits(EVP_PKEY* key, std::string_view text, std::string_view signature) {
-    const std::unique_ptr<EVP_MD_CTX, ContextDeleter> context(EVP_MD_CTX_new());
-    const bool fits =
-        context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key) == 1 &&
-        EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()),
-                         signature.size(), reinterpret_cast<const unsigned char*>(text.data()),
-                         text.size()) == 1;
-    ERR_clear_error();
-    return fits;
+// What an identity provider's token is known by where it has no jti: Entra ID's own name for one,
+// or a hash of what is signed. Not of the signature: of ECDSA's there are several for one text, so
+// that a token could be sent under a new name.
+result<std::string> token_id(const json::object& object, std::string_view signed_text) {
+    for (const char* const name : {"jti", "uti"}) {
+        if (const json::value* const claim = object.if_contains(name)) {
+            return read_text(*claim);
+        }
+    }
+    std::array<unsigned char, 32> hash{};
+    if (EVP_Q_digest(nullptr, "SHA256", nullptr, signed_text.data(), signed_text.size(),
+                     hash.data(), nullptr) != 1) {
+        return TokenError::kMalformed;
+    }
+    return "sha256:" + base64url({reinterpret_cast<const char*>(hash.data()), hash.size()});
 }
 
-// The public half alone: a verifier needs no more, and holds no more.
-config::PrivateKey public_half(const config::PrivateKey& key) {
-    std::array<unsigned char, 32> bytes{};
-    std::size_t size = bytes.size();
-    if (!key || EVP_PKEY_get_raw_public_key(key.get(), bytes.data(), &size) != 1) {
+// An address that nobody has shown to be theirs is nobody's name (OpenID Connect Core section 5.1).
+bool is_unverified(const json::object& object, std::string_view user_claim) {
+    const json::value* const verified = object.if_contains("email_verified");
+    return user_claim == "email" && verified != nullptr && *verified != json::value(true);
+}
+
+// One issuer, and the keys that it signs with.
+struct KnownIssuer {
+    std::string audience;
+    std::string user_claim;
+    std::string groups_claim;
+    bool is_ours = false;     // vitrine mints with its key: its clock is ours
+    bool is_fetched = false;  // its keys come from a jwks.url
+    std::shared_ptr<const KeySet> keys;
+
+    // With a kid, the key of that name alone; without, the only one.
+    [[nodiscard]] result<const PublicKey*> find(const Header& header) const {
+        if (keys == nullptr) {
+            return is_fetched ? TokenError::kUnknownKey : TokenError::kUnknownIssuer;
+        }
+        const PublicKey* found = nullptr;
+        if (header.kid.empty()) {
+            found = keys->keys.size() == 1 ? &keys->keys.front() : nullptr;
+        } else {
+            const auto key =
+                std::find_if(keys->keys.begin(), keys->keys.end(),
+                             [&](const PublicKey& each) { return each.kid == header.kid; });
+            found = key == keys->keys.end() ? nullptr : &*key;
+        }
+        if (found == nullptr) {
+            return TokenError::kUnknownKey;
+        }
+        if (found->algorithm != header.algorithm) {
+            return TokenError::kAlgorithm;
+        }
+        return found;
+    }
+};
+
+// The keys of an issuer that are in the configuration; a problem where they are none.
+std::shared_ptr<const KeySet> configured_keys(const config::Issuer& issuer, std::string& problem) {
+    auto keys = std::make_shared<KeySet>();
+    if (!issuer.signing_key.empty()) {
+        const auto key = config::read_signing_key(issuer.signing_key.reveal());
+        keys->keys.push_back(public_half(key.get()));
+        if (!keys->keys.front().key) {
+            problem =
+                "the key of issuer " + issuer.name + " is not an Ed25519 private key in PKCS#8 PEM";
+        }
+        return keys;
+    }
+    if (issuer.jwks_file.empty()) {
         return nullptr;
     }
-    return config::PrivateKey(
-        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes.data(), size));
+    ParsedKeySet parsed = parse_key_set(issuer.jwks);
+    if (!parsed.problem.empty()) {
+        problem = "the keys of issuer " + issuer.name + ": " + issuer.jwks_file.string() + " " +
+                  parsed.problem;
+    }
+    *keys = std::move(parsed.set);
+    return keys;
 }
 
-}  // namespace
-
-struct Verifier::State {
-    std::string audience;
-    std::chrono::seconds lifetime_max{};
-    std::map<std::string, config::PrivateKey, std::less<>> keys;  // by issuer
-    // Nobody's: an unknown issuer costs a verification, too, and cannot be told from a wrong key by
-    // the time it takes.
-    config::PrivateKey nobody;
-
-    [[nodiscard]] result<json::object> signed_claims(std::string_view token) const;
-    [[nodiscard]] result<Principal> principal(const json::object& object, std::string_view user,
-                                              std::string_view database, Time now) const;
+// A token taken apart, its claims not yet to be believed.
+struct Decoded {
+    Header header;
+    json::object claims;
+    std::optional<std::string> issuer;
+    std::string_view signed_text;
+    std::string signature;
 };
 
-Verifier::Verifier(const config::Auth& auth) {
-    auto state = std::make_unique<State>();
-    state->audience = auth.audience;
-    state->lifetime_max = auth.max_token_lifetime;
-    for (const config::Issuer& issuer : auth.issuers) {
-        if (issuer.signing_key.empty()) {
-            continue;
-        }
-        auto key = public_half(config::read_signing_key(issuer.signing_key.reveal()));
-        if (!key) {
-            throw std::invalid_argument("the key of issuer " + issuer.name +
-                                        " is not an Ed25519 private key in PKCS#8 PEM");
-        }
-        if (!state->keys.emplace(issuer.name, std::move(key)).second) {
-            throw std::invalid_argument("two issuers are named " + issuer.name);
-        }
-    }
-    state->nobody.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-    if (!state->nobody) {
-        throw std::runtime_error("OpenSSL cannot make an Ed25519 key");
-    }
-    state_ = std::move(state);
-}
-
-Verifier::~Verifier() = default;
-
-// The claims of a token, once its signature says that they are the issuer's.
-result<json::object> Verifier::State::signed_claims(std::string_view token) const {
+result<Decoded> decode(std::string_view token) {
     if (token.size() > limits::kTokenBytesMax) {
         return TokenError::kTooLong;
     }
@@ -281,83 +346,241 @@ result<json::object> Verifier::State::signed_claims(std::string_view token) cons
     if (!parts) {
         return TokenError::kMalformed;
     }
-    const auto header = decode_object(parts->header);
-    if (!header) {
+    const auto object = decode_object(parts->header);
+    if (!object) {
         return TokenError::kMalformed;
     }
-    if (const auto problem = header_problem(*header)) {
-        return *problem;
+    const auto header = read_header(*object);
+    if (header.has_error()) {
+        return header.error();
     }
     auto claims = decode_object(parts->claims);
-    const auto signature = from_base64url(parts->signature);
+    auto signature = from_base64url(parts->signature);
     if (!claims || !signature) {
         return TokenError::kMalformed;
     }
-    // Read before the signature is verified, and for nothing else than to find the key.
-    const json::value* const iss = claims->if_contains("iss");
-    if (iss != nullptr && !iss->is_string()) {
-        return TokenError::kMalformed;
+    std::optional<std::string> issuer;
+    if (const json::value* const iss = claims->if_contains("iss")) {
+        issuer = as_text(*iss);
+        if (!issuer) {
+            return TokenError::kMalformed;
+        }
     }
-    const auto issuer = keys.find(iss == nullptr ? std::string() : *as_text(*iss));
-    const bool known = iss != nullptr && issuer != keys.end();
+    return Decoded{*header, std::move(*claims), std::move(issuer), parts->signed_text,
+                   std::move(*signature)};
+}
+
+}  // namespace
+
+struct Verifier::State {
+    std::chrono::seconds lifetime_max{};
+    std::chrono::seconds clock_skew{};
+    std::map<std::string, KnownIssuer, std::less<>> issuers;
+    // Nobody's, by algorithm: an unknown issuer or kid costs a verification, too, and cannot be
+    // told from a wrong signature by the time it takes.
+    std::array<PublicKey, 3> nobody;
+    std::vector<std::string> warnings;
+
+    // Adds everything but the user and database that were asked for.
+    [[nodiscard]] result<Principal> verified(std::string_view token,
+                                             std::string_view client_address, Time now,
+                                             std::vector<std::string>* databases) const;
+    [[nodiscard]] result<const KnownIssuer*> signer(const Decoded& decoded) const;
+};
+
+std::vector<config::Problem> key_problems(const config::Auth& auth) {
+    std::vector<config::Problem> problems;
+    for (const config::Issuer& issuer : auth.issuers) {
+        std::string problem;
+        (void)configured_keys(issuer, problem);
+        if (!problem.empty()) {
+            problems.push_back({issuer.position, std::move(problem)});
+        }
+    }
+    return problems;
+}
+
+Verifier::Verifier(const config::Auth& auth, const FetchedKeys& fetched) {
+    auto state = std::make_unique<State>();
+    state->lifetime_max = auth.max_token_lifetime;
+    state->clock_skew = auth.clock_skew;
+    for (const config::Issuer& issuer : auth.issuers) {
+        KnownIssuer known{issuer.audience.empty() ? auth.audience : issuer.audience,
+                          issuer.user_claim,
+                          issuer.groups_claim,
+                          !issuer.signing_key.empty(),
+                          !issuer.jwks_url.empty(),
+                          nullptr};
+        std::string problem;
+        known.keys = configured_keys(issuer, problem);
+        if (!problem.empty()) {
+            throw std::invalid_argument(config::to_string({issuer.position, problem}));
+        }
+        if (const auto keys = fetched.find(issuer.name);
+            known.is_fetched && keys != fetched.end()) {
+            known.keys = keys->second;
+        }
+        for (const std::string& warning :
+             known.keys ? known.keys->warnings : std::vector<std::string>{}) {
+            state->warnings.push_back("the keys of issuer " + issuer.name + ": " + warning);
+        }
+        if (!state->issuers.emplace(issuer.name, std::move(known)).second) {
+            throw std::invalid_argument("two issuers are named " + issuer.name);
+        }
+    }
+    for (const Algorithm each : {Algorithm::kEdDsa, Algorithm::kEs256, Algorithm::kRs256}) {
+        state->nobody.at(static_cast<std::size_t>(each)) = nobodys_key(each);
+    }
+    state_ = std::move(state);
+}
+
+Verifier::~Verifier() = default;
+
+// The issuer, once the signature says that the claims are its own.
+result<const KnownIssuer*> Verifier::State::signer(const Decoded& decoded) const {
+    const auto issuer = decoded.issuer ? issuers.find(*decoded.issuer) : issuers.end();
+    result<const PublicKey*> key = TokenError::kUnknownIssuer;
+    if (issuer != issuers.end()) {
+        key = issuer->second.find(decoded.header);
+    }
+    const PublicKey& nobodys = nobody.at(static_cast<std::size_t>(decoded.header.algorithm));
     const bool fits =
-        signature_fits(known ? issuer->second.get() : nobody.get(), parts->signed_text, *signature);
-    if (!known) {
-        return TokenError::kUnknownIssuer;
+        signature_fits(key.has_value() ? **key : nobodys, decoded.signed_text, decoded.signature);
+    if (key.has_error()) {
+        return key.error();
     }
     if (!fits) {
         return TokenError::kSignature;
     }
-    return std::move(*claims);
+    return &issuer->second;
 }
 
-result<Principal> Verifier::State::principal(const json::object& object, std::string_view user,
-                                             std::string_view database, Time now) const {
+result<Principal> Verifier::State::verified(std::string_view token, std::string_view client_address,
+                                            Time now, std::vector<std::string>* databases) const {
+    const auto decoded = decode(token);
+    if (decoded.has_error()) {
+        return decoded.error();
+    }
+    const auto signer_or_error = signer(*decoded);
+    if (signer_or_error.has_error()) {
+        return signer_or_error.error();
+    }
+    const KnownIssuer& issuer = **signer_or_error;
+    const json::object& object = decoded->claims;
     Claims claims(object);
     Principal principal;
     Times times;
     principal.issuer = claims.required("iss", read_text);
-    principal.user = claims.required("sub", read_text);
-    principal.token = claims.required("jti", read_text);
+    principal.user = claims.required(issuer.user_claim, read_text);
+    if (issuer.is_ours) {
+        principal.token = claims.required("jti", read_text);
+    }
     times.exp = claims.required("exp", read_time);
     times.iat = claims.required("iat", read_time);
     times.nbf = claims.optional("nbf", read_time);
-    const auto databases = claims.required("databases", read_texts);
-    const auto audiences = claims.optional("aud", read_audience);
-    principal.groups = claims.optional("groups", read_texts);
+    if (databases != nullptr) {
+        *databases = claims.required("databases", read_texts);
+    } else {
+        (void)claims.optional("databases", read_texts);
+    }
+    const auto audiences = claims.optional("aud", read_text_or_texts);
+    principal.groups = claims.optional(issuer.groups_claim, read_text_or_texts);
     principal.reason = claims.optional("reason", read_text);
     principal.grant = claims.optional("grant", read_text);
+    principal.client_address = claims.optional("client_address", read_client_address);
+    principal.single_use = claims.optional("single_use", read_bool);
     if (claims.error()) {
         return *claims.error();
     }
-    if (!contains(audiences, audience)) {
+    if (!issuer.is_ours) {
+        auto id = token_id(object, decoded->signed_text);
+        if (id.has_error()) {
+            return TokenError::kMalformed;
+        }
+        principal.token = std::move(*id);
+    }
+    if (!contains(audiences, issuer.audience)) {
         return TokenError::kAudience;
     }
-    if (const auto problem = time_problem(times, lifetime_max, now)) {
+    if (const auto problem = time_problem(times, lifetime_max, clock_skew, now)) {
         return *problem;
     }
-    if (principal.user != user) {
-        return TokenError::kOtherUser;
+    if (is_unverified(object, issuer.user_claim)) {
+        return TokenError::kUnverifiedEmail;
     }
-    if (!contains(databases, database)) {
-        return TokenError::kOtherDatabase;
+    if (!principal.client_address.empty() &&
+        !network_contains(principal.client_address, client_address)) {
+        return TokenError::kOtherAddress;
     }
-    principal.database = database;
+    // The issuer's clock may be behind ours as it may be ahead.
+    principal.issued = Time(std::chrono::seconds(times.iat)) -
+                       (issuer.is_ours ? std::chrono::seconds(0) : clock_skew);
     principal.expires = Time(std::chrono::seconds(times.exp));
     return principal;
 }
 
 result<Principal> Verifier::verify(std::string_view token, std::string_view user,
-                                   std::string_view database, Time now) const {
+                                   std::string_view database, std::string_view client_address,
+                                   Time now) const {
     try {
-        const auto claims = state_->signed_claims(token);
-        if (claims.has_error()) {
-            return claims.error();
+        std::vector<std::string> databases;
+        auto principal = state_->verified(token, client_address, now, &databases);
+        if (principal.has_error()) {
+            return principal.error();
         }
-        return state_->principal(*claims, user, database, now);
+        if (principal->user != user) {
+            return TokenError::kOtherUser;
+        }
+        if (!contains(databases, database)) {
+            return TokenError::kOtherDatabase;
+        }
+        principal->database = database;
+        return principal;
     } catch (const std::exception&) {
         return TokenError::kMalformed;  // out of memory: no token is good that was not read
     }
+}
+
+result<Identified> Verifier::identify(std::string_view token, Time now,
+                                      std::string_view client_address) const {
+    try {
+        auto principal = state_->verified(token, client_address, now, nullptr);
+        if (principal.has_error()) {
+            return principal.error();
+        }
+        if (principal->single_use) {
+            return TokenError::kSingleUse;
+        }
+        Identity who{principal->user, principal->groups, principal->issuer, principal->token};
+        return Identified{std::move(who), std::move(*principal)};
+    } catch (const std::exception&) {
+        return TokenError::kMalformed;
+    }
+}
+
+std::optional<std::string> Verifier::issuer_to_refresh(std::string_view token) const {
+    try {
+        const auto decoded = decode(token);
+        if (decoded.has_error() || !decoded->issuer) {
+            return std::nullopt;
+        }
+        const auto issuer = state_->issuers.find(*decoded->issuer);
+        if (issuer == state_->issuers.end() || !issuer->second.is_fetched) {
+            return std::nullopt;
+        }
+        const KnownIssuer& known = issuer->second;
+        const bool may_help = known.keys == nullptr || !decoded->header.kid.empty();
+        if (!may_help || known.find(decoded->header).error() != TokenError::kUnknownKey) {
+            return std::nullopt;
+        }
+        return issuer->first;
+    } catch (const std::exception&) {
+        return std::nullopt;
+    }
+}
+
+const std::vector<std::string>& Verifier::warnings() const {
+    return state_->warnings;
 }
 
 }  // namespace vitrine::auth

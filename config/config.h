@@ -65,6 +65,7 @@ struct Issuer {
     std::string name;                 // the `iss` claim
     Secret signing_key;               // PKCS#8 PEM, Ed25519: may mint and verify
     std::filesystem::path jwks_file;  // a JWK Set (RFC 7517, section 5)
+    std::string jwks;                 // what stood in that file when it was loaded
     std::string jwks_url;             // https://…
     std::filesystem::path jwks_ca;    // PEM, for the URL; empty: the system's
     std::string audience;             // empty: auth.audience
@@ -74,11 +75,21 @@ struct Issuer {
     Position position;
 };
 
+// The login by SASL OAUTHBEARER (RFC 7628), as libpq 18 speaks it.
+struct OAuth {
+    std::string issuer;  // https://…, where clients find out how to get a token; empty: not offered
+    std::string scope = "openid";
+    // To clients that ask for it by a start-up option, or to all instead of the password.
+    enum class Offer : std::uint8_t { kOnRequest, kAlways } offer = Offer::kOnRequest;
+    [[nodiscard]] bool configured() const { return !issuer.empty(); }
+};
+
 struct Auth {
     std::string audience = "vitrine";
     std::chrono::seconds max_token_lifetime{12 * 3600};
     std::chrono::seconds clock_skew{60};  // how far ahead an issuer's clock may be
     std::vector<Issuer> issuers;
+    OAuth oauth;
 };
 
 // When a policy is open, in the local time of the machine that vitrine runs on.

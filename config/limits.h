@@ -137,6 +137,19 @@ inline constexpr std::size_t kNameBytesMax = 63;
 inline constexpr std::size_t kTokenBytesMax = kPasswordBytesMax - 1;
 inline constexpr std::size_t kTokenNestingMax = 8;
 
+// A JWK Set. Those of the identity providers have up to some ten keys, each with its certificates:
+// 20 kB.
+inline constexpr std::size_t kJwksBytesMax = 256 * 1024;
+inline constexpr std::size_t kJwksKeysMax = 100;
+// A key's name; the longest that providers use are hashes in hex digits.
+inline constexpr std::size_t kKeyIdBytesMax = 256;
+// NIST SP 800-131A asks for 2048 bits of RSA; what 8192 take to verify is still below a
+// millisecond.
+inline constexpr int kRsaModulusBitsMin = 2048;
+inline constexpr int kRsaModulusBitsMax = 8192;
+// 65537 has 17 bits. A large exponent only costs time.
+inline constexpr int kRsaExponentBitsMax = 32;
+
 // How far ahead of ours an issuer's clock may be (iat and nbf; never exp).
 inline constexpr std::chrono::seconds kClockSkewMax{60};
 

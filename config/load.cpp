@@ -9,6 +9,8 @@
 #include "config/config.h"
 #include "config/document.h"
 #include "config/files.h"
+#include "config/issuers.h"
+#include "config/key_files.h"
 #include "config/keys.h"
 #include "config/limits.h"
 #include "config/masking.h"
@@ -26,26 +28,9 @@ constexpr std::string_view kLeaveOut = "leave it out";
 
 // Beyond these a value is a slip, not a wish.
 constexpr seconds kLoginTimeoutMax = hours(1);
-constexpr seconds kTokenLifetimeMax = hours(24 * 400);
 constexpr seconds kDurationMax = hours(24 * 36500);
 constexpr std::uint64_t kConnectionsMax = 1000000;
 constexpr std::uint64_t kWorkersMax = 1024;
-
-// A file of certificates that is named, readable, and holds some.
-void read_certificates(Reader& reader, const Value& value, std::filesystem::path& path) {
-    const auto named = read_path(reader, value);
-    if (!named) {
-        return;
-    }
-    path = *named;
-    const auto pem = read_named_file(reader, value, path);
-    if (!pem) {
-        return;
-    }
-    if (const auto problem = certificates_problem(*pem)) {
-        reader.problem(value, *problem);
-    }
-}
 
 void read_certificate_and_key(Reader& reader, Fields& fields, ListenTls& tls) {
     std::optional<std::string> chain;
@@ -93,9 +78,7 @@ void read_listen_tls(Reader& reader, const Value& value, ListenTls& tls) {
                               : ListenTls::Version::kTls12;
     }
     if (const auto client_ca = fields.find("client_ca")) {
-        std::filesystem::path path;
-        read_certificates(reader, *client_ca, path);
-        reader.not_supported(*client_ca, kLeaveOut);
+        read_certificates(reader, *client_ca, tls.client_ca);
     }
 }
 
@@ -226,96 +209,6 @@ void read_databases(Reader& reader, const Value& value, Config& config) {
     }
     for (const auto& [name, entry] : entries) {
         config.databases.emplace(name, read_database(reader, name, entry));
-    }
-}
-
-std::optional<Secret> read_ed25519_key(Reader& reader, const Value& value) {
-    auto key = read_secret(reader, value);
-    if (!key) {
-        return std::nullopt;
-    }
-    if (const auto problem = signing_key_problem(key->reveal())) {
-        reader.problem(value, *problem);
-        return std::nullopt;
-    }
-    return key;
-}
-
-void read_jwks(Reader& reader, const Value& value) {
-    const Fields fields(reader, value, {"file", "url"});
-    const auto file = fields.find("file");
-    const auto url = fields.find("url");
-    if (fields.is_map() && file.has_value() == url.has_value()) {
-        reader.problem_at_key(value, file ? "has both a file and a url; leave one of them out"
-                                          : "has neither; write {file: PATH} or {url: https://…}");
-    }
-    if (file) {
-        if (const auto path = read_path(reader, *file)) {
-            (void)read_named_file(reader, *file, *path);
-        }
-    }
-    if (url) {
-        const auto text = read_text(reader, *url);
-        if (text && (!text->starts_with("https://") || text->size() == 8)) {
-            reader.problem(*url, "does not begin with https://; keys are fetched over TLS alone");
-        }
-    }
-    reader.not_supported(value, "write signing_key: {file: PATH}");
-}
-
-Issuer read_issuer(Reader& reader, const Value& value) {
-    Issuer issuer;
-    issuer.position = reader.position(*value.node);
-    Fields fields(reader, value, {"name", "signing_key", "jwks", "user_claim", "groups_claim"});
-    if (const auto name = fields.require("name", "name what stands in the token's iss")) {
-        issuer.name = read_text(reader, *name).value_or("");
-    }
-    const auto jwks = fields.find("jwks");
-    const auto key = jwks ? fields.find("signing_key")
-                          : fields.require("signing_key", "write signing_key: {file: PATH}");
-    if (key) {
-        if (auto secret = read_ed25519_key(reader, *key)) {
-            issuer.signing_key = std::move(*secret);
-        }
-    }
-    if (jwks) {
-        read_jwks(reader, *jwks);
-        if (key) {
-            reader.problem_at_key(value, "has both a signing_key and jwks; leave one of them out");
-        }
-    }
-    for (const std::string_view claim : {"user_claim", "groups_claim"}) {
-        if (const auto named = fields.find(claim)) {
-            (void)read_text(reader, *named);
-            reader.not_supported(*named, kLeaveOut);
-        }
-    }
-    return issuer;
-}
-
-void read_auth(Reader& reader, const Value& value, Auth& auth) {
-    Fields fields(reader, value, {"audience", "max_token_lifetime", "issuers"});
-    if (const auto audience = fields.find("audience")) {
-        auth.audience = read_text(reader, *audience).value_or("");
-    }
-    if (const auto lifetime = fields.find("max_token_lifetime")) {
-        auth.max_token_lifetime =
-            read_duration(reader, *lifetime, kTokenLifetimeMax).value_or(seconds(1));
-    }
-    const auto issuers = fields.require(
-        "issuers", "name one: issuers: [{name: vitrine, signing_key: {file: PATH}}]");
-    if (!issuers) {
-        return;
-    }
-    std::set<std::string> names;
-    for (const Value& item :
-         read_list(reader, *issuers, "name one: {name: vitrine, signing_key: {file: PATH}}")) {
-        auth.issuers.push_back(read_issuer(reader, item));
-        const std::string& name = auth.issuers.back().name;
-        if (!name.empty() && !names.insert(name).second) {
-            reader.problem(
-                item, "has the name of another issuer, " + shown(name) + "; leave one of them out");
-        }
     }
 }
 

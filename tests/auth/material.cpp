@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include <array>
 #include <memory>
@@ -50,12 +51,15 @@ Key key_of(std::string_view pem) {
     return Key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
 }
 
-std::string sign(std::string_view key_pem, const EVP_MD* digest, std::string_view message) {
+std::string sign(std::string_view key_pem, const EVP_MD* digest, std::string_view message,
+                 int padding = 0) {
     const Key key = key_of(key_pem);
     const std::unique_ptr<EVP_MD_CTX, Deleter> context(EVP_MD_CTX_new());
     std::string signature(1024, '\0');
     std::size_t size = signature.size();
-    if (EVP_DigestSignInit(context.get(), nullptr, digest, nullptr, key.get()) != 1 ||
+    EVP_PKEY_CTX* parameters = nullptr;
+    if (EVP_DigestSignInit(context.get(), &parameters, digest, nullptr, key.get()) != 1 ||
+        (padding != 0 && EVP_PKEY_CTX_set_rsa_padding(parameters, padding) != 1) ||
         EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
                        bytes(message), message.size()) != 1) {
         throw std::runtime_error("cannot sign");
@@ -72,14 +76,57 @@ std::string ed25519_key() {
 std::string ec_key() {
     return pem_of(Key(EVP_EC_gen("P-256")));
 }
-std::string rsa_key() {
-    return pem_of(Key(EVP_RSA_gen(2048U)));
+std::string rsa_key(unsigned bits) {
+    return pem_of(Key(EVP_RSA_gen(bits)));
 }
 
 std::string public_pem(std::string_view key_pem) {
     const Bio bio(BIO_new(BIO_s_mem()));
     PEM_write_bio_PUBKEY(bio.get(), key_of(key_pem).get());
     return text_of(bio);
+}
+
+std::string public_der(std::string_view key_pem) {
+    unsigned char* der = nullptr;
+    const int size = i2d_PUBKEY(key_of(key_pem).get(), &der);
+    std::string text(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
+    OPENSSL_free(der);
+    return text;
+}
+
+std::string jwk_members(std::string_view key_pem) {
+    const Key key = key_of(key_pem);
+    const auto number = [&](const char* name, int size) {
+        BIGNUM* value = nullptr;
+        EVP_PKEY_get_bn_param(key.get(), name, &value);
+        std::string raw(static_cast<std::size_t>(size == 0 ? BN_num_bytes(value) : size), '\0');
+        BN_bn2binpad(value, reinterpret_cast<unsigned char*>(raw.data()),
+                     static_cast<int>(raw.size()));
+        BN_free(value);
+        return "\"" + base64url(raw) + "\"";
+    };
+    switch (EVP_PKEY_get_id(key.get())) {
+        case EVP_PKEY_ED25519: {
+            std::string x(32, '\0');
+            std::size_t size = x.size();
+            EVP_PKEY_get_raw_public_key(key.get(), reinterpret_cast<unsigned char*>(x.data()),
+                                        &size);
+            return R"("kty":"OKP","crv":"Ed25519","x":")" + base64url(x) + "\"";
+        }
+        case EVP_PKEY_EC:
+            return R"("kty":"EC","crv":"P-256","x":)" + number("qx", 32) +
+                   ",\"y\":" + number("qy", 32);
+        default:
+            return R"("kty":"RSA","n":)" + number("n", 0) + ",\"e\":" + number("e", 0);
+    }
+}
+
+std::string jwks(const std::vector<std::pair<std::string, std::string>>& kid_and_pem) {
+    std::string text = R"({"keys":[)";
+    for (const auto& [kid, pem] : kid_and_pem) {
+        text += (text.back() == '[' ? "{" : ",{") + jwk_members(pem) + R"(,"kid":")" + kid + "\"}";
+    }
+    return text + "]}";
 }
 
 std::string sign_eddsa(std::string_view key_pem, std::string_view message) {
@@ -101,6 +148,18 @@ std::string sign_rs256(std::string_view key_pem, std::string_view message) {
     return sign(key_pem, EVP_sha256(), message);
 }
 
+std::string sign_es256_der(std::string_view key_pem, std::string_view message) {
+    return sign(key_pem, EVP_sha256(), message);
+}
+
+std::string sign_rs512(std::string_view key_pem, std::string_view message) {
+    return sign(key_pem, EVP_sha512(), message);
+}
+
+std::string sign_ps256(std::string_view key_pem, std::string_view message) {
+    return sign(key_pem, EVP_sha256(), message, RSA_PKCS1_PSS_PADDING);
+}
+
 std::string sign_hs256(std::string_view secret, std::string_view message) {
     std::array<unsigned char, 32> mac{};
     unsigned size = 0;
@@ -110,8 +169,21 @@ std::string sign_hs256(std::string_view secret, std::string_view message) {
 }
 
 std::string token(std::string_view key_pem, std::string_view header, std::string_view claims) {
+    return token(sign_eddsa, key_pem, header, claims);
+}
+
+std::string token(std::string (*sign_with)(std::string_view, std::string_view),
+                  std::string_view key_pem, std::string_view header, std::string_view claims) {
     const std::string text = base64url(header) + "." + base64url(claims);
-    return text + "." + base64url(sign_eddsa(key_pem, text));
+    return text + "." + base64url(sign_with(key_pem, text));
+}
+
+config::Issuer jwks_issuer(std::string name, std::string jwks) {
+    config::Issuer issuer;
+    issuer.name = std::move(name);
+    issuer.jwks_file = issuer.name + ".json";
+    issuer.jwks = std::move(jwks);
+    return issuer;
 }
 
 config::Auth auth_with(std::string_view key_pem) {

@@ -7,7 +7,9 @@
 
 #include "auth/base64url.h"
 #include "auth/json_object.h"
+#include "auth/network.h"
 #include "auth/token.h"
+#include "config/keys.h"
 #include "config/limits.h"
 #include "tests/auth/material.h"
 
@@ -56,7 +58,7 @@ std::string claims(const std::vector<std::pair<std::string, std::string>>& chang
 // 0: the token was accepted.
 int error_of(const Verifier& verifier, std::string_view token, std::string_view user = "alice",
              std::string_view database = "shop", Time now = kNow) {
-    const auto principal = verifier.verify(token, user, database, now);
+    const auto principal = verifier.verify(token, user, database, "192.0.2.7", now);
     return principal.has_error() ? principal.error().value() : 0;
 }
 
@@ -73,7 +75,7 @@ TEST_CASE("a minted token is good for its user and databases until it ends") {
     const auto token = issue_token(auth, request_for_alice(), kNow);
     REQUIRE(token.has_value());
     for (const auto* database : {"shop", "stock"}) {
-        const auto principal = verifier.verify(*token, "alice", database, kNow);
+        const auto principal = verifier.verify(*token, "alice", database, "", kNow);
         REQUIRE(principal.has_value());
         CHECK(principal->user == "alice");
         CHECK(principal->database == database);
@@ -92,7 +94,9 @@ TEST_CASE("a minted token is good for its user and databases until it ends") {
           static_cast<int>(TokenError::kNotYetValid));
 
     const std::size_t dot = token->find('.');
-    CHECK(from_base64url(token->substr(0, dot)) == kHeader);
+    CHECK(from_base64url(token->substr(0, dot)) ==
+          R"({"alg":"EdDSA","typ":"JWT","kid":")" +
+              public_half(vitrine::config::read_signing_key(key()).get()).kid + "\"}");
     const auto claims =
         parse_object(*from_base64url(token->substr(dot + 1, token->rfind('.') - dot - 1)));
     REQUIRE(claims);
@@ -104,13 +108,35 @@ TEST_CASE("a minted token is good for its user and databases until it ends") {
                                          "databases", "groups", "reason"});
 }
 
+TEST_CASE("a minted token carries its grant, its address and that it is for one login") {
+    const auto auth = test::auth_with(key());
+    const Verifier verifier(auth);
+    TokenRequest request = request_for_alice();
+    request.grant = "g_0123";
+    request.client_address = "192.0.2.0/24";
+    request.single_use = true;
+    const auto token = issue_token(auth, request, kNow);
+    const auto principal = verifier.verify(*token, "alice", "shop", "192.0.2.9", kNow);
+    REQUIRE(principal.has_value());
+    CHECK(principal->grant == "g_0123");
+    CHECK(principal->client_address == "192.0.2.0/24");
+    CHECK(principal->single_use);
+    CHECK(principal->issued == kNow);
+    for (const char* elsewhere : {"192.0.3.9", "", "::1", "192.0.2.9.5", "192.0.2"}) {
+        CHECK(verifier.verify(*token, "alice", "shop", elsewhere, kNow).error() ==
+              TokenError::kOtherAddress);
+    }
+    CHECK(verifier.identify(*token, kNow, "192.0.2.9").error() == TokenError::kSingleUse);
+    CHECK(verifier.identify(*token, kNow).error() == TokenError::kOtherAddress);
+}
+
 TEST_CASE("no two tokens share an id") {
     const auto auth = test::auth_with(key());
     const Verifier verifier(auth);
     std::set<std::string> ids;
     for (int i = 0; i < 100; ++i) {
         const auto token = issue_token(auth, request_for_alice(), kNow);
-        ids.insert(verifier.verify(*token, "alice", "shop", kNow)->token);
+        ids.insert(verifier.verify(*token, "alice", "shop", "", kNow)->token);
     }
     CHECK(ids.size() == 100);
 }
@@ -140,6 +166,8 @@ TEST_CASE("what verify() would refuse is not minted") {
               r.reason = "";
           }) == boost::system::error_code());
     CHECK(error([](auto& r) { r.reason = "\x1b[2J"; }) == TokenError::kMalformed);
+    CHECK(error([](auto& r) { r.grant = "\n"; }) == TokenError::kMalformed);
+    CHECK(error([](auto& r) { r.client_address = "here"; }) == TokenError::kMalformed);
     CHECK(error([](auto& r) { r.reason = std::string(20000, 'x'); }) == TokenError::kTooLong);
     const auto error_with = [&](std::string_view pem) {
         return issue_token(test::auth_with(pem), request_for_alice(), kNow).error();
@@ -210,8 +238,16 @@ TEST_CASE("good tokens in every form that is allowed") {
     const std::vector<std::pair<std::string, std::string>> rows = {
         {kHeader, claims()},
         {R"({"alg":"EdDSA"})", claims()},
-        {R"({"alg":"EdDSA","typ":"jwt","kid":"x","unknown":[1]})", claims()},
+        {R"({"alg":"EdDSA","typ":"jwt","unknown":[1]})", claims()},
         {R"({"alg":"EdD\u0053A"})", claims()},
+        {R"({"alg":"EdDSA","x5t":"AA","x5t#S256":"AA"})", claims()},
+        {R"({"alg":"EdDSA","kid":")" +
+             public_half(vitrine::config::read_signing_key(key()).get()).kid + "\"}",
+         claims()},
+        {kHeader, claims({{"groups", R"("fraud")"}})},
+        {kHeader, claims({{"client_address", R"("192.0.2.7")"}})},
+        {kHeader, claims({{"client_address", R"("192.0.2.0/29")"}, {"single_use", "false"}})},
+        {kHeader, claims({{"email", R"("x@example.com")"}, {"email_verified", "false"}})},
         {kHeader, claims({{"aud", R"(["other","vitrine"])"}})},
         {kHeader, claims({{"nbf", ""}, {"groups", ""}})},
         {kHeader, claims({{"groups", "[]"}, {"grant", R"("g1")"}, {"email", R"({"a":{"b":[]}})"}})},
@@ -226,7 +262,7 @@ TEST_CASE("good tokens in every form that is allowed") {
     }
     CHECK(verifier
               .verify(test::token(key(), kHeader, claims({{"grant", R"("g1")"}})), "alice", "shop",
-                      kNow)
+                      "", kNow)
               ->grant == "g1");
 }
 
@@ -304,6 +340,10 @@ TEST_CASE("bad tokens, each with its cause") {
     header(R"({"alg":"EdDSA","typ":"JWT\u0000"})", TokenError::kMalformed);
     header(R"({"alg":"EdDSA","typ":null})", TokenError::kMalformed);
     header(R"({"alg":"EdDSA","kid":5})", TokenError::kMalformed);
+    header(R"({"alg":"EdDSA","kid":""})", TokenError::kMalformed);
+    header(R"({"alg":"EdDSA","kid":"x"})", TokenError::kUnknownKey);
+    header(R"({"alg":"EdDSA","kid":"../signing.pem"})", TokenError::kUnknownKey);
+    header(R"({"alg":"EdDSA","kid":")" + std::string(300, 'x') + "\"}", TokenError::kMalformed);
     header(R"({"alg":"EdDSA","cty":"JWT"})", TokenError::kMalformed);
     header(R"({"alg":"EdDSA","zip":"DEF"})", TokenError::kMalformed);
     header(R"({"alg":"none","alg":"EdDSA"})", TokenError::kMalformed);
@@ -474,13 +514,27 @@ TEST_CASE("bad tokens, each with its cause") {
     claim("databases", "[]", TokenError::kOtherDatabase);
     claim("databases", R"(["*"])", TokenError::kOtherDatabase);
     claim("databases", R"(["Shop","shop2","sho"])", TokenError::kOtherDatabase);
-    claim("groups", R"("fraud")", TokenError::kMalformed);
+    claim("groups", R"("")", TokenError::kMalformed);
+    claim("groups", R"({"fraud":true})", TokenError::kMalformed);
     claim("groups", "null", TokenError::kMalformed);
     claim("groups", R"([["fraud"]])", TokenError::kMalformed);
     claim("groups", R"(["fraud\u0000"])", TokenError::kMalformed);
     claim("reason", "5", TokenError::kMalformed);
     claim("reason", R"("\u001b[2J")", TokenError::kMalformed);
     claim("grant", "[]", TokenError::kMalformed);
+    for (const char* value :
+         {R"("192.0.2.8")", R"("192.0.2.0/30")", R"("::1")", R"("0.0.0.0")", R"("::192.0.2.7")"}) {
+        claim("client_address", value, TokenError::kOtherAddress);
+    }
+    for (const char* value :
+         {R"("")", R"("somewhere")", R"("192.0.2.7/24")", R"("192.0.2.7/33")", R"("192.0.2.7/")",
+          R"("192.0.2.7/032")", R"("192.0.2.7/-1")", R"("192.0.2.7 ")", R"("192.0.2.7\u0000")",
+          R"("192.0.2")", R"("*")", R"(["192.0.2.7"])", "null", "3221225991"}) {
+        claim("client_address", value, TokenError::kMalformed);
+    }
+    for (const char* value : {R"("true")", "1", "null", "[]"}) {
+        claim("single_use", value, TokenError::kMalformed);
+    }
 
     // What comes first is said first, and nothing is said of claims without a signature.
     add("expired, under another key",
@@ -568,8 +622,509 @@ TEST_CASE("causes have names, and two of them are about rights") {
         CHECK(is_authorization_error(error) ==
               (error == TokenError::kOtherUser || error == TokenError::kOtherDatabase));
     }
-    CHECK(names.size() == 13);
+    CHECK(names.size() == 17);
     CHECK_FALSE(names.contains("unknown"));
+}
+
+// --- several issuers and algorithms ---
+
+namespace {
+
+// Three issuers with a key each of one algorithm, and one ("mixed") with all of them.
+struct Providers {
+    std::string ed = test::ed25519_key();
+    std::string ec = test::ec_key();
+    std::string rsa = test::rsa_key();
+    vitrine::config::Auth auth = [this] {
+        auto made = test::auth_with(key());
+        made.issuers.push_back(test::jwks_issuer("ed", test::jwks({{"ed-1", ed}})));
+        made.issuers.push_back(test::jwks_issuer("ec", test::jwks({{"ec-1", ec}})));
+        made.issuers.push_back(test::jwks_issuer("rsa", test::jwks({{"rsa-1", rsa}})));
+        made.issuers.push_back(
+            test::jwks_issuer("mixed", test::jwks({{"ed-1", ed}, {"ec-1", ec}, {"rsa-1", rsa}})));
+        return made;
+    }();
+    Verifier verifier{auth};
+};
+
+const Providers& providers() {
+    static const Providers made;
+    return made;
+}
+
+using Sign = std::string (*)(std::string_view, std::string_view);
+
+std::string provider_token(Sign sign, const std::string& pem, const std::string& issuer,
+                           const std::string& alg, const std::string& kid,
+                           std::vector<std::pair<std::string, std::string>> changes = {}) {
+    changes.emplace_back("iss", "\"" + issuer + "\"");
+    const std::string header =
+        R"({"alg":")" + alg + "\"" + (kid.empty() ? "" : R"(,"kid":")" + kid + "\"") + "}";
+    return test::token(sign, pem, header, claims(changes));
+}
+
+}  // namespace
+
+TEST_CASE("each algorithm is good under the key that it belongs to") {
+    const Providers& p = providers();
+    const Verifier& v = p.verifier;
+    CHECK(error_of(v, provider_token(test::sign_eddsa, p.ed, "ed", "EdDSA", "ed-1")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_eddsa, p.ed, "ed", "EdDSA", "")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_es256, p.ec, "ec", "ES256", "ec-1")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_es256, p.ec, "ec", "ES256", "")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_rs256, p.rsa, "rsa", "RS256", "rsa-1")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_rs256, p.rsa, "rsa", "RS256", "")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_eddsa, p.ed, "mixed", "EdDSA", "ed-1")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_es256, p.ec, "mixed", "ES256", "ec-1")) == 0);
+    CHECK(error_of(v, provider_token(test::sign_rs256, p.rsa, "mixed", "RS256", "rsa-1")) == 0);
+}
+
+TEST_CASE("bad tokens of several issuers and algorithms") {
+    const Providers& p = providers();
+    struct Row {
+        std::string what;
+        std::string token;
+        TokenError error;
+    };
+    std::vector<Row> rows;
+    const auto add = [&](std::string what, std::string token, TokenError error) {
+        rows.push_back({std::move(what), std::move(token), error});
+    };
+    struct Kind {
+        std::string issuer;
+        std::string alg;
+        Sign sign;
+        const std::string& pem;
+    };
+    const std::array<Kind, 3> kinds = {{{"ed", "EdDSA", test::sign_eddsa, p.ed},
+                                        {"ec", "ES256", test::sign_es256, p.ec},
+                                        {"rsa", "RS256", test::sign_rs256, p.rsa}}};
+    for (const Kind& key_kind : kinds) {
+        const std::string kid = key_kind.issuer + "-1";
+        for (const Kind& other : kinds) {
+            if (&other == &key_kind) {
+                continue;
+            }
+            const std::string way = other.alg + " at " + key_kind.alg + "'s key";
+            add(way, provider_token(other.sign, other.pem, key_kind.issuer, other.alg, kid),
+                TokenError::kAlgorithm);
+            add(way + ", without a kid",
+                provider_token(other.sign, other.pem, key_kind.issuer, other.alg, ""),
+                TokenError::kAlgorithm);
+            add(way + ", an issuer with both",
+                provider_token(other.sign, other.pem, "mixed", other.alg, kid),
+                TokenError::kAlgorithm);
+            add(way + ", in truth only",
+                provider_token(other.sign, other.pem, key_kind.issuer, key_kind.alg, kid),
+                TokenError::kSignature);
+            add(way + ", in name only",
+                provider_token(key_kind.sign, key_kind.pem, key_kind.issuer, other.alg, kid),
+                TokenError::kAlgorithm);
+            add(way + ", other issuer's kid",
+                provider_token(other.sign, other.pem, key_kind.issuer, other.alg,
+                               other.issuer + "-1"),
+                TokenError::kUnknownKey);
+        }
+        // HMAC with what is public of the key, in every form that a verifier could take for one.
+        const std::string text = base64url(R"({"alg":"HS256","kid":")" + kid + "\"}") + "." +
+                                 base64url(claims({{"iss", "\"" + key_kind.issuer + "\""}}));
+        const std::string same_alg =
+            base64url(R"({"alg":")" + key_kind.alg + R"(","kid":")" + kid + "\"}") +
+            text.substr(text.find('.'));
+        const std::array<std::pair<std::string, std::string>, 3> forms = {
+            {{"PEM", test::public_pem(key_kind.pem)},
+             {"DER", test::public_der(key_kind.pem)},
+             {"JWK", "{" + test::jwk_members(key_kind.pem) + "}"}}};
+        for (const auto& [form, secret] : forms) {
+            add("HMAC with " + key_kind.alg + "'s public key, " + form,
+                text + "." + base64url(test::sign_hs256(secret, text)), TokenError::kAlgorithm);
+            add("HMAC as " + key_kind.alg + " with its public key, " + form,
+                same_alg + "." + base64url(test::sign_hs256(secret, same_alg)),
+                TokenError::kSignature);
+        }
+        for (const char* none : {"none", "None", "NONE", "nOnE"}) {
+            const std::string unsigned_text =
+                base64url(std::string(R"({"alg":")") + none + R"(","kid":")" + kid + "\"}") +
+                text.substr(text.find('.'));
+            add(std::string(none) + " at " + key_kind.alg, unsigned_text + ".",
+                TokenError::kAlgorithm);
+        }
+        const std::string good =
+            provider_token(key_kind.sign, key_kind.pem, key_kind.issuer, key_kind.alg, kid);
+        REQUIRE(error_of(p.verifier, good) == 0);
+        const std::string signed_text = good.substr(0, good.rfind('.'));
+        const std::string raw = *from_base64url(good.substr(good.rfind('.') + 1));
+        for (const std::size_t size :
+             {std::size_t{0}, std::size_t{1}, raw.size() / 2, raw.size() - 1}) {
+            add(key_kind.alg + " cut to " + std::to_string(size),
+                signed_text + "." + base64url(raw.substr(0, size)), TokenError::kSignature);
+            add(key_kind.alg + " with its end alone, " + std::to_string(size),
+                signed_text + "." + base64url(raw.substr(raw.size() - size)),
+                TokenError::kSignature);
+        }
+        add(key_kind.alg + " with a byte more", signed_text + "." + base64url(raw + '\0'),
+            TokenError::kSignature);
+        add(key_kind.alg + " with a byte before", signed_text + "." + base64url('\0' + raw),
+            TokenError::kSignature);
+        add(key_kind.alg + " of zeros",
+            signed_text + "." + base64url(std::string(raw.size(), '\0')), TokenError::kSignature);
+        add(key_kind.alg + " of ones",
+            signed_text + "." + base64url(std::string(raw.size(), '\xff')), TokenError::kSignature);
+        add(key_kind.alg + ", signed by another's key of the kind",
+            provider_token(key_kind.sign,
+                           key_kind.issuer == "ed"   ? test::ed25519_key()
+                           : key_kind.issuer == "ec" ? test::ec_key()
+                                                     : test::rsa_key(),
+                           key_kind.issuer, key_kind.alg, kid),
+            TokenError::kSignature);
+        add(key_kind.alg + ", of ours",
+            provider_token(key_kind.sign, key_kind.pem, "vitrine", key_kind.alg, ""),
+            key_kind.alg == "EdDSA" ? TokenError::kSignature : TokenError::kAlgorithm);
+        add(key_kind.alg + ", key in the header",
+            test::token(key_kind.sign, key_kind.pem,
+                        R"({"alg":")" + key_kind.alg + R"(","jwk":{)" +
+                            test::jwk_members(key_kind.pem) + "}}",
+                        claims({{"iss", "\"" + key_kind.issuer + "\""}})),
+            TokenError::kMalformed);
+        add(key_kind.alg + ", no kid at an issuer with several keys",
+            provider_token(key_kind.sign, key_kind.pem, "mixed", key_kind.alg, ""),
+            TokenError::kUnknownKey);
+        add(key_kind.alg + ", a kid nearly right",
+            provider_token(key_kind.sign, key_kind.pem, key_kind.issuer, key_kind.alg, kid + " "),
+            TokenError::kUnknownKey);
+    }
+
+    // ES256: what OpenSSL would take, and the numbers at the border.
+    add("ES256 in DER", provider_token(test::sign_es256_der, p.ec, "ec", "ES256", "ec-1"),
+        TokenError::kSignature);
+    const std::string es = provider_token(test::sign_es256, p.ec, "ec", "ES256", "ec-1");
+    const std::string es_text = es.substr(0, es.rfind('.'));
+    const std::string es_raw = *from_base64url(es.substr(es.rfind('.') + 1));
+    const std::string zero(32, '\0');
+    const std::string n(
+        "\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"
+        "\xbc\xe6\xfa\xad\xa7\x17\x9e\x84\xf3\xb9\xca\xc2\xfc\x63\x25\x51",
+        32);
+    const std::string n_less_one = n.substr(0, 31) + "\x50";
+    const std::string r = es_raw.substr(0, 32);
+    const std::string s = es_raw.substr(32);
+    for (const auto& [what, signature] : std::vector<std::pair<std::string, std::string>>{
+             {"r = 0", zero + s},
+             {"s = 0", r + zero},
+             {"r = s = 0 (CVE-2022-21449)", zero + zero},
+             {"r = n", n + s},
+             {"s = n", r + n},
+             {"r = s = n", n + n},
+             {"r = n - 1", n_less_one + s},
+             {"r and s in turn", s + r}}) {
+        add("ES256 with " + what, es_text + "." + base64url(signature), TokenError::kSignature);
+    }
+
+    // RS256: another hash, another padding.
+    add("RS512 as RS256", provider_token(test::sign_rs512, p.rsa, "rsa", "RS256", "rsa-1"),
+        TokenError::kSignature);
+    add("PS256 as RS256", provider_token(test::sign_ps256, p.rsa, "rsa", "RS256", "rsa-1"),
+        TokenError::kSignature);
+    for (const char* alg : {"RS512", "PS256", "ES384", "ES512", "ES256K", "RSA1_5", "rs256"}) {
+        add(std::string(alg) + " in the header",
+            provider_token(test::sign_rs256, p.rsa, "rsa", alg, "rsa-1"), TokenError::kAlgorithm);
+    }
+
+    // Another address, and one nobody can say.
+    add("bound to another address",
+        provider_token(test::sign_es256, p.ec, "ec", "ES256", "ec-1",
+                       {{"client_address", R"("198.51.100.7")"}}),
+        TokenError::kOtherAddress);
+    add("uti of the wrong type",
+        provider_token(test::sign_es256, p.ec, "ec", "ES256", "ec-1", {{"jti", ""}, {"uti", "5"}}),
+        TokenError::kMalformed);
+    add("jti of the wrong type beside a good uti",
+        provider_token(test::sign_es256, p.ec, "ec", "ES256", "ec-1",
+                       {{"jti", "null"}, {"uti", R"("u")"}}),
+        TokenError::kMalformed);
+
+    CHECK(rows.size() >= 100);
+    for (const Row& row : rows) {
+        INFO(row.what);
+        CHECK(error_of(p.verifier, row.token) == static_cast<int>(row.error));
+        // The client is told the same of each.
+        CHECK_FALSE(is_authorization_error(row.error));
+    }
+}
+
+TEST_CASE("each issuer has its own audience and its own clock") {
+    const std::string ec = test::ec_key();
+    auto auth = test::auth_with(key());
+    auth.clock_skew = 10s;
+    auth.issuers.push_back(test::jwks_issuer("ec", test::jwks({{"1", ec}})));
+    auth.issuers.back().audience = "client-id";
+    const Verifier verifier(auth);
+    const auto with = [&](std::vector<std::pair<std::string, std::string>> changes) {
+        changes.insert(changes.begin(), {"aud", R"("client-id")"});
+        return provider_token(test::sign_es256, ec, "ec", "ES256", "1", std::move(changes));
+    };
+    CHECK(error_of(verifier, with({})) == 0);
+    CHECK(error_of(verifier, with({{"aud", R"("vitrine")"}})) ==
+          static_cast<int>(TokenError::kAudience));
+    const std::string ours = test::token(key(), kHeader, claims({{"aud", R"("client-id")"}}));
+    CHECK(error_of(verifier, ours) == static_cast<int>(TokenError::kAudience));
+
+    CHECK(error_of(verifier, with({}), "alice", "shop", kNow - 10s) == 0);
+    CHECK(error_of(verifier, with({}), "alice", "shop", kNow - 11s) ==
+          static_cast<int>(TokenError::kNotYetValid));
+    CHECK(error_of(verifier, with({}), "alice", "shop", kNow + 899s) == 0);
+    CHECK(error_of(verifier, with({}), "alice", "shop", kNow + 900s) ==
+          static_cast<int>(TokenError::kExpired));
+    // Their clock may be behind.
+    CHECK(verifier.verify(with({}), "alice", "shop", "", kNow)->issued == kNow - 10s);
+    CHECK(
+        verifier.verify(test::token(key(), kHeader, claims()), "alice", "shop", "", kNow)->issued ==
+        kNow);
+}
+
+TEST_CASE("claims as the identity providers send them") {
+    const std::string ec = test::ec_key();
+    struct Row {
+        const char* what;
+        const char* user_claim;
+        const char* groups_claim;
+        std::vector<std::pair<std::string, std::string>> claims;
+        TokenError error;  // {}: good
+        std::vector<std::string> groups;
+    };
+    constexpr auto kGood = TokenError{};
+    const std::string mail = R"("alice@example.com")";
+    const std::vector<Row> rows = {
+        {"Okta",
+         "email",
+         "groups",
+         {{"email", mail}, {"email_verified", "true"}, {"groups", R"(["dba","dev"])"}},
+         kGood,
+         {"dba", "dev"}},
+        {"Google: no groups",
+         "email",
+         "groups",
+         {{"email", mail}, {"email_verified", "true"}, {"groups", ""}, {"jti", ""}},
+         kGood,
+         {}},
+        {"Google: not verified",
+         "email",
+         "groups",
+         {{"email", mail}, {"email_verified", "false"}},
+         TokenError::kUnverifiedEmail,
+         {}},
+        {"verified, in a text",
+         "email",
+         "groups",
+         {{"email", mail}, {"email_verified", R"("true")"}},
+         TokenError::kUnverifiedEmail,
+         {}},
+        {"verified, nobody says of what",
+         "email",
+         "groups",
+         {{"email", mail}, {"email_verified", "null"}},
+         TokenError::kUnverifiedEmail,
+         {}},
+        {"nothing said of it", "email", "groups", {{"email", mail}}, kGood, {"fraud"}},
+        {"Entra ID",
+         "preferred_username",
+         "roles",
+         {{"preferred_username", mail},
+          {"email_verified", "false"},
+          {"jti", ""},
+          {"uti", R"("abc")"},
+          {"roles", R"(["Reader"])"}},
+         kGood,
+         {"Reader"}},
+        {"Keycloak",
+         "email",
+         "realm_access.roles",
+         {{"email", mail}, {"realm_access", R"({"roles":["dba"]})"}},
+         kGood,
+         {"dba"}},
+        {"Keycloak: no roles",
+         "email",
+         "realm_access.roles",
+         {{"email", mail}, {"realm_access", "{}"}},
+         kGood,
+         {}},
+        {"Keycloak: no object",
+         "email",
+         "realm_access.roles",
+         {{"email", mail}, {"realm_access", R"(["roles"])"}},
+         kGood,
+         {}},
+        {"Auth0",
+         "email",
+         "https://vitrine.example.com/roles",
+         {{"email", mail}, {"https://vitrine.example.com/roles", R"(["dba"])"}},
+         kGood,
+         {"dba"}},
+        {"the whole name goes before the path",
+         "email",
+         "a.b",
+         {{"email", mail}, {"a.b", R"("whole")"}, {"a", R"({"b":"path"})"}},
+         kGood,
+         {"whole"}},
+        {"one group", "email", "groups", {{"email", mail}, {"groups", R"("dba")"}}, kGood, {"dba"}},
+        {"groups of numbers",
+         "email",
+         "groups",
+         {{"email", mail}, {"groups", "[1]"}},
+         TokenError::kMalformed,
+         {}},
+        {"no user", "email", "groups", {}, TokenError::kMissingClaim, {}},
+        {"users in a list",
+         "email",
+         "groups",
+         {{"email", "[" + mail + "]"}},
+         TokenError::kMalformed,
+         {}},
+        {"the user is in sub, and another claim is asked for",
+         "upn",
+         "groups",
+         {{"sub", mail}},
+         TokenError::kMissingClaim,
+         {}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.what);
+        vitrine::config::Auth auth;
+        auth.issuers.push_back(test::jwks_issuer("ec", test::jwks({{"1", ec}})));
+        auth.issuers.back().user_claim = row.user_claim;
+        auth.issuers.back().groups_claim = row.groups_claim;
+        const Verifier verifier(auth);
+        const auto principal =
+            verifier.verify(provider_token(test::sign_es256, ec, "ec", "ES256", "1", row.claims),
+                            "alice@example.com", "shop", "", kNow);
+        if (row.error != kGood) {
+            REQUIRE(principal.has_error());
+            CHECK(principal.error() == row.error);
+            continue;
+        }
+        REQUIRE(principal.has_value());
+        CHECK(principal->groups == row.groups);
+        CHECK(principal->issuer == "ec");
+    }
+}
+
+TEST_CASE("a token without a jti is known by uti, or by what is signed") {
+    const Providers& p = providers();
+    const auto id = [&](const std::string& token) {
+        return p.verifier.verify(token, "alice", "shop", "", kNow)->token;
+    };
+    const auto make = [&](const std::vector<std::pair<std::string, std::string>>& changes) {
+        return provider_token(test::sign_es256, p.ec, "ec", "ES256", "ec-1", changes);
+    };
+    CHECK(id(make({})) == "0123abcd");
+    CHECK(id(make({{"jti", ""}, {"uti", R"("u-1")"}})) == "u-1");
+    // ECDSA takes a random number: two signatures of one text, and n - s in the place of s, are
+    // one token all the same, which is revoked, and used up, as one.
+    const std::string first = make({{"jti", ""}});
+    const std::string again = make({{"jti", ""}});
+    REQUIRE(first != again);
+    CHECK(id(first) == id(again));
+    CHECK(id(first).starts_with("sha256:"));
+    CHECK(id(first).size() == 7 + 43);
+    CHECK(id(first) != id(make({{"jti", ""}, {"exp", "1800000800"}})));
+    CHECK(first.find(id(first).substr(7)) == std::string::npos);
+    // Our own have one.
+    CHECK(error_of(p.verifier, test::token(key(), kHeader, claims({{"jti", ""}}))) ==
+          static_cast<int>(TokenError::kMissingClaim));
+}
+
+TEST_CASE("identify() asks for no database, and for all the rest") {
+    const Providers& p = providers();
+    const auto make = [&](const std::vector<std::pair<std::string, std::string>>& changes) {
+        return provider_token(test::sign_rs256, p.rsa, "rsa", "RS256", "rsa-1", changes);
+    };
+    const auto known = p.verifier.identify(make({{"databases", ""}}), kNow);
+    REQUIRE(known.has_value());
+    CHECK(known->who.user == "alice");
+    CHECK(known->who.groups == std::vector<std::string>{"fraud"});
+    CHECK(known->who.issuer == "rsa");
+    CHECK(known->who.token == "0123abcd");
+    CHECK(known->principal.expires == kNow + 900s);
+    CHECK(known->principal.database.empty());
+    const auto error = [&](const std::vector<std::pair<std::string, std::string>>& changes,
+                           Time now = kNow) {
+        return p.verifier.identify(make(changes), now).error();
+    };
+    CHECK(error({{"aud", R"("other")"}}) == TokenError::kAudience);
+    CHECK(error({{"single_use", "true"}}) == TokenError::kSingleUse);
+    CHECK(error({{"client_address", R"("192.0.2.7")"}}) == TokenError::kOtherAddress);
+    CHECK(error({{"databases", "5"}}) == TokenError::kMalformed);
+    CHECK(error({}, kNow + 900s) == TokenError::kExpired);
+    CHECK(p.verifier.identify("", kNow).error() == TokenError::kMalformed);
+}
+
+TEST_CASE("the keys of an issuer with a URL come in as they were fetched") {
+    const std::string ec = test::ec_key();
+    const std::string next = test::ec_key();
+    auto auth = test::auth_with(key());
+    vitrine::config::Issuer issuer;
+    issuer.name = "idp";
+    issuer.jwks_url = "https://idp.example.com/keys";
+    auth.issuers.push_back(std::move(issuer));
+    const auto token = [](const std::string& pem, const std::string& kid) {
+        return provider_token(test::sign_es256, pem, "idp", "ES256", kid);
+    };
+    const auto unknown = static_cast<int>(TokenError::kUnknownKey);
+    const auto fetched = [](const std::vector<std::pair<std::string, std::string>>& keys) {
+        return FetchedKeys{
+            {"idp", std::make_shared<const KeySet>(parse_key_set(test::jwks(keys)).set)}};
+    };
+
+    const Verifier cold(auth);
+    CHECK(error_of(cold, token(ec, "1")) == unknown);
+    CHECK(cold.issuer_to_refresh(token(ec, "1")) == "idp");
+    CHECK(cold.issuer_to_refresh(token(ec, "")) == "idp");
+
+    const Verifier warm(auth, fetched({{"1", ec}}));
+    CHECK(error_of(warm, token(ec, "1")) == 0);
+    CHECK_FALSE(warm.issuer_to_refresh(token(ec, "1")));
+    CHECK(error_of(warm, token(next, "2")) == unknown);
+    CHECK(warm.issuer_to_refresh(token(next, "2")) == "idp");
+
+    const Verifier rotated(auth, fetched({{"1", ec}, {"2", next}}));
+    CHECK(error_of(rotated, token(ec, "1")) == 0);
+    CHECK(error_of(rotated, token(next, "2")) == 0);
+    CHECK_FALSE(rotated.issuer_to_refresh(token(ec, "")));
+    // Nothing is asked for on behalf of those whose keys do not come from there.
+    CHECK_FALSE(
+        rotated.issuer_to_refresh(test::token(key(), R"({"alg":"EdDSA","kid":"x"})", claims())));
+    CHECK_FALSE(rotated.issuer_to_refresh("nonsense"));
+    CHECK_FALSE(
+        rotated.issuer_to_refresh(provider_token(test::sign_es256, next, "nobody", "ES256", "2")));
+    // Nor do keys that were fetched in the name of another count.
+    FetchedKeys astray = fetched({{"1", ec}});
+    astray["vitrine"] = astray.at("idp");
+    const Verifier own(auth, astray);
+    CHECK(error_of(own, provider_token(test::sign_es256, ec, "vitrine", "ES256", "1")) == unknown);
+}
+
+TEST_CASE("networks") {
+    for (const char* good : {"192.0.2.7", "192.0.2.7/32", "10.0.0.0/8", "0.0.0.0/0", "::/0", "::1",
+                             "2001:db8::/32", "::ffff:192.0.2.7"}) {
+        INFO(good);
+        CHECK(is_network(good));
+    }
+    for (const char* bad : {"", "/", "10.0.0.0/", "10.0.0.1/8", "10.0.0.0/33", "2001:db8::1/32",
+                            "::/129", "10.0.0.0/8/8", "10/8", "fe80::1%eth0", "010.0.0.0/8",
+                            "10.0.0.0/+8", "10.0.0.0/08", " 10.0.0.0/8"}) {
+        INFO(bad);
+        CHECK_FALSE(is_network(bad));
+    }
+    CHECK(network_contains("10.0.0.0/8", "10.255.255.255"));
+    CHECK_FALSE(network_contains("10.0.0.0/8", "11.0.0.0"));
+    CHECK(network_contains("192.0.2.7", "::ffff:192.0.2.7"));
+    CHECK(network_contains("::ffff:192.0.2.7", "192.0.2.7"));
+    CHECK_FALSE(network_contains("0.0.0.0/0", "2001:db8::1"));
+    CHECK(network_contains("::/0", "192.0.2.7"));
+    CHECK(network_contains("fe80::1", "fe80::1%eth0"));
+    CHECK(network_contains("192.0.2.128/25", "192.0.2.200"));
+    CHECK_FALSE(network_contains("192.0.2.128/25", "192.0.2.127"));
+    CHECK_FALSE(network_contains("10.0.0.0/8", "10.0.0.0/8"));
 }
 
 TEST_CASE("base64url has one spelling a value") {

@@ -80,6 +80,7 @@ TEST_CASE("every value arrives where it belongs") {
     CHECK(config.listen.address == "::1");
     CHECK(config.listen.port == 6433);
     CHECK(config.listen.tls.min_version == ListenTls::Version::kTls13);
+    CHECK(config.listen.tls.client_ca == directory.path() / "db-ca.crt");
     CHECK(config.listen.max_connections == 5);
     CHECK(config.listen.login_timeout == 90s);
     CHECK(config.listen.workers == 3);
@@ -102,7 +103,20 @@ TEST_CASE("every value arrives where it belongs") {
 
     CHECK(config.auth.audience == "vitrine-test");
     CHECK(config.auth.max_token_lifetime == 400 * 24h);
-    REQUIRE(config.auth.issuers.size() == 2);
+    CHECK(config.auth.clock_skew == 15s);
+    REQUIRE(config.auth.issuers.size() == 4);
+    CHECK(config.auth.issuers[0].user_claim == "sub");
+    CHECK(config.auth.issuers[0].groups_claim == "groups");
+    CHECK(config.auth.issuers[2].jwks_url == "https://idp.example.com:8443/keys?a=1");
+    CHECK(config.auth.issuers[2].jwks_ca == directory.path() / "db-ca.crt");
+    CHECK(config.auth.issuers[2].audience == "client");
+    CHECK(config.auth.issuers[2].user_claim == "email");
+    CHECK(config.auth.issuers[2].groups_claim == "https://x.example.com/roles");
+    CHECK(config.auth.issuers[3].jwks_file == directory.path() / "nonsense");
+    CHECK(config.auth.issuers[3].jwks == test::read(directory.path() / "nonsense"));
+    CHECK(config.auth.oauth.issuer == "https://idp.example.com");
+    CHECK(config.auth.oauth.scope == "openid email");
+    CHECK(config.auth.oauth.offer == OAuth::Offer::kAlways);
     CHECK(config.auth.issuers[1].name == "https://second.example.com");
     CHECK(config.auth.issuers[0].signing_key.reveal().starts_with("-----BEGIN PRIVATE KEY"));
     CHECK(config.audit.directory == "/nonexistent/vitrine");
@@ -122,7 +136,7 @@ TEST_CASE("every value arrives where it belongs") {
     REQUIRE(rules[0].columns.size() == 3);
     CHECK(rules[0].columns[0].matches("public", "customers", "email"));
     CHECK_FALSE(rules[0].columns[0].matches("public", "customers", "Email"));
-    CHECK(rules[0].columns[0].position.line == 30);
+    CHECK(rules[0].columns[0].position.line == 36);
     CHECK(rules[0].columns[1].matches("x", "y", "e_mail"));
     CHECK(rules[0].columns[2].text == "Mixed.\"Client Data\".\"E-Mail\"");
     CHECK(rules[0].columns[2].matches("mixed", "Client Data", "E-Mail"));

@@ -58,19 +58,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     static const Fixture fixture;
     const std::string input(reinterpret_cast<const char*>(bytes), size);
     const auth::Time now{std::chrono::seconds(1800000000)};
-    if (fixture.verifier.verify(input, "alice", "shop", now).has_value()) {
+    if (fixture.verifier.verify(input, "alice", "shop", "192.0.2.7", now).has_value()) {
         std::abort();  // nobody guesses a signature
     }
     // As the claims under a good signature: what is accepted says what it must.
     const auto principal = fixture.verifier.verify(
         fixture.sign(auth::base64url(R"({"alg":"EdDSA"})") + "." + auth::base64url(input)), "alice",
-        "shop", now);
+        "shop", "192.0.2.7", now);
     if (principal.has_value() && (principal->user != "alice" || principal->database != "shop" ||
                                   principal->token.empty() || principal->expires <= now)) {
         std::abort();
     }
     // As the header.
     (void)fixture.verifier.verify(
-        fixture.sign(auth::base64url(input) + "." + auth::base64url("{}")), "alice", "shop", now);
+        fixture.sign(auth::base64url(input) + "." + auth::base64url("{}")), "alice", "shop",
+        "192.0.2.7", now);
     return 0;
 }
