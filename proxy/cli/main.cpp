@@ -85,6 +85,9 @@ int main(int argc, char** argv) {
     issue->add_option("--groups", token.groups, "the user's groups")->delimiter(',');
     issue->add_option("--ttl", token.ttl, "how long it is good for: 90s, 15m, 4h (default 15m)");
     issue->add_option("--reason", token.reason, "why, for the query log");
+    issue->add_option("--client-address", token.client_address,
+                      "good from this address or network alone: 192.0.2.7, 10.0.0.0/8");
+    issue->add_flag("--single-use", token.single_use, "good for one login");
     issue->callback([&] { run = [&] { return cli::issue_token(token); }; });
 
     auto* audit = app.add_subcommand("audit", "the query log");

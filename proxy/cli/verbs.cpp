@@ -11,6 +11,7 @@
 #include <map>
 #include <sstream>
 
+#include "auth/network.h"
 #include "auth/token.h"
 #include "config/duration.h"
 #include "parser/judge.h"
@@ -141,6 +142,9 @@ int check(const std::string& file, bool connect, audit::Format format) {
     }
     if (loaded.config != nullptr) {
         warn_of_expressions(*loaded.config);
+        for (const auto& problem : auth::key_problems(loaded.config->auth)) {
+            lines.push_back({problem.position, problem.message});
+        }
         check_written(*loaded.config, [&](const config::Position& position, std::string message) {
             lines.push_back({position, std::move(message)});
         });
@@ -385,10 +389,18 @@ int issue_token(const TokenArguments& arguments) {
             return kCouldNotRun;
         }
     }
+    if (!arguments.client_address.empty() && !auth::is_network(arguments.client_address)) {
+        complain("--client-address " + arguments.client_address +
+                 " is no address or network; write 192.0.2.7 or 10.0.0.0/8 (host bits zero)");
+        return kCouldNotRun;
+    }
     auth::TokenRequest request{.user = arguments.user,
                                .databases = arguments.databases,
                                .groups = arguments.groups,
                                .reason = arguments.reason,
+                               .grant = {},
+                               .client_address = arguments.client_address,
+                               .single_use = arguments.single_use,
                                .ttl = std::chrono::duration_cast<std::chrono::seconds>(*ttl)};
     const auto token = auth::issue_token(
         config->auth, request,

@@ -35,6 +35,8 @@ struct TokenArguments {
     std::vector<std::string> groups;
     std::string reason;
     std::string ttl = "15m";
+    std::string client_address;
+    bool single_use = false;
 };
 
 int serve(const std::string& config);

@@ -33,6 +33,7 @@ Connection::Connection(asio::io_context& context, Shared& shared,
     boost::system::error_code error;
     const auto peer = client_.stream.socket().remote_endpoint(error);
     client_address_ = error ? "" : describe(peer);
+    client_host_ = error ? "" : peer.address().to_string();
     id_.session = audit::new_session_id();
     deadline_ = std::chrono::steady_clock::now() + current_->config->listen.login_timeout;
     shared_.connections.fetch_add(1);

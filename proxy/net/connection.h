@@ -108,7 +108,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<const Current> current_;
     Phase phase_ = Phase::kClientLogin;
     Side client_;
-    std::string client_address_;
+    std::string client_address_;  // with its port
+    std::string client_host_;
     std::optional<Side> server_;
     std::chrono::steady_clock::time_point deadline_;  // of the login, or of the last words
 

@@ -90,6 +90,16 @@ bool Connection::step_client_login() {
             return moved;
         case session::ClientLogin::Want::kStartup:
             id_.user = login_.user();
+            if (!current_->config->listen.tls.client_ca.empty() &&
+                peer_common_name(client_.stream.ssl()) != login_.user()) {
+                refuse(
+                    "28000",
+                    fmt::format("certificate authentication failed for user \"{}\"", login_.user()),
+                    "Connect with a certificate (sslcert, sslkey) whose subject's CN is the "
+                    "user.",
+                    "certificate of another");
+                return true;
+            }
             login_.ask_password();
             return true;
         case session::ClientLogin::Want::kPassword:
@@ -187,8 +197,8 @@ void Connection::refuse(std::string_view sqlstate, std::string message, std::str
 }
 
 void Connection::authenticate() {
-    auto principal =
-        current_->verifier->verify(login_.password(), login_.user(), login_.database(), now());
+    auto principal = current_->verifier->verify(login_.password(), login_.user(), login_.database(),
+                                                client_host_, now());
     config::wipe(login_.password());
     if (!principal) {
         const auto error = static_cast<auth::TokenError>(principal.error().value());
@@ -205,6 +215,11 @@ void Connection::authenticate() {
         return;
     }
     principal_ = std::move(*principal);
+    if (principal_.single_use) {
+        refuse("0A000", "tokens for a single use are not supported by this proxy",
+               "Ask for a token without single_use.", "single use");
+        return;
+    }
     const auto database = current_->databases.find(login_.database());
     if (database == current_->databases.end()) {
         refuse("3D000", fmt::format("database \"{}\" does not exist", login_.database()),

@@ -76,6 +76,18 @@ SslContext make_listener_context(const config::ListenTls& tls) {
     SSL_CTX_set_alpn_select_cb(context.get(), select_alpn, nullptr);
     // Sessions are resumed by tickets, nothing is kept here.
     SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+    if (!tls.client_ca.empty()) {
+        if (SSL_CTX_load_verify_file(context.get(), tls.client_ca.c_str()) != 1) {
+            throw std::runtime_error("cannot use the certificate authorities in " +
+                                     tls.client_ca.string() + ": " + last_tls_error());
+        }
+        SSL_CTX_set_client_CA_list(context.get(), SSL_load_client_CA_file(tls.client_ca.c_str()));
+        SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                           nullptr);
+        // A ticket would stand for a certificate that may have expired since.
+        SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(context.get(), 0);
+    }
     return context;
 }
 
@@ -126,6 +138,27 @@ bool negotiated_postgresql(const SSL* ssl) {
     unsigned int size = 0;
     SSL_get0_alpn_selected(ssl, &name, &size);
     return std::string_view(reinterpret_cast<const char*>(name), size) == kAlpn.substr(1);
+}
+
+std::string peer_common_name(const SSL* ssl) {
+    const X509* certificate = SSL_get0_peer_certificate(ssl);
+    if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) {
+        return {};
+    }
+    const X509_NAME* subject = X509_get_subject_name(certificate);
+    const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
+        return {};
+    }
+    unsigned char* utf8 = nullptr;
+    const int size =
+        ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    std::string name;
+    if (size > 0) {
+        name.assign(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
+    }
+    OPENSSL_free(utf8);
+    return name;
 }
 
 std::string server_end_point(const SSL* ssl) {

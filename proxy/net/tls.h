@@ -19,7 +19,8 @@ struct SslDeleter {
 };
 using Ssl = std::unique_ptr<SSL, SslDeleter>;
 
-// For clients: the listener's certificate and key. Throws std::runtime_error with a sentence.
+// For clients: the listener's certificate and key, and the authorities of the clients' own where
+// those are asked for. Throws std::runtime_error with a sentence.
 [[nodiscard]] SslContext make_listener_context(const config::ListenTls& tls);
 
 // For a server, as databases.*.tls says. Throws std::runtime_error with a sentence.
@@ -31,6 +32,10 @@ using Ssl = std::unique_ptr<SSL, SslDeleter>;
 
 // Did the client negotiate ALPN "postgresql"? Needed for a direct TLS start.
 [[nodiscard]] bool negotiated_postgresql(const SSL* ssl);
+
+// The one common name (CN) in the subject of the peer's verified certificate; empty: there is no
+// certificate, or none or several in it.
+[[nodiscard]] std::string peer_common_name(const SSL* ssl);
 
 // tls-server-end-point: the hash of the peer's certificate (RFC 5929, 4.1); empty: none to be had.
 [[nodiscard]] std::string server_end_point(const SSL* ssl);
