@@ -36,8 +36,9 @@ bool all_printable(const std::vector<std::string>& texts) {
 // What verify() would refuse is not minted.
 std::optional<TokenError> request_problem(const config::Auth& auth, const TokenRequest& request) {
     if (!all_printable({request.user}) || !all_printable(request.groups) ||
-        !all_printable(request.databases) || request.databases.empty() ||
-        !config::is_printable(request.reason) || !config::is_printable(request.grant) ||
+        !all_printable(request.approvers) || !all_printable(request.databases) ||
+        request.databases.empty() || !config::is_printable(request.reason) ||
+        !config::is_printable(request.grant) ||
         (!request.client_address.empty() && !is_network(request.client_address))) {
         return TokenError::kMalformed;
     }
@@ -111,6 +112,9 @@ result<std::string> issue_token(const config::Auth& auth, const TokenRequest& re
     }
     if (!request.grant.empty()) {
         claims["grant"] = request.grant;
+    }
+    if (!request.approvers.empty()) {
+        claims["approvers"] = to_array(request.approvers);
     }
     if (!request.client_address.empty()) {
         claims["client_address"] = request.client_address;

@@ -14,10 +14,11 @@ struct Principal {
     std::string user;
     std::string database;
     std::vector<std::string> groups;
-    std::string token;   // jti: all that is ever written of a token
-    std::string issuer;  // iss
-    std::string grant;   // empty: not from a grant
-    std::string reason;  // empty: none on record
+    std::string token;                   // jti: all that is ever written of a token
+    std::string issuer;                  // iss
+    std::string grant;                   // empty: not from a grant
+    std::vector<std::string> approvers;  // of the grant, by name
+    std::string reason;                  // empty: none on record
     // No later than this it was issued: iat, less the clock skew of an issuer other than vitrine.
     Time issued;
     Time expires;                // exp

@@ -56,8 +56,9 @@ struct TokenRequest {
     std::vector<std::string> databases;
     std::vector<std::string> groups;
     std::string reason;
-    std::string grant;           // empty: from none
-    std::string client_address;  // an address or a network (auth/network.h) to bind it to
+    std::string grant;                   // empty: from none
+    std::vector<std::string> approvers;  // of the grant
+    std::string client_address;          // an address or a network (auth/network.h) to bind it to
     bool single_use = false;
     std::chrono::seconds ttl{900};
 };

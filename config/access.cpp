@@ -253,9 +253,12 @@ void read_api(Reader& reader, const Value& value, Access& access) {
 void read_access(Reader& reader, const Value& value, Config& config) {
     Access& access = config.access;
     Fields fields(reader, value,
-                  {"store", "api", "admins", "notice", "pending_lapses", "policies"});
+                  {"store", "store_away", "api", "admins", "notice", "pending_lapses", "policies"});
     if (const auto store = fields.require("store", "write store: sqlite:access.db")) {
         read_store(reader, *store, access);
+    }
+    if (const auto away = fields.find("store_away")) {
+        access.accept_without_store = read_word(reader, *away, {"refuse", "accept"}) == 1;
     }
     if (const auto api = fields.find("api")) {
         read_api(reader, *api, access);

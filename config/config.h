@@ -122,6 +122,9 @@ struct Access {
     std::vector<std::string> admins;   // groups
     std::chrono::seconds notice{300};  // so long before its end a session is told; 0: never
     std::chrono::seconds pending_lapses{24 * 3600};
+    // As long as the store does not answer: are tokens taken that need nothing of it? What has been
+    // revoked meanwhile is not known then.
+    bool accept_without_store = false;
     std::vector<AccessPolicy> policies;
     [[nodiscard]] bool configured() const { return !sqlite.empty() || !postgres.empty(); }
 };

@@ -153,6 +153,33 @@ inline constexpr int kRsaExponentBitsMax = 32;
 // How far ahead of ours an issuer's clock may be (iat and nbf; never exp).
 inline constexpr std::chrono::seconds kClockSkewMax{60};
 
+// How often the store is asked what has been revoked by somebody else: with the ticks of the
+// workers and the last words, a session ends within a second.
+inline constexpr std::chrono::milliseconds kRevocationsLook{200};
+// An answer of the store older than this is no knowledge: whoever logs in now may have been revoked.
+inline constexpr std::chrono::milliseconds kRevocationsAgeMax{3000};
+// What has expired is deleted this often.
+inline constexpr std::chrono::minutes kStoreCleanUp{10};
+// Logins that wait for the store: more than come in within a login's time limit.
+inline constexpr std::size_t kStoreQuestionsMax = 10000;
+
+// The API: a token in a header, and a request of a few fields.
+inline constexpr std::uint32_t kApiHeaderBytesMax = 32 * 1024;
+inline constexpr std::uint64_t kApiBodyBytesMax = 64 * 1024;
+inline constexpr std::chrono::seconds kApiIdleMax{30};
+// How long `?wait=` holds an answer at most: below what proxies in between cut off.
+inline constexpr std::chrono::seconds kApiWaitMax{25};
+inline constexpr unsigned kApiConnectionsMax = 512;
+inline constexpr unsigned kApiThreads = 2;
+
+// Requests of one user that wait for a decision.
+inline constexpr std::size_t kPendingGrantsMax = 20;
+
+// Failures of a source (an IPv4 address, an IPv6 /64) before it is slowed down, and how long one
+// more takes from then on. Sources that are kept track of; some 100 bytes each.
+inline constexpr unsigned kLoginFailuresBurst = 10;
+inline constexpr std::chrono::seconds kLoginFailureEvery{3};
+inline constexpr std::size_t kLoginSourcesMax = 10000;
 // A reason for access: a ticket and a sentence. It stands in the token, in each session's first
 // record and in a NOTICE.
 inline constexpr std::size_t kReasonBytesMax = 1024;

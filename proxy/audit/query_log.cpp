@@ -547,6 +547,10 @@ result<void> QueryLog::append(const SessionId& id, const LoginRefused& r) {
     return state_->append(id, state_->file_of_stranger(id.user), r);
 }
 
+result<void> QueryLog::append(const SessionId& id, const AccessCall& r) {
+    return state_->append(id, id.user, r);
+}
+
 result<void> QueryLog::checkpoint() {
     return state_->checkpoint();
 }

@@ -37,6 +37,7 @@ struct SessionStart {
     std::string token;        // jti
     std::string issuer;
     std::string grant;
+    std::vector<std::string> approvers;  // of the grant
     std::string reason;
     std::chrono::sys_seconds expires;
 };
@@ -80,6 +81,19 @@ struct LoginRefused {
     std::string cause;
 };
 
+// A call of the HTTPS API, written before it is carried out. `id.session` is the call's own, and
+// `id.user` somebody who is known: who is not has a LoginRefused.
+struct AccessCall {
+    std::string action;  // "request", "approve", "kill", …
+    bool allowed = false;
+    std::string rule;  // the policy that allows a request, or what refuses the call
+    std::string client;
+    std::string database;
+    std::string grant;
+    std::string subject;  // whom it is about: the grant's user, the session, what is revoked
+    std::string reason;
+};
+
 class QueryLog {
   public:
     // Opens (and makes, mode 0700) the directory, repairs a torn last line of any file it goes on
@@ -95,6 +109,7 @@ class QueryLog {
     [[nodiscard]] boost::system::result<void> append(const SessionId& id, const Statement& r);
     [[nodiscard]] boost::system::result<void> append(const SessionId& id, const Result& r);
     [[nodiscard]] boost::system::result<void> append(const SessionId& id, const SessionEnd& r);
+    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const AccessCall& r);
     // `id.user` is what the stranger claimed; `id.session` the connection's.
     [[nodiscard]] boost::system::result<void> append(const SessionId& id, const LoginRefused& r);
 

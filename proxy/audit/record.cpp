@@ -10,8 +10,8 @@ namespace vitrine::audit {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kTypes{"session_start", "statement", "result",
-                                                 "session_end", "login_refused"};
+constexpr std::array<std::string_view, 6> kTypes{"session_start", "statement",     "result",
+                                                 "session_end",   "login_refused", "access"};
 
 std::string_view text_of(EndCause cause) {
     switch (cause) {
@@ -62,6 +62,10 @@ std::string_view record_type(const LoginRefused&) {
     return kTypes[4];
 }
 
+std::string_view record_type(const AccessCall&) {
+    return kTypes[5];
+}
+
 bool is_record_type(std::string_view type) {
     return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
 }
@@ -75,6 +79,9 @@ void append_fields(std::string& line, const SessionId& id, const SessionStart& r
     append_member(line, "token", r.token);
     append_member(line, "issuer", r.issuer);
     append_member(line, "grant", r.grant);
+    if (!r.approvers.empty()) {
+        append_member(line, "approvers", r.approvers);
+    }
     append_member(line, "reason", r.reason);
     append_member(line, "expires", seconds_text(r.expires));
 }
@@ -123,6 +130,18 @@ void append_fields(std::string& line, const SessionId& id, const LoginRefused& r
     append_member(line, "database", r.database);
     append_member(line, "client", r.client);
     append_member(line, "cause", r.cause);
+}
+
+void append_fields(std::string& line, const SessionId& id, const AccessCall& r) {
+    append_id(line, id);
+    append_member(line, "action", r.action);
+    append_member(line, "verdict", std::string_view(r.allowed ? "allow" : "reject"));
+    append_member(line, "rule", r.rule);
+    append_member(line, "client", r.client);
+    append_member(line, "database", r.database);
+    append_member(line, "grant", r.grant);
+    append_member(line, "subject", r.subject);
+    append_member(line, "reason", r.reason);
 }
 
 }  // namespace vitrine::audit

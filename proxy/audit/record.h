@@ -14,6 +14,7 @@ namespace vitrine::audit {
 [[nodiscard]] std::string_view record_type(const Result&);
 [[nodiscard]] std::string_view record_type(const SessionEnd&);
 [[nodiscard]] std::string_view record_type(const LoginRefused&);
+[[nodiscard]] std::string_view record_type(const AccessCall&);
 [[nodiscard]] bool is_record_type(std::string_view type);
 
 // Append `,"session":…,"user":…` and the record's own members to a line that was begun.
@@ -22,5 +23,7 @@ void append_fields(std::string& line, const SessionId& id, const Statement& r);
 void append_fields(std::string& line, const SessionId& id, const Result& r);
 void append_fields(std::string& line, const SessionId& id, const SessionEnd& r);
 void append_fields(std::string& line, const SessionId& id, const LoginRefused& r);
+
+void append_fields(std::string& line, const SessionId& id, const AccessCall& r);
 
 }  // namespace vitrine::audit

@@ -22,7 +22,7 @@ void add(SessionSummary& summary, const Record& record) {
         summary.user = record.text("user");
         summary.start = record.text("time");
     }
-    if (type == "session_start" || type == "login_refused") {
+    if (type == "session_start" || type == "login_refused" || type == "access") {
         summary.database = record.text("database");
         summary.client = record.text("client");
     }
@@ -30,6 +30,10 @@ void add(SessionSummary& summary, const Record& record) {
         summary.login_refused = true;
         summary.end = record.text("time");
         summary.cause = record.text("cause");
+    } else if (type == "access") {
+        summary.access_call = true;
+        summary.end = record.text("time");
+        summary.cause = access_call_text(record);
     } else if (type == "statement") {
         ++summary.statements;
         summary.rejected += record.text("verdict") == "reject" ? 1 : 0;
@@ -46,7 +50,9 @@ void add(SessionSummary& summary, const Record& record) {
 
 json::object to_json(const SessionSummary& summary) {
     json::object object{
-        {"type", summary.login_refused ? "login_refused" : "session"},
+        {"type", summary.login_refused ? "login_refused"
+                 : summary.access_call ? "access"
+                                       : "session"},
         {"session", summary.session},
         {"user", summary.user},
         {"database", summary.database},
@@ -73,10 +79,26 @@ std::string end_of(const SessionSummary& summary) {
     if (summary.login_refused) {
         return "login refused: " + summary.cause;
     }
+    if (summary.access_call) {
+        return summary.cause;
+    }
     return summary.end.empty() ? "open" : to_second(summary.end) + " " + summary.cause;
 }
 
 }  // namespace
+
+std::string access_call_text(const Record& record) {
+    std::string text = "access " + std::string(record.text("action"));
+    for (const std::string_view name : {"grant", "subject"}) {
+        if (const auto value = record.text(name); !value.empty()) {
+            text += " " + std::string(value);
+        }
+    }
+    if (record.text("verdict") != "allow") {
+        text += ": refused, " + std::string(record.text("rule"));
+    }
+    return text;
+}
 
 std::optional<Sessions> read_sessions(const std::filesystem::path& directory, std::ostream& err) {
     LogFiles files;

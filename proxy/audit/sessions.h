@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "proxy/audit/records.h"
+
 namespace vitrine::audit {
 
 struct SessionSummary {
@@ -20,6 +22,7 @@ struct SessionSummary {
     std::string end;    // empty: no session_end (it is running, or vitrine was killed)
     std::string cause;  // of the end, or why the login was refused
     bool login_refused = false;
+    bool access_call = false;  // of the API: `cause` is the action and what it was about
     std::uint64_t statements = 0;
     std::uint64_t rejected = 0;
     std::uint64_t rows = 0;
@@ -29,6 +32,9 @@ struct Sessions {
     std::vector<SessionSummary> list;  // by start
     bool complete = true;              // false: some line could not be read, said on `err`
 };
+
+// "access approve g_… alice", and why not where it was refused.
+[[nodiscard]] std::string access_call_text(const Record& record);
 
 // Nothing where there is no log, which is said on `err`.
 [[nodiscard]] std::optional<Sessions> read_sessions(const std::filesystem::path& directory,

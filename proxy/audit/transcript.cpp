@@ -20,7 +20,7 @@ const SessionSummary* choose(const std::vector<SessionSummary>& sessions, std::s
     const SessionSummary* chosen = nullptr;
     if (wanted == "last") {
         for (const SessionSummary& summary : sessions) {
-            if (!summary.login_refused) {
+            if (!summary.login_refused && !summary.access_call) {
                 chosen = &summary;
             }
         }
@@ -98,6 +98,15 @@ class Transcript {
             end(record);
         } else if (type == "login_refused") {
             refused(record);
+        } else if (type == "access") {
+            stamp(record);
+            out_ << printable(record.text("user")) << "  " << printable(access_call_text(record))
+                 << '\n';
+            for (const std::string_view name : {"database", "rule", "reason", "client"}) {
+                if (const auto value = record.text(name); !value.empty()) {
+                    field(name, value);
+                }
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "proxy/cli/access_verbs.h"
 #include "proxy/cli/verbs.h"
 #include "proxy/session/rewriting.h"
 
@@ -120,8 +121,124 @@ int main(int argc, char** argv) {
     later(audit, "audit search", "find records (not supported yet)");
     later(audit, "audit replay", "run a session again (not supported yet)");
     later(audit, "audit export", "hand the log on (not supported yet)");
-    later(&app, "access", "self-service grants (not supported yet)");
-    later(&app, "sessions", "live sessions (not supported yet)");
+
+    cli::AccessArguments access;
+    std::string end_reason;
+    const auto add_api = [](CLI::App* verb, cli::ApiArguments& api) {
+        verb->add_option("--api", api.api, "the API, https://HOST:PORT (default $VITRINE_API)");
+        verb->add_option(
+            "--ca", api.ca,
+            "PEM file of the authority of its certificate (default $VITRINE_CA, or the "
+            "system's)");
+        verb->add_option("--config", api.config, "on the proxy's machine: its configuration file");
+        verb->add_option("--user", api.user,
+                         "a local account; its password from $VITRINE_PASSWORD, or typed");
+        verb->add_option("--token-file", api.token_file,
+                         "a token of your identity provider (default $VITRINE_TOKEN)");
+        add_format(verb, api.format);
+    };
+    auto* grants = app.add_subcommand("access", "access that developers give themselves");
+    grants->require_subcommand(1);
+    const auto add_access = [&](const char* name, const char* text) {
+        auto* verb = grants->add_subcommand(name, text);
+        add_api(verb, access.api);
+        return verb;
+    };
+    const auto add_request = [&](const char* name, const char* text) {
+        auto* verb = add_access(name, text);
+        verb->add_option("--database", access.database, "a name under databases:")->required();
+        verb->add_option("--for", access.duration, "for how long: 30m, 1h (default 1h)");
+        verb->add_option("--reason", access.reason, "why, for the query log");
+        verb->add_flag("--emergency", access.emergency,
+                       "by an emergency policy: at once, and "
+                       "reviewed afterwards");
+        return verb;
+    };
+    auto* asked = add_request("request", "ask for access, and print the line to connect with");
+    asked->add_flag("--wait", access.wait, "until somebody has decided");
+    asked->add_flag("--handle", access.handle, "a short password instead of the token");
+    asked->callback([&] { run = [&] { return cli::access_request(access); }; });
+    auto* psql = add_request("psql", "ask for access, and start psql with it");
+    psql->add_option("arguments", access.psql, "further arguments of psql's, after --");
+    psql->callback([&] { run = [&] { return cli::access_psql(access); }; });
+    auto* listed = add_access("list", "grants: mine, or those that concern me");
+    for (const char* const scope : {"pending", "all", "emergencies"}) {
+        listed->add_flag_callback(std::string("--") + scope,
+                                  [&access, scope] { access.scope = scope; });
+    }
+    listed->callback([&] { run = [&] { return cli::access_list(access); }; });
+    for (const char* const name : {"approve", "deny", "review"}) {
+        auto* verb = add_access(name, std::string(name) == "review"
+                                          ? "say that an emergency has been looked at"
+                                          : "decide on somebody else's request");
+        verb->add_option("grant", access.grant, "its id")->required();
+        verb->add_option("--reason", access.reason, "why");
+        verb->callback([&, name] { run = [&, name] { return cli::access_decide(access, name); }; });
+    }
+    auto* revoked = add_access("revoke", "end a grant, or whatever a user, a group or a token has");
+    auto* which = revoked->add_option_group("what", "what is revoked");
+    which->add_option("grant", access.grant, "a grant's id");
+    std::string whole;
+    for (const char* const kind : {"user", "group", "token"}) {
+        which->add_option_function<std::string>(
+            std::string("--of-") + kind,
+            [&access, kind](const std::string& value) {
+                access.kind = kind;
+                access.value = value;
+            },
+            std::string("everything that this ") + kind + " came by until now");
+    }
+    which->add_flag_callback("--everything", [&access] { access.kind = "all"; });
+    which->require_option(1);
+    revoked->add_option("--reason", access.reason, "why; those whose sessions end are told");
+    revoked->callback([&] {
+        run = [&] {
+            return access.kind.empty() ? cli::access_decide(access, "revoke")
+                                       : cli::access_revoke_many(access);
+        };
+    });
+    auto* token_of =
+        add_access("token", "print the line to connect with, of a grant that is active");
+    token_of->add_option("grant", access.grant, "its id")->required();
+    token_of->add_flag("--handle", access.handle, "a short password instead of the token");
+    token_of->callback([&] { run = [&] { return cli::access_token(access); }; });
+
+    auto* sessions = app.add_subcommand("sessions", "the sessions that run now");
+    sessions->require_subcommand(1);
+    auto* running = sessions->add_subcommand("list", "who is connected");
+    add_api(running, access.api);
+    running->callback([&] { run = [&] { return cli::sessions_list(access.api); }; });
+    auto* killed = sessions->add_subcommand("kill", "end one, whatever it is doing");
+    add_api(killed, access.api);
+    killed->add_option("session", session, "its id")->required();
+    killed->add_option("--reason", end_reason, "why; its client is told");
+    killed->callback(
+        [&] { run = [&] { return cli::sessions_kill(access.api, session, end_reason); }; });
+
+    cli::UserArguments account;
+    auto* users = app.add_subcommand("user",
+                                     "local accounts, for teams without an identity "
+                                     "provider");
+    users->require_subcommand(1);
+    const auto add_user = [&](const char* name, const char* text, bool named,
+                              int (*verb)(const cli::UserArguments&)) {
+        auto* added = users->add_subcommand(name, text);
+        add_config(added, account.config);
+        if (named) {
+            added->add_option("user", account.user, "the account's name")->required();
+        }
+        added->callback(
+            [&run, &account, verb] { run = [&account, verb] { return verb(account); }; });
+        return added;
+    };
+    add_user("add", "make one; its password from $VITRINE_PASSWORD, or typed", true, cli::user_add)
+        ->add_option("--groups", account.groups, "the groups that policies go by")
+        ->delimiter(',');
+    add_user("password", "change its password", true, cli::user_password)
+        ->add_option("--groups", account.groups, "and the groups")
+        ->delimiter(',');
+    add_user("remove", "remove it, and end what it has", true, cli::user_remove);
+    add_format(add_user("list", "those there are", false, cli::user_list), account.format);
 
     try {
         app.parse(argc, argv);

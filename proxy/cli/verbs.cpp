@@ -17,6 +17,7 @@
 #include "parser/judge.h"
 #include "parser/masking/rewrite.h"
 #include "parser/masking/written_sql.h"
+#include "proxy/admin/start_api.h"
 #include "proxy/net/database.h"
 #include "proxy/net/proxy.h"
 
@@ -90,7 +91,7 @@ int serve(const std::string& file) {
                  "` lists them");
         return kCouldNotRun;
     }
-    return net::serve(std::move(config));
+    return net::serve(std::move(config), admin::start_api);
 }
 
 namespace {

@@ -1,6 +1,8 @@
 // The connection's loop, the session while it runs, and its end.
 #include "proxy/net/connection.h"
 
+#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
@@ -97,6 +99,7 @@ bool Connection::step() {
         case Phase::kLastWords:
             return step_last_words();
         case Phase::kCancelling:
+        case Phase::kStore:
         case Phase::kCatalog:
         case Phase::kServerConnect:
         case Phase::kClosed:
@@ -199,6 +202,7 @@ void Connection::arm() {
             wait(client_, client_output_.empty(), !client_output_.empty());
             return;
         case Phase::kCancelling:
+        case Phase::kStore:
         case Phase::kCatalog:
         case Phase::kServerConnect:
         case Phase::kClosed:
@@ -252,6 +256,7 @@ bool Connection::step_conversation() {
                      principal_.user, conversation_->totals().statements,
                      conversation_->totals().rejected, conversation_->totals().rows);
         shared_.cancel_keys.remove(cancel_key_.process_id);
+        shared_.sessions.remove(id_.session);
         if (!server_gone) {
             // A backend that computes does not notice that nobody listens any more.
             if (conversation_->statement_running()) {
@@ -311,6 +316,7 @@ void Connection::tick() {
     switch (phase_) {
         case Phase::kClientLogin:
         case Phase::kClientTls:
+        case Phase::kStore:
         case Phase::kCatalog:
         case Phase::kServerConnect:
         case Phase::kServerTlsRequest:
@@ -336,7 +342,10 @@ void Connection::tick() {
                 end({.cause = audit::EndCause::kExpired,
                      .sqlstate = "57P01",
                      .message = "terminating connection: the token has expired",
-                     .hint = "Get a new token and connect again."});
+                     .hint = ask_again()});
+            } else {
+                end_if_revoked();
+                announce_end();
             }
             if (phase_ == Phase::kConversation && ending_since_ &&
                 steady - *ending_since_ >= limits::kLastWordsMax) {
@@ -353,6 +362,55 @@ void Connection::tick() {
         case Phase::kClosed:
             return;
     }
+}
+
+// How to come back: the last sentence of whoever is sent away.
+std::string Connection::ask_again() const {
+    if (principal_.grant.empty()) {
+        return "Get a new token and connect again.";
+    }
+    return "Ask for access again: vitrine access request --database " + principal_.database +
+           " --for 1h --reason …";
+}
+
+void Connection::end_if_revoked() {
+    if (shared_.access == nullptr || shared_.access->revision() == revision_) {
+        return;
+    }
+    revision_ = shared_.access->revision();
+    const auto list = shared_.access->revocations();
+    const auth::Revocation* const revocation = list ? list->find(principal_) : nullptr;
+    if (revocation != nullptr) {
+        revoke(revocation->by, revocation->reason);
+    }
+}
+
+void Connection::revoke(const std::string& by, const std::string& reason) {
+    if (phase_ == Phase::kConversation) {
+        end({.cause = audit::EndCause::kRevoked,
+             .sqlstate = "57P01",
+             .message = "terminating connection: the access was revoked" +
+                        (by.empty() ? "" : " by " + by) + (reason.empty() ? "" : ": " + reason),
+             .hint = ask_again(),
+             .log_message = "revoked" + (by.empty() ? "" : " by " + by)});
+    }
+}
+
+void Connection::announce_end() {
+    const auto notice = current_->config->access.notice;
+    if (end_announced_ || std::chrono::system_clock::now() < principal_.expires - notice) {
+        return;
+    }
+    end_announced_ = true;
+    // Said as soon as the client can hear it between two messages of the server's.
+    const auto left = principal_.expires - now();
+    conversation_->notify(
+        fmt::format("this session ends in {}, at {:%H:%M:%S} UTC",
+                    left >= std::chrono::minutes(2) ? fmt::format("{} min", left.count() / 60)
+                                                    : fmt::format("{} s", left.count()),
+                    fmt::gmtime(std::chrono::system_clock::to_time_t(principal_.expires))),
+        ask_again());
+    pump();
 }
 
 void Connection::shut_down() {
@@ -395,6 +453,7 @@ void Connection::close() {
     if (conversation_ && !conversation_->ended()) {
         conversation_->abandon();
         shared_.cancel_keys.remove(cancel_key_.process_id);
+        shared_.sessions.remove(id_.session);
     }
     phase_ = Phase::kClosed;
     connect_attempt_.reset();

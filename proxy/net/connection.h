@@ -41,6 +41,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void tick();
     // The proxy ends at once.
     void shut_down();
+    // Somebody has ended the session, for a reason (empty: none was given).
+    void revoke(const std::string& by, const std::string& reason);
     // A CancelRequest with this session's key arrived; `done` runs, on any thread, when it has been
     // dealt with.
     void cancel(std::function<void()> done);
@@ -53,6 +55,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         kClientLogin,
         kClientTls,
         kCancelling,  // this connection brought a CancelRequest
+        kStore,       // the store is asked about what the client came in with
         kCatalog,
         kServerConnect,
         kServerTlsRequest,
@@ -85,6 +88,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void arm();
 
     void authenticate();
+    void bad_token(std::string_view cause);
+    void ask_store(std::function<std::function<void()>(auth::Store&)> question);
+    void take_handle();
+    void admit(auth::Principal principal);
+    [[nodiscard]] std::string revocation_cause() const;
+    void find_database();
+    void end_if_revoked();
+    void announce_end();
     void find_policy();
     void connect_server();
     void connected(const boost::asio::ip::tcp::endpoint& endpoint);
@@ -101,6 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void close();
     [[nodiscard]] std::string welcome() const;
     [[nodiscard]] auth::Time now() const;
+    [[nodiscard]] std::string ask_again() const;
 
     boost::asio::io_context& context_;
     Shared& shared_;
@@ -135,6 +147,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     std::optional<session::Conversation> conversation_;
     CancelKeys::Key cancel_key_;
+    std::uint64_t revision_ = 0;  // of the revocations that were looked at
+    bool end_announced_ = false;
     std::shared_ptr<void> connect_attempt_;  // the one under way; an older one's end is ignored
     std::chrono::steady_clock::time_point connect_deadline_;
     std::optional<std::chrono::steady_clock::time_point> ending_since_;

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "auth/handle.h"
+#include "auth/network.h"
 #include "config/limits.h"
 #include "parser/judge.h"
 #include "proxy/net/connection.h"
@@ -197,6 +200,10 @@ void Connection::refuse(std::string_view sqlstate, std::string message, std::str
 }
 
 void Connection::authenticate() {
+    if (auth::is_handle(login_.password())) {
+        take_handle();
+        return;
+    }
     auto principal = current_->verifier->verify(login_.password(), login_.user(), login_.database(),
                                                 client_host_, now());
     config::wipe(login_.password());
@@ -207,19 +214,123 @@ void Connection::authenticate() {
                    "Ask for a token for the user and the database that you connect with.",
                    auth::cause(error));
         } else {
-            refuse("28P01",
-                   fmt::format("password authentication failed for user \"{}\"", login_.user()),
-                   "The password is a vitrine token; get a new one and try again.",
-                   auth::cause(error));
+            bad_token(auth::cause(error));
         }
         return;
     }
-    principal_ = std::move(*principal);
-    if (principal_.single_use) {
-        refuse("0A000", "tokens for a single use are not supported by this proxy",
-               "Ask for a token without single_use.", "single use");
+    admit(std::move(*principal));
+}
+
+// One answer for all that is no good: who tries learns nothing of why.
+void Connection::bad_token(std::string_view cause) {
+    refuse("28P01", fmt::format("password authentication failed for user \"{}\"", login_.user()),
+           "The password is a vitrine token; get a new one and try again.", cause);
+}
+
+// Asks the store on a thread of its own; what the question gives back is run here afterwards.
+void Connection::ask_store(std::function<std::function<void()>(auth::Store&)> question) {
+    phase_ = Phase::kStore;
+    const bool asked = shared_.access->ask(
+        [self = shared_from_this(), question = std::move(question)](auth::Store& store) {
+            asio::post(self->context_, [self, then = question(store)] {
+                if (self->phase_ == Phase::kStore) {
+                    then();
+                    self->pump();
+                }
+            });
+        });
+    if (!asked) {
+        refuse("57P03", "too many logins wait for the store of grants", "Try again in a moment.",
+               "store: too many questions");
+    }
+}
+
+void Connection::take_handle() {
+    std::string hash = auth::hash_handle(login_.password());
+    config::wipe(login_.password());
+    if (shared_.access == nullptr) {
+        bad_token("a handle, and there is no store");
         return;
     }
+    ask_store([this, hash = std::move(hash)](auth::Store& store) -> std::function<void()> {
+        auto found = store.handle(hash);
+        if (!found) {
+            if (found.error() == auth::StoreError::kNotFound) {
+                return [this] { bad_token("unknown handle"); };
+            }
+            return [this] {
+                refuse("57P03", "the store of grants does not answer, and a handle needs it",
+                       "Try again in a moment, or use the token itself.", "store");
+            };
+        }
+        return [this, handle = std::move(*found)] {
+            const auto& databases = handle.databases;
+            auth::Principal principal = handle.principal;
+            if (now() >= principal.expires) {
+                bad_token("expired");
+            } else if (principal.user != login_.user() ||
+                       std::ranges::find(databases, login_.database()) == databases.end()) {
+                // The same words as for a handle that is none: who found one does not learn whose.
+                bad_token("a handle for another user or database");
+            } else if (!principal.client_address.empty() &&
+                       !auth::network_contains(principal.client_address, client_host_)) {
+                bad_token(auth::cause(auth::TokenError::kOtherAddress));
+            } else {
+                principal.database = login_.database();
+                admit(std::move(principal));
+            }
+        };
+    });
+}
+
+// The cause for the log, where what the client came in with is void; empty: it is not.
+std::string Connection::revocation_cause() const {
+    const auto list = shared_.access->revocations();
+    const auth::Revocation* const found = list ? list->find(principal_) : nullptr;
+    return found == nullptr ? "" : fmt::format("revoked: {}", auth::to_string(found->kind));
+}
+
+void Connection::admit(auth::Principal principal) {
+    principal_ = std::move(principal);
+    if (shared_.access == nullptr) {
+        if (principal_.single_use) {
+            refuse("0A000", "tokens for a single use are not supported without access.store",
+                   "Tell the operator.", "single use without a store");
+            return;
+        }
+        find_database();
+        return;
+    }
+    if (!shared_.access->current() && !current_->config->access.accept_without_store) {
+        refuse("57P03",
+               "the store of grants does not answer, so that nobody can say what is revoked",
+               "Try again in a moment; the operator's log has the reason.",
+               "store: " + shared_.access->trouble());
+        return;
+    }
+    revision_ = shared_.access->revision();
+    if (const std::string cause = revocation_cause(); !cause.empty()) {
+        bad_token(cause);
+        return;
+    }
+    if (!principal_.single_use) {
+        find_database();
+        return;
+    }
+    ask_store([this, issuer = principal_.issuer, token = principal_.token,
+               expires = principal_.expires](auth::Store& store) -> std::function<void()> {
+        const auto first = store.use_token(issuer, token, expires);
+        if (!first) {
+            return [this] {
+                refuse("57P03", "the store of grants does not answer, and this token needs it",
+                       "Try again in a moment.", "store");
+            };
+        }
+        return [this, first = *first] { first ? find_database() : bad_token("used before"); };
+    });
+}
+
+void Connection::find_database() {
     const auto database = current_->databases.find(login_.database());
     if (database == current_->databases.end()) {
         refuse("3D000", fmt::format("database \"{}\" does not exist", login_.database()),

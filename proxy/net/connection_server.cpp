@@ -210,6 +210,14 @@ std::string Connection::welcome() const {
 }
 
 void Connection::start_conversation() {
+    // Much may have happened since the token was looked at.
+    if (shared_.access != nullptr && shared_.access->revision() != revision_) {
+        revision_ = shared_.access->revision();
+        if (const std::string cause = revocation_cause(); !cause.empty()) {
+            bad_token(cause);
+            return;
+        }
+    }
     const auto started = shared_.log->append(
         id_, audit::SessionStart{.database = principal_.database,
                                  .groups = principal_.groups,
@@ -218,6 +226,7 @@ void Connection::start_conversation() {
                                  .token = principal_.token,
                                  .issuer = principal_.issuer,
                                  .grant = principal_.grant,
+                                 .approvers = principal_.approvers,
                                  .reason = principal_.reason,
                                  .expires = principal_.expires});
     if (!started) {
@@ -242,6 +251,12 @@ void Connection::start_conversation() {
     conversation_.emplace(std::move(options));
     server_key_ = server_login_->key();
     cancel_key_ = shared_.cancel_keys.add(weak_from_this());
+    shared_.sessions.add({.id = id_.session,
+                          .principal = principal_,
+                          .client = client_address_,
+                          .application = std::string(login_.application_name()),
+                          .since = now()},
+                         weak_from_this());
 
     std::string& out = conversation_->client_output();
     wire::write_authentication_ok(out);
@@ -259,6 +274,8 @@ void Connection::start_conversation() {
                                       .hint = {},
                                       .position = 0});
     wire::write_ready_for_query(out, wire::TransactionStatus::kIdle);
+    // The welcome has said how long it is.
+    end_announced_ = principal_.expires - now() <= current_->config->access.notice;
     server_login_.reset();
     phase_ = Phase::kConversation;
     spdlog::info("session {} starts: user={} database={} client={}", id_.session, principal_.user,

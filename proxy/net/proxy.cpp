@@ -63,7 +63,7 @@ void set_process_limits() {
 class Proxy {
   public:
     explicit Proxy(std::shared_ptr<const config::Config> config);
-    void run();
+    void run(const MakeCompanion& make_companion);
 
   private:
     // Throws std::runtime_error where something of the configuration cannot be set up; nothing has
@@ -99,6 +99,9 @@ Proxy::Proxy(std::shared_ptr<const config::Config> config)
                                              log.error().message()));
     }
     shared_.log = std::move(*log);
+    if (config->access.configured()) {
+        shared_.access = std::make_unique<AccessControl>(config->access);
+    }
     use(std::move(config));
 }
 
@@ -225,8 +228,14 @@ void Proxy::reload() {
     if (now.listen.address != before->listen.address || now.listen.port != before->listen.port ||
         now.listen.workers != before->listen.workers ||
         now.audit.directory != before->audit.directory ||
-        now.audit.durability != before->audit.durability) {
-        spdlog::warn("listen.address, listen.workers and audit take effect at the next start only");
+        now.audit.durability != before->audit.durability ||
+        now.access.sqlite != before->access.sqlite ||
+        now.access.postgres.reveal() != before->access.postgres.reveal() ||
+        now.access.api_address != before->access.api_address ||
+        now.access.api_port != before->access.api_port) {
+        spdlog::warn(
+            "listen.address, listen.workers, audit, access.store and access.api take effect at the "
+            "next start only");
     }
     try {
         use(std::move(loaded.config));
@@ -267,12 +276,14 @@ void Proxy::check_drained() {
     });
 }
 
-void Proxy::run() {
+void Proxy::run(const MakeCompanion& make_companion) {
     refuse_newer_servers();
     listen();
+    Companion companion = make_companion(shared_);
     accept();
     wait_for_signal();
     context_.run();
+    companion.reset();
     // An accept that was aborted still holds a socket of a worker's context: it goes before that.
     context_.restart();
     context_.poll();
@@ -282,7 +293,7 @@ void Proxy::run() {
 
 }  // namespace
 
-int serve(std::shared_ptr<const config::Config> config) {
+int serve(std::shared_ptr<const config::Config> config, const MakeCompanion& make_companion) {
     set_up_log(config->log);
     if (const auto missing = session::missing_defence(); !missing.empty()) {
         spdlog::critical("{}", missing);
@@ -292,7 +303,7 @@ int serve(std::shared_ptr<const config::Config> config) {
     signal(SIGXFSZ, SIG_IGN);
     try {
         Proxy proxy(std::move(config));
-        proxy.run();
+        proxy.run(make_companion);
         return 0;
     } catch (const std::exception& error) {
         spdlog::critical("{}", error.what());

@@ -12,7 +12,9 @@
 #include "auth/token.h"
 #include "config/config.h"
 #include "proxy/audit/query_log.h"
+#include "proxy/net/access_control.h"
 #include "proxy/net/database.h"
+#include "proxy/net/sessions.h"
 #include "proxy/net/tls.h"
 
 namespace vitrine::net {
@@ -61,7 +63,9 @@ struct Shared {
     mutable std::mutex mutex;
     std::shared_ptr<const Current> now;
     std::unique_ptr<audit::QueryLog> log;
+    std::unique_ptr<AccessControl> access;  // null: there is no store
     CancelKeys cancel_keys;
+    Sessions sessions;
     std::atomic<unsigned> connections{0};
 };
 

@@ -88,6 +88,19 @@ void Conversation::end(Ending ending) {
     finish(std::move(ending));
 }
 
+void Conversation::notify(std::string message, std::string hint) {
+    if (ended_ || ending_) {
+        return;
+    }
+    std::string& out = inside_client_message() ? notice_ : client_output_;
+    wire::write_notice_response(out, {.severity = "NOTICE",
+                                      .sqlstate = "00000",
+                                      .message = std::move(message),
+                                      .detail = {},
+                                      .hint = std::move(hint),
+                                      .position = 0});
+}
+
 void Conversation::abandon() {
     if (!ended_) {
         Ending ending = ending_.value_or(Ending{.cause = audit::EndCause::kError});

@@ -87,7 +87,9 @@ class Conversation {
     void cancel_delivered();
     // Ends the session from outside: the token expired, the proxy shuts down.
     void end(Ending ending);
-    // The same at once, whatever the client is in the middle of: no last words.
+    // Tells the client something, between two messages of the server's.
+    void notify(std::string message, std::string hint);
+    // The same as end(), at once, whatever the client is in the middle of: no last words.
     void abandon();
 
     // Bytes to send; whoever sends takes them out.
@@ -240,6 +242,7 @@ class Conversation {
     audit::SessionEnd totals_;
     std::optional<Ending> ended_;
     std::optional<Ending> ending_;  // to be said at the next message boundary
+    std::string notice_;            // an encoded NoticeResponse, as ending_
 };
 
 }  // namespace vitrine::session

@@ -31,6 +31,7 @@ void Conversation::take_server_messages() {
             if (server_rest_ > 0) {
                 break;
             }
+            client_output_ += std::exchange(notice_, {});
             if (ending_) {
                 finish(std::move(*ending_));
                 break;

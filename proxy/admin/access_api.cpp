@@ -1,0 +1,767 @@
+#include "proxy/admin/access_api.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+#include <vector>
+
+#include "auth/base64url.h"
+#include "auth/decide.h"
+#include "auth/handle.h"
+#include "auth/json_object.h"
+#include "auth/lifecycle.h"
+#include "auth/password.h"
+#include "config/duration.h"
+#include "config/limits.h"
+#include "config/utf8.h"
+#include "proxy/admin/operator_token.h"
+#include "proxy/wire/base64.h"
+
+namespace vitrine::admin {
+
+namespace json = boost::json;
+
+namespace {
+
+using auth::Grant;
+using auth::GrantState;
+
+HttpAnswer problem(unsigned status, std::string error, std::string hint = {}) {
+    json::object body{{"error", std::move(error)}};
+    if (!hint.empty()) {
+        body["hint"] = std::move(hint);
+    }
+    return {status, std::move(body), {}};
+}
+
+// RFC 3339, in UTC; null for a time that has not come.
+json::value time_value(auth::Time time) {
+    if (time.time_since_epoch().count() == 0) {
+        return nullptr;
+    }
+    return json::value(fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                                   fmt::gmtime(std::chrono::system_clock::to_time_t(time))));
+}
+
+json::array texts_value(const std::vector<std::string>& texts) {
+    json::array array;
+    for (const std::string& text : texts) {
+        array.emplace_back(text);
+    }
+    return array;
+}
+
+std::string state_text(const Grant& grant, auth::Time now) {
+    if (grant.state == GrantState::kActive && !auth::in_force(grant, now)) {
+        return "ended";
+    }
+    if (grant.state == GrantState::kPending && !auth::awaits_decision(grant, now)) {
+        return "lapsed";
+    }
+    return std::string(auth::to_string(grant.state));
+}
+
+json::object grant_value(const Grant& grant, auth::Time now) {
+    json::array approvals;
+    for (const auth::Approval& approval : grant.approvals) {
+        approvals.push_back({{"by", approval.by}, {"at", time_value(approval.at)}});
+    }
+    return {
+        {"id", grant.id},
+        {"state", state_text(grant, now)},
+        {"user", grant.user},
+        {"groups", texts_value(grant.groups)},
+        {"database", grant.database},
+        {"seconds", grant.duration.count()},
+        {"reason", grant.reason},
+        {"policy", grant.policy},
+        {"emergency", grant.emergency},
+        {"approvals", std::move(approvals)},
+        {"approvals_needed", grant.approvals_needed},
+        {"approver_groups", texts_value(grant.approver_groups)},
+        {"requested", time_value(grant.requested)},
+        {"started", time_value(grant.started)},
+        {"ends", time_value(grant.ends)},
+        {"ended_by", grant.ended_by},
+        {"end_reason", grant.end_reason},
+        {"reviewed_by", grant.reviewed_by},
+        {"reviewed", time_value(grant.reviewed)},
+    };
+}
+
+// A member of the body; empty where it is not there. nullopt: it is of another type.
+std::optional<std::string> text_of(const json::object& body, std::string_view name) {
+    const json::value* const value = body.if_contains(name);
+    if (value == nullptr || value->is_null()) {
+        return std::string();
+    }
+    if (!value->is_string()) {
+        return std::nullopt;
+    }
+    return std::string(value->get_string());
+}
+
+bool flag_of(const json::object& body, std::string_view name) {
+    const json::value* const value = body.if_contains(name);
+    return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+// Of a query `a=1&b=2`; names and values of the API need no percent-encoding.
+std::string query_value(std::string_view query, std::string_view name) {
+    while (!query.empty()) {
+        const std::string_view pair = query.substr(0, query.find('&'));
+        query.remove_prefix(std::min(query.size(), pair.size() + 1));
+        if (pair.starts_with(name) && pair.size() > name.size() && pair[name.size()] == '=') {
+            return std::string(pair.substr(name.size() + 1));
+        }
+    }
+    return {};
+}
+
+// Of "192.0.2.7:4711" or "[2001:db8::7]:4711".
+std::string_view host_of(std::string_view client) {
+    const std::string_view host = client.substr(0, client.rfind(':'));
+    return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
+}
+
+bool has_group(const std::vector<std::string>& groups, const std::string& group) {
+    return std::ranges::find(groups, group) != groups.end();
+}
+
+// May this person know of the grant at all?
+bool concerns(const Grant& grant, const auth::Identity& who) {
+    return grant.user == who.user ||
+           std::ranges::any_of(grant.approver_groups, [&](const std::string& group) {
+               return has_group(who.groups, group);
+           });
+}
+
+std::vector<std::string> approvers(const Grant& grant) {
+    std::vector<std::string> names;
+    for (const auth::Approval& approval : grant.approvals) {
+        names.push_back(approval.by);
+    }
+    return names;
+}
+
+}  // namespace
+
+std::string_view AccessApi::name(Action action) {
+    switch (action) {
+        case Action::kWhoAmI:
+            return "whoami";
+        case Action::kRequest:
+            return "request";
+        case Action::kList:
+            return "list";
+        case Action::kShow:
+            return "show";
+        case Action::kApprove:
+            return "approve";
+        case Action::kDeny:
+            return "deny";
+        case Action::kRevoke:
+            return "revoke";
+        case Action::kReview:
+            return "review";
+        case Action::kToken:
+            return "token";
+        case Action::kRevokeMany:
+            return "revoke";
+        case Action::kSessions:
+            return "sessions";
+        case Action::kKill:
+            return "kill";
+    }
+    return "unknown";
+}
+
+bool AccessApi::is_admin(const Call& call) const {
+    return call.operator_key || auth::is_admin(call.access(), call.who);
+}
+
+std::string AccessApi::refusal(Action action, const Call& call, const About& about) const {
+    const bool own = !about.owner.empty() && about.owner == call.who.user;
+    const std::string admins_only =
+        "only members of the groups of access.admins may do that for others";
+    switch (action) {
+        case Action::kWhoAmI:
+        case Action::kList:      // shows what concerns the caller
+        case Action::kSessions:  // as well
+        case Action::kRequest:   // the policy has decided: about.rule is its name
+            return {};
+        case Action::kShow:
+            return concerns(*about.grant, call.who) || is_admin(call)
+                       ? ""
+                       : "the grant is none of yours";
+        case Action::kApprove:
+        case Action::kDeny:
+            if (own) {
+                return "nobody decides on their own request; ask somebody else";
+            }
+            return auth::may_approve(*about.grant, call.who)
+                       ? ""
+                       : "none of your groups decides on this request";
+        case Action::kRevoke:
+            return own || is_admin(call) || auth::may_approve(*about.grant, call.who)
+                       ? ""
+                       : "only who asked for it, its approvers and administrators can end it";
+        case Action::kReview:
+            if (own) {
+                return "nobody reviews their own emergency; ask somebody else";
+            }
+            return is_admin(call) || auth::may_approve(*about.grant, call.who) ? "" : admins_only;
+        case Action::kToken:
+            return own ? "" : "the grant is none of yours";
+        case Action::kRevokeMany:
+        case Action::kKill:
+            return own || is_admin(call) ? "" : admins_only;
+    }
+    return "unknown action";
+}
+
+std::optional<HttpAnswer> AccessApi::door(Action action, const Call& call, const About& about) {
+    const std::string why = refusal(action, call, about);
+    const auto written = shared_.log->append(
+        call.id, audit::AccessCall{.action = std::string(name(action)),
+                                   .allowed = why.empty(),
+                                   .rule = why.empty() ? about.rule : why,
+                                   .client = call.request.client,
+                                   .database = about.database,
+                                   .grant = about.grant == nullptr ? "" : about.grant->id,
+                                   .subject = about.subject,
+                                   .reason = about.reason});
+    if (!written) {
+        spdlog::error("the query log cannot be written to: {}", written.error().message());
+        return problem(503, "the call could not be recorded in the query log, so it was not done",
+                       "Tell the operator, and try again later.");
+    }
+    if (!why.empty()) {
+        return problem(403, why);
+    }
+    return std::nullopt;
+}
+
+HttpAnswer AccessApi::store_failed(const boost::system::error_code& error) const {
+    if (error == auth::StoreError::kUnavailable) {
+        spdlog::error("the store of access.store: {}", shared_.access->store().last_problem());
+        return problem(503, "the store of grants does not answer", "Try again in a moment.");
+    }
+    if (error == auth::StoreError::kRevoked) {
+        return problem(409, "your access was revoked while you asked for it",
+                       "Log in to your identity provider again, and ask again.");
+    }
+    return problem(409, error.message());
+}
+
+std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& call) {
+    constexpr std::string_view kBearer = "Bearer ";
+    constexpr std::string_view kBasic = "Basic ";
+    const std::string& header = request.authorization;
+    // One answer for all that is no good, existing user or not.
+    const auto stranger = [&](const std::string& claimed, std::string cause) {
+        spdlog::warn("API: not let in: client={} user=\"{}\" cause=\"{}\"", request.client, claimed,
+                     cause);
+        call.id.user = claimed;
+        if (!claimed.empty()) {
+            const auto written = shared_.log->append(
+                call.id, audit::LoginRefused{
+                             .database = {}, .client = request.client, .cause = "API: " + cause});
+            if (!written) {
+                spdlog::error("the query log cannot be written to: {}", written.error().message());
+            }
+        }
+        (void)throttle_.failed(request.client, std::chrono::steady_clock::now());
+        return problem(401, "who you are could not be made sure of",
+                       "Send a token of your identity provider, or a user and password, that are "
+                       "good now.");
+    };
+    if (throttle_.due(request.client, std::chrono::steady_clock::now()) >
+        std::chrono::steady_clock::duration::zero()) {
+        return problem(429, "too many failed logins from your address",
+                       "Wait a few seconds and try again.");
+    }
+    if (header.starts_with(kBearer)) {
+        const std::string_view token = std::string_view(header).substr(kBearer.size());
+        if (auto known = verify_operator_token(call.current->config->auth, token, call.now)) {
+            call.who = std::move(*known);
+            call.operator_key = true;
+            return std::nullopt;
+        }
+        auto found = call.current->verifier->identify(token, call.now, host_of(request.client));
+        if (!found) {
+            return stranger(
+                "", std::string(auth::cause(static_cast<auth::TokenError>(found.error().value()))));
+        }
+        const auto list = shared_.access->revocations();
+        if (!shared_.access->current() || list == nullptr) {
+            return problem(503, "the store of grants does not answer", "Try again in a moment.");
+        }
+        if (list->find(found->principal) != nullptr) {
+            return stranger(found->who.user, "revoked");
+        }
+        if (!found->principal.grant.empty()) {
+            // It opens a database, for a while; who has it shall not make more of it.
+            return stranger(found->who.user, "the token of a grant");
+        }
+        call.who = std::move(found->who);
+        return std::nullopt;
+    }
+    if (header.starts_with(kBasic)) {
+        const auto decoded = wire::from_base64(std::string_view(header).substr(kBasic.size()));
+        const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
+        if (colon == std::string::npos) {
+            return stranger("", "malformed Basic authentication");
+        }
+        const std::string user = decoded->substr(0, colon);
+        const std::string password = decoded->substr(colon + 1);
+        if (!config::is_printable(user) || user.empty()) {
+            return stranger("", "malformed Basic authentication");
+        }
+        auto account = shared_.access->store().account(user);
+        if (!account && account.error() != auth::StoreError::kNotFound) {
+            return store_failed(account.error());
+        }
+        if (!account || account->disabled) {
+            auth::password_of_nobody(password);
+            return stranger(user, account ? "the account is disabled" : "no such account");
+        }
+        if (!auth::password_fits(password, account->password)) {
+            return stranger(user, "password");
+        }
+        call.who = {
+            .user = account->user, .groups = account->groups, .issuer = "local", .token = {}};
+        return std::nullopt;
+    }
+    return problem(401, "say who you are: with a token of your identity provider or a password",
+                   "Authorization: Bearer TOKEN, or Basic with a user of `vitrine user add`.");
+}
+
+HttpAnswer AccessApi::handle(const HttpRequest& request) {
+    Call call{.request = request,
+              .who = {},
+              .operator_key = false,
+              .now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()),
+              .current = shared_.current(),
+              .id = {.session = audit::new_session_id(), .user = {}},
+              .body = {}};
+    if (auto refused = identify(request, call)) {
+        return std::move(*refused);
+    }
+    call.id.user = call.who.user;
+    if (!request.body.empty()) {
+        auto body = auth::parse_object(request.body);
+        if (!body) {
+            return problem(400, "the body is not one JSON object without duplicate members");
+        }
+        call.body = std::move(*body);
+    }
+    return route(call);
+}
+
+HttpAnswer AccessApi::route(Call& call) {
+    const std::string& method = call.request.method;
+    std::string_view path = call.request.path;
+    const auto take = [&](std::string_view prefix) {
+        if (!path.starts_with(prefix)) {
+            return false;
+        }
+        path.remove_prefix(prefix.size());
+        return true;
+    };
+    if (path == "/v1/whoami" && method == "GET") {
+        if (auto refused = door(Action::kWhoAmI, call, {})) {
+            return std::move(*refused);
+        }
+        return {200,
+                {{"user", call.who.user},
+                 {"groups", texts_value(call.who.groups)},
+                 {"issuer", call.who.issuer},
+                 {"admin", is_admin(call)}},
+                {}};
+    }
+    if (path == "/v1/revocations" && method == "POST") {
+        return revoke_many(call);
+    }
+    if (path == "/v1/sessions" && method == "GET") {
+        return sessions(call);
+    }
+    if (take("/v1/sessions/") && method == "POST") {
+        const std::size_t slash = path.find('/');
+        if (slash != std::string_view::npos && path.substr(slash) == "/kill") {
+            return kill(call, std::string(path.substr(0, slash)));
+        }
+    }
+    if (take("/v1/grants")) {
+        return grants(call, path);
+    }
+    return problem(404, "there is no such call", "docs/access.md lists them.");
+}
+
+HttpAnswer AccessApi::grants(Call& call, std::string_view rest) {
+    const std::string& method = call.request.method;
+    if (rest.empty()) {
+        return method == "POST"  ? request_grant(call)
+               : method == "GET" ? list_grants(call)
+                                 : problem(405, "grants are listed (GET) or asked for (POST)");
+    }
+    rest.remove_prefix(1);
+    const std::size_t slash = rest.find('/');
+    const std::string_view verb = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
+    return one_grant(call, std::string(rest.substr(0, slash)), verb);
+}
+
+HttpAnswer AccessApi::one_grant(Call& call, const std::string& id, std::string_view verb) {
+    const auto found = shared_.access->store().grant(id);
+    if (!found && found.error() != auth::StoreError::kNotFound) {
+        return store_failed(found.error());
+    }
+    // One that is none of the caller's business is not told from one that does not exist.
+    if (!found || !(concerns(*found, call.who) || is_admin(call))) {
+        return problem(404, "there is no grant " + id + " that you may see",
+                       "`vitrine access list` shows yours.");
+    }
+    if (call.request.method == "GET" && verb.empty()) {
+        return show_grant(call, *found);
+    }
+    if (call.request.method == "POST") {
+        constexpr std::array<std::pair<std::string_view, Action>, 4> kVerbs{
+            {{"approve", Action::kApprove},
+             {"deny", Action::kDeny},
+             {"revoke", Action::kRevoke},
+             {"review", Action::kReview}}};
+        for (const auto& [word, action] : kVerbs) {
+            if (verb == word) {
+                return change_grant(call, *found, action);
+            }
+        }
+        if (verb == "token") {
+            return mint(call, *found);
+        }
+    }
+    return problem(404, "there is no such call", "docs/access.md lists them.");
+}
+
+HttpAnswer AccessApi::request_grant(Call& call) {
+    const auto database = text_of(call.body, "database");
+    const auto duration_text = text_of(call.body, "for");
+    const auto reason = text_of(call.body, "reason");
+    const auto duration = duration_text ? config::parse_duration(*duration_text) : std::nullopt;
+    if (!database || database->empty() || !reason) {
+        return problem(400,
+                       "a request names a database, for how long, and why: {\"database\": "
+                       "\"shop\", \"for\": \"1h\", \"reason\": \"…\"}");
+    }
+    if (!duration) {
+        return problem(400, "\"for\" is no duration; write 90s, 15m, 1h");
+    }
+    if (!config::is_printable(*reason) || reason->size() > limits::kReasonBytesMax) {
+        return problem(400, fmt::format("the reason is a text of one line, of at most {} bytes",
+                                        limits::kReasonBytesMax));
+    }
+    const auth::AccessRequest request{.database = *database,
+                                      .duration = *duration,
+                                      .reason = *reason,
+                                      .emergency = flag_of(call.body, "emergency")};
+    const auto decision = auth::decide(call.access(), call.who, request, call.now);
+    About about{
+        .database = *database, .subject = call.who.user, .owner = call.who.user, .reason = *reason};
+    if (decision.policy == nullptr || call.operator_key) {
+        const std::string why =
+            call.operator_key ? "the operator's key is nobody's access" : decision.why;
+        const auto written =
+            shared_.log->append(call.id, audit::AccessCall{.action = "request",
+                                                           .allowed = false,
+                                                           .rule = why,
+                                                           .client = call.request.client,
+                                                           .database = *database,
+                                                           .grant = {},
+                                                           .subject = call.who.user,
+                                                           .reason = *reason});
+        if (!written) {
+            spdlog::error("the query log cannot be written to: {}", written.error().message());
+        }
+        return problem(403, why, decision.hint);
+    }
+    auth::GrantFilter pending{.user = call.who.user, .state = GrantState::kPending};
+    pending.most = limits::kPendingGrantsMax + 1;
+    const auto waiting = shared_.access->store().grants(pending);
+    if (!waiting) {
+        return store_failed(waiting.error());
+    }
+    const auto open = std::ranges::count_if(
+        *waiting, [&](const Grant& grant) { return auth::awaits_decision(grant, call.now); });
+    if (static_cast<std::size_t>(open) >= limits::kPendingGrantsMax) {
+        return problem(429, fmt::format("{} requests of yours wait for a decision already", open),
+                       "Take some back with `vitrine access revoke`, or wait.");
+    }
+    const Grant grant =
+        auth::new_grant(call.access(), *decision.policy, call.who, request, call.now);
+    about.grant = &grant;
+    about.rule = grant.policy;
+    if (auto refused = door(Action::kRequest, call, about)) {
+        return std::move(*refused);
+    }
+    if (const auto added = shared_.access->store().add_grant(grant); !added) {
+        return store_failed(added.error());
+    }
+    if (grant.emergency) {
+        spdlog::critical("EMERGENCY ACCESS: {} takes {} for {} s by policy {}: {} (grant {})",
+                         grant.user, grant.database, grant.duration.count(), grant.policy,
+                         grant.reason, grant.id);
+    } else {
+        spdlog::info("access {}: {} asks for {} for {} s by policy {} (grant {})",
+                     auth::to_string(grant.state), grant.user, grant.database,
+                     grant.duration.count(), grant.policy, grant.id);
+    }
+    return {201, grant_value(grant, call.now), {}};
+}
+
+HttpAnswer AccessApi::list_grants(const Call& call) {
+    const std::string scope = query_value(call.request.query, "scope");
+    auth::GrantFilter filter;
+    if (scope.empty() || scope == "mine") {
+        filter.user = call.who.user;
+    } else if (scope == "pending") {
+        filter.state = GrantState::kPending;
+    } else if (scope == "emergencies") {
+        filter.unreviewed_emergencies = true;
+    } else if (scope != "all") {
+        return problem(400, "scope is mine, pending, emergencies or all");
+    }
+    if (auto refused = door(Action::kList, call, {.subject = scope.empty() ? "mine" : scope})) {
+        return std::move(*refused);
+    }
+    const auto found = shared_.access->store().grants(filter);
+    if (!found) {
+        return store_failed(found.error());
+    }
+    json::array list;
+    for (const Grant& grant : *found) {
+        const bool lapsed = scope == "pending" && !auth::awaits_decision(grant, call.now);
+        if (!lapsed && (concerns(grant, call.who) || is_admin(call))) {
+            list.push_back(grant_value(grant, call.now));
+        }
+    }
+    return {200, std::move(list), {}};
+}
+
+HttpAnswer AccessApi::show_grant(const Call& call, const Grant& grant) {
+    // A call that waits is on record once.
+    if (!call.request.again) {
+        const About about{.grant = &grant,
+                          .database = grant.database,
+                          .subject = grant.user,
+                          .owner = grant.user};
+        if (auto refused = door(Action::kShow, call, about)) {
+            return std::move(*refused);
+        }
+    }
+    const std::string wait = query_value(call.request.query, "wait");
+    if (!wait.empty() && auth::awaits_decision(grant, call.now)) {
+        const auto asked = config::parse_duration(wait).value_or(std::chrono::seconds(0));
+        const auto most = std::min<std::chrono::seconds>(asked, limits::kApiWaitMax);
+        if (std::chrono::steady_clock::now() - call.request.came < most) {
+            return {200, nullptr, limits::kRevocationsLook};
+        }
+    }
+    return {200, grant_value(grant, call.now), {}};
+}
+
+HttpAnswer AccessApi::change_grant(const Call& call, const Grant& grant, Action action) {
+    const auto reason = text_of(call.body, "reason");
+    if (!reason || !config::is_printable(*reason) || reason->size() > limits::kReasonBytesMax) {
+        return problem(400, fmt::format("the reason is a text of one line, of at most {} bytes",
+                                        limits::kReasonBytesMax));
+    }
+    const About about{.grant = &grant,
+                      .database = grant.database,
+                      .subject = grant.user,
+                      .owner = grant.user,
+                      .reason = *reason,
+                      .rule = grant.policy};
+    if (auto refused = door(action, call, about)) {
+        return std::move(*refused);
+    }
+    auth::Identity who = call.who;
+    if (call.operator_key && !call.access().admins.empty()) {
+        who.groups.push_back(call.access().admins.front());
+    }
+    const auto changed = shared_.access->store().change_grant(
+        grant.id, [&](Grant& now) -> boost::system::error_code {
+            switch (action) {
+                case Action::kApprove:
+                    return auth::approve(now, who, call.now);
+                case Action::kDeny:
+                    return auth::deny(now, who, *reason, call.now);
+                case Action::kReview:
+                    return auth::review(now, call.access(), who, call.now);
+                default:
+                    return auth::end(now, call.access(), who, *reason, call.now);
+            }
+        });
+    if (!changed) {
+        return store_failed(changed.error());
+    }
+    shared_.access->look_now();
+    spdlog::info("access {}: {} on grant {} of {}", name(action), call.who.user, grant.id,
+                 grant.user);
+    return {200, grant_value(*changed, call.now), {}};
+}
+
+HttpAnswer AccessApi::mint(const Call& call, const Grant& grant) {
+    const About about{.grant = &grant,
+                      .database = grant.database,
+                      .subject = grant.user,
+                      .owner = grant.user,
+                      .rule = grant.policy};
+    if (auto refused = door(Action::kToken, call, about)) {
+        return std::move(*refused);
+    }
+    if (!auth::in_force(grant, call.now)) {
+        return problem(409,
+                       "the grant is " + state_text(grant, call.now) + ", so it gives no token",
+                       grant.state == GrantState::kPending ? "Wait for the approval: --wait."
+                                                           : "Ask for access again.");
+    }
+    const config::Auth& auth_config = call.current->config->auth;
+    const auth::TokenRequest request{.user = grant.user,
+                                     .databases = {grant.database},
+                                     .groups = grant.groups,
+                                     .reason = grant.reason,
+                                     .grant = grant.id,
+                                     .approvers = approvers(grant),
+                                     .client_address = {},
+                                     .single_use = flag_of(call.body, "single_use"),
+                                     .ttl = grant.ends - call.now};
+    const auto token = auth::issue_token(auth_config, request, call.now);
+    if (!token) {
+        spdlog::error("no token for grant {}: {}", grant.id, token.error().message());
+        return problem(500, "no token could be made; the operator's log has the reason");
+    }
+    json::object answer{{"token", *token},
+                        {"user", grant.user},
+                        {"database", grant.database},
+                        {"port", call.current->config->listen.port},
+                        {"expires", time_value(grant.ends)},
+                        {"grant", grant.id}};
+    if (flag_of(call.body, "handle")) {
+        const std::string handle = auth::new_handle();
+        auth::HandleRecord record{.hash = auth::hash_handle(handle),
+                                  .principal = {.user = grant.user,
+                                                .database = {},
+                                                .groups = grant.groups,
+                                                .token = "handle-" + audit::new_session_id(),
+                                                .issuer = "vitrine-handle",
+                                                .grant = grant.id,
+                                                .approvers = approvers(grant),
+                                                .reason = grant.reason,
+                                                .issued = call.now,
+                                                .expires = grant.ends,
+                                                .client_address = {},
+                                                .single_use = request.single_use},
+                                  .databases = {grant.database}};
+        if (const auto added = shared_.access->store().add_handle(record); !added) {
+            return store_failed(added.error());
+        }
+        answer["handle"] = handle;
+    }
+    return {201, std::move(answer), {}};
+}
+
+HttpAnswer AccessApi::revoke_many(const Call& call) {
+    using Kind = auth::Revocation::Kind;
+    const auto kind_text = text_of(call.body, "kind");
+    const auto value = text_of(call.body, "value");
+    const auto reason = text_of(call.body, "reason");
+    std::optional<Kind> kind;
+    for (const Kind each : {Kind::kToken, Kind::kUser, Kind::kGroup, Kind::kAll}) {
+        if (kind_text && *kind_text == auth::to_string(each)) {
+            kind = each;
+        }
+    }
+    if (!kind || !value || !reason || value->empty() != (kind == Kind::kAll)) {
+        return problem(400,
+                       "a revocation says what: {\"kind\": \"user\", \"value\": \"alice\", "
+                       "\"reason\": \"…\"}; kind is token, user, group, or all without a value");
+    }
+    if (!config::is_printable(*value) || !config::is_printable(*reason) ||
+        reason->size() > limits::kReasonBytesMax || value->size() > limits::kReasonBytesMax) {
+        return problem(400, "value and reason are texts of one line, and not long");
+    }
+    About about{.subject = *kind_text + (value->empty() ? "" : " " + *value), .reason = *reason};
+    if (kind == Kind::kUser) {
+        about.owner = *value;  // whoever has lost a laptop need not find an administrator
+    }
+    if (auto refused = door(Action::kRevokeMany, call, about)) {
+        return std::move(*refused);
+    }
+    const auth::Revocation revocation{
+        .kind = *kind, .value = *value, .at = call.now, .by = call.who.user, .reason = *reason};
+    const auto keep_until = call.now + call.current->config->auth.max_token_lifetime +
+                            2 * call.current->config->auth.clock_skew + std::chrono::hours(24);
+    if (const auto done = shared_.access->store().revoke(revocation, keep_until); !done) {
+        return store_failed(done.error());
+    }
+    shared_.access->look_now();
+    spdlog::warn("revoked: {} by {}: {}", about.subject, call.who.user, *reason);
+    return {200, {{"revoked", about.subject}}, {}};
+}
+
+HttpAnswer AccessApi::sessions(const Call& call) {
+    if (auto refused = door(Action::kSessions, call, {})) {
+        return std::move(*refused);
+    }
+    json::array list;
+    for (const net::RunningSession& session : shared_.sessions.list()) {
+        if (session.principal.user != call.who.user && !is_admin(call)) {
+            continue;
+        }
+        list.push_back({{"session", session.id},
+                        {"user", session.principal.user},
+                        {"database", session.principal.database},
+                        {"groups", texts_value(session.principal.groups)},
+                        {"client", session.client},
+                        {"application", session.application},
+                        {"since", time_value(session.since)},
+                        {"expires", time_value(session.principal.expires)},
+                        {"token", session.principal.token},
+                        {"grant", session.principal.grant},
+                        {"reason", session.principal.reason}});
+    }
+    return {200, std::move(list), {}};
+}
+
+HttpAnswer AccessApi::kill(const Call& call, const std::string& id) {
+    const auto reason = text_of(call.body, "reason");
+    if (!reason || !config::is_printable(*reason) || reason->size() > limits::kReasonBytesMax) {
+        return problem(400, "the reason is a text of one line");
+    }
+    const auto running = shared_.sessions.list();
+    const auto session = std::ranges::find(running, id, &net::RunningSession::id);
+    const bool visible =
+        session != running.end() && (session->principal.user == call.who.user || is_admin(call));
+    if (!visible) {
+        return problem(404, "there is no session " + id + " that you may end",
+                       "`vitrine sessions list` shows those that run.");
+    }
+    const About about{.database = session->principal.database,
+                      .subject = id,
+                      .owner = session->principal.user,
+                      .reason = *reason};
+    if (auto refused = door(Action::kKill, call, about)) {
+        return std::move(*refused);
+    }
+    if (!shared_.sessions.kill(id, call.who.user, *reason)) {
+        return problem(409, "the session has ended meanwhile");
+    }
+    return {200, {{"killed", id}}, {}};
+}
+
+}  // namespace vitrine::admin

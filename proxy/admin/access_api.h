@@ -1,0 +1,88 @@
+// The calls of the HTTPS API (docs/access.md): who calls, may they, on record, done. One function
+// authorises every call, and what it says is in the query log before anything is done.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "auth/grant.h"
+#include "config/config.h"
+#include "proxy/admin/http_server.h"
+#include "proxy/net/shared.h"
+#include "proxy/net/throttle.h"
+
+namespace vitrine::admin {
+
+class AccessApi {
+  public:
+    // `shared` has an AccessControl and outlives this.
+    explicit AccessApi(net::Shared& shared) : shared_(shared) {}
+
+    // Blocks on the store. Thread-safe.
+    [[nodiscard]] HttpAnswer handle(const HttpRequest& request);
+
+  private:
+    enum class Action : std::uint8_t {
+        kWhoAmI,
+        kRequest,
+        kList,
+        kShow,
+        kApprove,
+        kDeny,
+        kRevoke,
+        kReview,
+        kToken,
+        kRevokeMany,
+        kSessions,
+        kKill,
+    };
+    struct Call {
+        const HttpRequest& request;
+        auth::Identity who;
+        bool operator_key = false;  // holds a token made with vitrine's own signing key for this
+        auth::Time now;
+        std::shared_ptr<const net::Current> current;
+        audit::SessionId id;
+        boost::json::object body;
+
+        [[nodiscard]] const config::Access& access() const { return current->config->access; }
+    };
+    // What a call is about, for the decision and the record.
+    struct About {
+        const auth::Grant* grant = nullptr;
+        std::string database;
+        std::string subject;  // a user, a session's id, or what is revoked
+        std::string owner;    // whose it is, where it is somebody's
+        std::string reason;
+        std::string rule;
+    };
+
+    [[nodiscard]] static std::string_view name(Action action);
+    // Empty: allowed. Otherwise why not, and how to go on.
+    [[nodiscard]] std::string refusal(Action action, const Call& call, const About& about) const;
+    // Authorises and records: nothing may be done without. The answer where it is refused.
+    [[nodiscard]] std::optional<HttpAnswer> door(Action action, const Call& call,
+                                                 const About& about);
+
+    [[nodiscard]] std::optional<HttpAnswer> identify(const HttpRequest& request, Call& call);
+    [[nodiscard]] HttpAnswer route(Call& call);
+    [[nodiscard]] HttpAnswer grants(Call& call, std::string_view rest);
+    [[nodiscard]] HttpAnswer one_grant(Call& call, const std::string& id, std::string_view verb);
+    [[nodiscard]] HttpAnswer request_grant(Call& call);
+    [[nodiscard]] HttpAnswer list_grants(const Call& call);
+    [[nodiscard]] HttpAnswer show_grant(const Call& call, const auth::Grant& grant);
+    [[nodiscard]] HttpAnswer change_grant(const Call& call, const auth::Grant& grant,
+                                          Action action);
+    [[nodiscard]] HttpAnswer mint(const Call& call, const auth::Grant& grant);
+    [[nodiscard]] HttpAnswer revoke_many(const Call& call);
+    [[nodiscard]] HttpAnswer sessions(const Call& call);
+    [[nodiscard]] HttpAnswer kill(const Call& call, const std::string& id);
+    [[nodiscard]] HttpAnswer store_failed(const boost::system::error_code& error) const;
+    [[nodiscard]] bool is_admin(const Call& call) const;
+
+    net::Shared& shared_;
+    net::Throttle throttle_;
+};
+
+}  // namespace vitrine::admin

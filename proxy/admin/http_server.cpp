@@ -1,0 +1,289 @@
+#include "proxy/admin/http_server.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <boost/json/serialize.hpp>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "config/limits.h"
+
+namespace vitrine::admin {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+std::shared_ptr<asio::ssl::context> make_context(const config::ListenTls& tls) {
+    auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+    SSL_CTX* const native = context->native_handle();
+    SSL_CTX_set_min_proto_version(native, tls.min_version == config::ListenTls::Version::kTls13
+                                              ? TLS1_3_VERSION
+                                              : TLS1_2_VERSION);
+    SSL_CTX_set_options(
+        native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
+    error_code error;
+    context->use_certificate_chain_file(tls.certificate.string(), error);
+    if (!error) {
+        context->use_private_key_file(tls.key.string(), asio::ssl::context::pem, error);
+    }
+    if (error) {
+        throw std::runtime_error("the API cannot use the certificate " + tls.certificate.string() +
+                                 " with its key: " + error.message());
+    }
+    return context;
+}
+
+}  // namespace
+
+struct HttpServer::State {
+    State(Tls get_tls, Handler handle)
+        : tls(std::move(get_tls)), handler(std::move(handle)), acceptor(context) {}
+
+    void accept();
+    [[nodiscard]] std::shared_ptr<asio::ssl::context> tls_context();
+
+    // Before the context, whose handlers hold the connections, which count and use them.
+    std::atomic<unsigned> connections{0};
+    Tls tls;
+    Handler handler;
+    asio::io_context context{1};
+    tcp::acceptor acceptor;
+    // Handlers block on the store and derive passwords: two, so that one slow call holds up no
+    // other, and no more, so that nobody makes the machine derive passwords alone.
+    asio::thread_pool workers{limits::kApiThreads};
+    std::thread thread;
+    std::atomic<bool> stopping{false};
+};
+
+namespace {
+
+// One connection: a request after the other.
+class Exchange : public std::enable_shared_from_this<Exchange> {
+  public:
+    Exchange(const HttpServer::Handler& handler, asio::thread_pool& workers,
+             std::shared_ptr<asio::ssl::context> tls, tcp::socket socket,
+             std::shared_ptr<void> counted)
+        : handler_(handler),
+          workers_(workers),
+          tls_(std::move(tls)),
+          stream_(std::move(socket), *tls_),
+          timer_(stream_.get_executor()),
+          counted_(std::move(counted)) {
+        error_code error;
+        const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
+        if (!error) {
+            const auto address = peer.address();
+            client_ = address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), peer.port())
+                                      : fmt::format("{}:{}", address.to_string(), peer.port());
+        }
+    }
+
+    void start() {
+        beast::get_lowest_layer(stream_).expires_after(limits::kApiIdleMax);
+        stream_.async_handshake(asio::ssl::stream_base::server,
+                                [self = shared_from_this()](error_code error) {
+                                    if (!error) {
+                                        self->read();
+                                    }
+                                });
+    }
+
+  private:
+    void read() {
+        parser_.emplace();
+        parser_->header_limit(limits::kApiHeaderBytesMax);
+        parser_->body_limit(limits::kApiBodyBytesMax);
+        beast::get_lowest_layer(stream_).expires_after(limits::kApiIdleMax);
+        http::async_read(
+            stream_, buffer_, *parser_,
+            [self = shared_from_this()](error_code error, std::size_t) { self->have_read(error); });
+    }
+
+    void have_read(error_code error) {
+        if (error == http::error::body_limit || error == http::error::header_limit) {
+            keep_alive_ = false;
+            write({413, {{"error", "the request is too large"}}, {}});
+            return;
+        }
+        if (error) {
+            shut_down();
+            return;
+        }
+        const auto& message = parser_->get();
+        keep_alive_ = message.keep_alive();
+        request_ = {};
+        request_.method = std::string(message.method_string());
+        const std::string target(message.target());
+        const std::size_t mark = target.find('?');
+        request_.path = target.substr(0, mark);
+        request_.query = mark == std::string::npos ? "" : target.substr(mark + 1);
+        request_.authorization = std::string(message[http::field::authorization]);
+        request_.body = message.body();
+        request_.client = client_;
+        request_.came = std::chrono::steady_clock::now();
+        handle();
+    }
+
+    void handle() {
+        beast::get_lowest_layer(stream_).expires_never();
+        asio::post(workers_, [self = shared_from_this()] {
+            HttpAnswer answer;
+            try {
+                answer = self->handler_(self->request_);
+            } catch (const std::exception& failure) {
+                spdlog::error("the API failed: {} {}: {}", self->request_.method,
+                              self->request_.path, failure.what());
+                answer = {
+                    500, {{"error", "vitrine failed; the operator's log has the reason"}}, {}};
+            }
+            asio::post(self->stream_.get_executor(),
+                       [self, answer = std::move(answer)] { self->answered(answer); });
+        });
+    }
+
+    void answered(const HttpAnswer& answer) {
+        if (!answer.again) {
+            write(answer);
+            return;
+        }
+        request_.again = true;
+        timer_.expires_after(*answer.again);
+        timer_.async_wait([self = shared_from_this()](error_code error) {
+            if (!error) {
+                self->handle();
+            }
+        });
+    }
+
+    void write(const HttpAnswer& answer) {
+        response_ = {};
+        response_.version(11);
+        response_.result(answer.status);
+        response_.set(http::field::content_type, "application/json");
+        response_.set(http::field::cache_control, "no-store");
+        if (answer.status == 401) {
+            response_.set(http::field::www_authenticate, "Bearer, Basic realm=\"vitrine\"");
+        }
+        response_.keep_alive(keep_alive_);
+        response_.body() = boost::json::serialize(answer.body) + "\n";
+        response_.prepare_payload();
+        beast::get_lowest_layer(stream_).expires_after(limits::kApiIdleMax);
+        http::async_write(stream_, response_,
+                          [self = shared_from_this()](error_code error, std::size_t) {
+                              self->request_ = {};
+                              if (!error && self->keep_alive_) {
+                                  self->read();
+                              } else {
+                                  self->shut_down();
+                              }
+                          });
+    }
+
+    void shut_down() {
+        beast::get_lowest_layer(stream_).expires_after(limits::kLastWordsMax);
+        stream_.async_shutdown([self = shared_from_this()](error_code) {});
+    }
+
+    const HttpServer::Handler& handler_;
+    asio::thread_pool& workers_;
+    std::shared_ptr<asio::ssl::context> tls_;
+    beast::ssl_stream<beast::tcp_stream> stream_;
+    asio::steady_timer timer_;
+    std::shared_ptr<void> counted_;
+    beast::flat_buffer buffer_;
+    std::optional<http::request_parser<http::string_body>> parser_;
+    http::response<http::string_body> response_;
+    HttpRequest request_;
+    std::string client_;
+    bool keep_alive_ = false;
+};
+
+}  // namespace
+
+std::shared_ptr<asio::ssl::context> HttpServer::State::tls_context() {
+    return make_context(tls());
+}
+
+void HttpServer::State::accept() {
+    acceptor.async_accept([this](error_code error, tcp::socket socket) {
+        if (stopping || error == asio::error::operation_aborted) {
+            return;
+        }
+        if (error) {
+            spdlog::error("the API cannot accept a connection: {}", error.message());
+            auto timer =
+                std::make_shared<asio::steady_timer>(context, std::chrono::milliseconds(100));
+            timer->async_wait([this, timer](error_code) { accept(); });
+            return;
+        }
+        if (connections.load() < limits::kApiConnectionsMax) {
+            connections.fetch_add(1);
+            const std::shared_ptr<void> counted(this, [this](void*) { connections.fetch_sub(1); });
+            try {
+                std::make_shared<Exchange>(handler, workers, tls_context(), std::move(socket),
+                                           counted)
+                    ->start();
+            } catch (const std::exception& failure) {
+                spdlog::error("the API refuses a connection: {}", failure.what());
+            }
+        }
+        accept();
+    });
+}
+
+HttpServer::HttpServer(const std::string& address, std::uint16_t port, Tls tls, Handler handler)
+    : state_(std::make_unique<State>(std::move(tls), std::move(handler))) {
+    (void)state_->tls_context();
+    try {
+        tcp::resolver resolver(state_->context);
+        const auto found = resolver.resolve(address, std::to_string(port), tcp::resolver::passive);
+        const tcp::endpoint endpoint = found.begin()->endpoint();
+        state_->acceptor.open(endpoint.protocol());
+        state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
+        state_->acceptor.bind(endpoint);
+        state_->acceptor.listen();
+    } catch (const boost::system::system_error& error) {
+        throw std::runtime_error(fmt::format("cannot listen on {}:{} (access.api): {}", address,
+                                             port, error.code().message()));
+    }
+    state_->accept();
+    state_->thread = std::thread([state = state_.get()] { state->context.run(); });
+}
+
+HttpServer::~HttpServer() {
+    state_->stopping = true;
+    state_->workers.stop();
+    state_->workers.join();
+    state_->context.stop();
+    state_->thread.join();
+}
+
+std::string HttpServer::address() const {
+    const auto endpoint = state_->acceptor.local_endpoint();
+    return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+}
+
+}  // namespace vitrine::admin
