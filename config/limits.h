@@ -156,7 +156,7 @@ inline constexpr std::chrono::seconds kClockSkewMax{60};
 // How often the store is asked what has been revoked by somebody else: with the ticks of the
 // workers and the last words, a session ends within a second.
 inline constexpr std::chrono::milliseconds kRevocationsLook{200};
-// An answer of the store older than this is no knowledge: whoever logs in now may have been revoked.
+// An answer of the store older than this is no knowledge: who logs in now may have been revoked.
 inline constexpr std::chrono::milliseconds kRevocationsAgeMax{3000};
 // What has expired is deleted this often.
 inline constexpr std::chrono::minutes kStoreCleanUp{10};

@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "proxy/session": ("proxy/session", "proxy/wire", "proxy/audit", "parser", "auth", "config"),
     "proxy/net": ("proxy/net", "proxy/session", "proxy/wire", "proxy/audit", "parser", "auth",
                   "config"),
-    "proxy/admin": ("proxy",),
+    "proxy/admin": ("proxy/admin", "proxy/net", "proxy/wire", "proxy/audit", "auth", "config"),
     "proxy/cli": ("proxy", "parser", "auth", "config"),
 }
 
