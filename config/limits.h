@@ -141,6 +141,19 @@ inline constexpr std::size_t kTokenNestingMax = 8;
 // 20 kB.
 inline constexpr std::size_t kJwksBytesMax = 256 * 1024;
 inline constexpr std::size_t kJwksKeysMax = 100;
+// One request for it, from the name's look-up to the last byte. A login waits for at most two, and
+// once for kJwksRefreshMin: all that is within the default of listen.login_timeout.
+inline constexpr std::chrono::seconds kJwksFetchMax{3};
+// It is asked for at most this often, however many tokens name an unknown key: a provider is not to
+// be hammered by whoever can reach the proxy.
+inline constexpr std::chrono::seconds kJwksRefreshMin{3};
+// What a provider may say of how long it is good, and what holds where it says nothing. A key that
+// was withdrawn is good for so much longer.
+inline constexpr std::chrono::seconds kJwksAgeMin{15};
+inline constexpr std::chrono::seconds kJwksAgeMax{24 * 3600};
+inline constexpr std::chrono::seconds kJwksAgeDefault{300};
+// While a provider does not answer, it is asked this often.
+inline constexpr std::chrono::seconds kJwksRetryMax{60};
 // A key's name; the longest that providers use are hashes in hex digits.
 inline constexpr std::size_t kKeyIdBytesMax = 256;
 // NIST SP 800-131A asks for 2048 bits of RSA; what 8192 take to verify is still below a

@@ -100,6 +100,7 @@ bool Connection::step() {
             return step_last_words();
         case Phase::kCancelling:
         case Phase::kStore:
+        case Phase::kKeys:
         case Phase::kCatalog:
         case Phase::kServerConnect:
         case Phase::kClosed:
@@ -203,6 +204,7 @@ void Connection::arm() {
             return;
         case Phase::kCancelling:
         case Phase::kStore:
+        case Phase::kKeys:
         case Phase::kCatalog:
         case Phase::kServerConnect:
         case Phase::kClosed:
@@ -317,6 +319,7 @@ void Connection::tick() {
         case Phase::kClientLogin:
         case Phase::kClientTls:
         case Phase::kStore:
+        case Phase::kKeys:
         case Phase::kCatalog:
         case Phase::kServerConnect:
         case Phase::kServerTlsRequest:

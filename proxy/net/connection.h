@@ -1,8 +1,8 @@
 // One client of the proxy, from accept to the end of its session.
 //
-//   kClientLogin ──> kCatalog ──> kServerConnect ──> kServerTlsRequest ──> kServerTls ──>
-//     (TLS, startup,   (if there     (each address,      (SSLRequest's        (handshake)
-//      token)           is none)      in order)           answer)
+//   kClientLogin ──> kKeys ──> kCatalog ──> kServerConnect ──> kServerTlsRequest ──> kServerTls ──>
+//     (TLS, startup,  (if it's   (if there     (each address,      (SSLRequest's        (handshake)
+//      token)          unknown)   is none)      in order)           answer)
 //   ──> kServerLogin ──> kConversation ──> kLastWords ──> kClosed
 //
 // Driven by readiness: pump() moves bytes as long as something moves, then waits for what it needs.
@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         kClientTls,
         kCancelling,  // this connection brought a CancelRequest
         kStore,       // the store is asked about what the client came in with
+        kKeys,        // the token's key is unknown, and its issuer is asked
         kCatalog,
         kServerConnect,
         kServerTlsRequest,
@@ -96,6 +97,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void find_database();
     void end_if_revoked();
     void announce_end();
+    void wait_for_keys(std::string issuer);
     void find_policy();
     void connect_server();
     void connected(const boost::asio::ip::tcp::endpoint& endpoint);
@@ -154,6 +156,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::optional<std::chrono::steady_clock::time_point> ending_since_;
     bool half_closed_ = false;
     bool catalog_under_way_ = false;
+    bool keys_settled_ = false;  // the issuer was asked since the token came
     bool pumping_ = false;
 };
 

@@ -191,6 +191,7 @@ void Connection::refuse(std::string_view sqlstate, std::string message, std::str
                                                 .detail = {},
                                                 .hint = std::move(hint),
                                                 .position = 0});
+    config::wipe(login_.password());
     refused_ = true;
     if (server_) {
         server_->stream.close();
@@ -204,8 +205,17 @@ void Connection::authenticate() {
         take_handle();
         return;
     }
+    // Keys may have come since the client was accepted.
+    current_ = shared_.current();
     auto principal = current_->verifier->verify(login_.password(), login_.user(), login_.database(),
                                                 client_host_, now());
+    if (principal.has_error() && principal.error() == auth::TokenError::kUnknownKey &&
+        !keys_settled_) {
+        if (auto issuer = current_->verifier->issuer_to_refresh(login_.password())) {
+            wait_for_keys(std::move(*issuer));
+            return;
+        }
+    }
     config::wipe(login_.password());
     if (!principal) {
         const auto error = static_cast<auth::TokenError>(principal.error().value());
@@ -340,6 +350,22 @@ void Connection::find_database() {
     database_ = database->second;
     database_settings_ = database_->settings();
     find_policy();
+}
+
+void Connection::wait_for_keys(std::string issuer) {
+    phase_ = Phase::kKeys;
+    // Whoever waits for an answer keeps no connection alive, and touches it on its own worker only.
+    auto done = [weak = weak_from_this(), &context = context_](bool settled) {
+        asio::post(context, [weak, settled] {
+            const auto self = weak.lock();
+            if (self && self->phase_ == Phase::kKeys) {
+                self->keys_settled_ = settled;
+                self->authenticate();
+                self->pump();
+            }
+        });
+    };
+    shared_.jwks->refresh(std::move(issuer), std::move(done));
 }
 
 void Connection::find_policy() {

@@ -69,6 +69,8 @@ class Proxy {
     // Throws std::runtime_error where something of the configuration cannot be set up; nothing has
     // changed then.
     void use(std::shared_ptr<const config::Config> config);
+    // Keys came from an issuer: from now on its tokens are held against them.
+    void use_new_keys();
     void refuse_newer_servers() const;
     void listen();
     void accept();
@@ -102,13 +104,15 @@ Proxy::Proxy(std::shared_ptr<const config::Config> config)
     if (config->access.configured()) {
         shared_.access = std::make_unique<AccessControl>(config->access);
     }
+    shared_.jwks = std::make_unique<JwksFetcher>(context_, [this] { use_new_keys(); });
     use(std::move(config));
 }
 
 void Proxy::use(std::shared_ptr<const config::Config> config) {
     auto next = std::make_shared<Current>();
     next->config = config;
-    next->verifier = std::make_shared<const auth::Verifier>(config->auth);
+    next->verifier =
+        std::make_shared<const auth::Verifier>(config->auth, shared_.jwks->keys(config->auth));
     next->listener_tls = std::shared_ptr<SSL_CTX>(
         make_listener_context(config->listen.tls).release(), SslContextDeleter());
     // All that can fail comes before the first change.
@@ -138,6 +142,20 @@ void Proxy::use(std::shared_ptr<const config::Config> config) {
                 retired_[name] = database;
             }
         }
+    }
+    for (const std::string& warning : next->verifier->warnings()) {
+        spdlog::warn("{}", warning);
+    }
+    shared_.replace(std::move(next));
+    shared_.jwks->configure(config->auth);
+}
+
+void Proxy::use_new_keys() {
+    auto next = std::make_shared<Current>(*shared_.current());
+    const config::Auth& auth = next->config->auth;
+    next->verifier = std::make_shared<const auth::Verifier>(auth, shared_.jwks->keys(auth));
+    for (const std::string& warning : next->verifier->warnings()) {
+        spdlog::warn("{}", warning);
     }
     shared_.replace(std::move(next));
 }

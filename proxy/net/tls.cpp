@@ -16,9 +16,6 @@ namespace {
 // As it stands in a ClientHello: a length, then the name.
 constexpr std::string_view kAlpn = "\x0apostgresql";
 
-// Debian's bundle of the certificate authorities that a system trusts.
-constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
-
 int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
                 unsigned int in_size, void*) {
     unsigned char* selected = nullptr;

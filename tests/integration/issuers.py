@@ -1,8 +1,11 @@
 """Identity providers for the tests: keys of each algorithm, JWK Sets, and tokens of any shape."""
 
 import base64
+import http.server
 import json
+import ssl
 import subprocess
+import threading
 import time
 
 P256 = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
@@ -80,3 +83,57 @@ def claims(issuer, user, database, **changes):
             "jti": f"test-{time.monotonic_ns()}", "databases": [database], "groups": []}
     made.update(changes)
     return {name: value for name, value in made.items() if value is not None}
+
+
+class JwksServer:
+    """An HTTPS server that shows a JWK Set; `requests` counts who asked for which path."""
+
+    def __init__(self, certificate, key, port=0):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, key)
+        self.port, self.requests = port, []
+        self.status, self.headers, self.body, self.delay = 200, {}, "", 0
+        self._server = None
+        self.start()
+
+    def start(self):
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.requests.append(self.path)
+                time.sleep(outer.delay)
+                body = outer.body.encode()
+                self.send_response(outer.status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def finish_request(self, request, address):
+                # The handshake in the request's own thread: a client that dawdles stops nobody.
+                with outer._context.wrap_socket(request, server_side=True) as wrapped:
+                    super().finish_request(wrapped, address)
+
+            def handle_error(self, *_):
+                pass
+
+        self._server = Server(("0.0.0.0", self.port), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self):
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def show(self, *keys):
+        self.body = key_set(*keys)
