@@ -14,16 +14,16 @@ struct Principal {
     std::string user;
     std::string database;
     std::vector<std::string> groups;
-    std::string token;                   // jti: all that is ever written of a token
-    std::string issuer;                  // iss
-    std::string grant;                   // empty: not from a grant
-    std::vector<std::string> approvers;  // of the grant, by name
-    std::string reason;                  // empty: none on record
+    std::string token;   // jti: all that is ever written of a token
+    std::string issuer;  // iss
+    std::string grant;   // empty: not from a grant
+    std::string reason;  // empty: none on record
     // No later than this it was issued: iat, less the clock skew of an issuer other than vitrine.
     Time issued;
-    Time expires;                // exp
-    std::string client_address;  // an address or a network that it is bound to; empty: none
-    bool single_use = false;     // good for one login
+    Time expires;                        // exp
+    std::string client_address;          // an address or a network that it is bound to; empty: none
+    bool single_use = false;             // good for one login
+    std::vector<std::string> approvers;  // of the grant, by name
 };
 
 }  // namespace vitrine::auth

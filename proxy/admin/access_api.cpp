@@ -660,7 +660,6 @@ HttpAnswer AccessApi::mint(const Call& call, const Grant& grant) {
                                                 .token = "handle-" + audit::new_session_id(),
                                                 .issuer = "vitrine-handle",
                                                 .grant = grant.id,
-                                                .approvers = approvers(grant),
                                                 .reason = grant.reason,
                                                 .issued = call.now,
                                                 .expires = grant.ends,

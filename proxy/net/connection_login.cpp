@@ -273,6 +273,11 @@ void Connection::take_handle() {
                        "Try again in a moment, or use the token itself.", "store");
             };
         }
+        if (const auto grant = store.grant(found->principal.grant); grant) {
+            for (const auth::Approval& approval : grant->approvals) {
+                found->principal.approvers.push_back(approval.by);
+            }
+        }
         return [this, handle = std::move(*found)] {
             const auto& databases = handle.databases;
             auth::Principal principal = handle.principal;
