@@ -103,7 +103,7 @@ StoreError PostgresLink::lost() {
 }
 
 Connection PostgresLink::connected() const {
-    const std::string uri(uri_.reveal());
+    std::string uri(uri_.reveal());
     const Options options(PQconninfoParse(uri.c_str(), nullptr));
     bool says_sslmode = false;
     for (const auto* option = options.get(); option != nullptr && option->keyword != nullptr;
@@ -131,7 +131,9 @@ Connection PostgresLink::connected() const {
     }
     keywords.push_back(nullptr);
     values.push_back(nullptr);
-    return Connection(PQconnectdbParams(keywords.data(), values.data(), 1));
+    Connection made(PQconnectdbParams(keywords.data(), values.data(), 1));
+    config::wipe(uri);
+    return made;
 }
 
 result<void> PostgresLink::connect() {

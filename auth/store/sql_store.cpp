@@ -114,6 +114,16 @@ result<std::vector<Revocation>> read_revocations(SqlLink& link) {
                   revocation_of);
 }
 
+constexpr const char* kNewestGrants = "SELECT " GRANT_COLUMNS
+                                      " FROM grants WHERE ($1 = '' OR state = $1) "
+                                      "AND ($2 = 0 OR (emergency = 1 AND reviewed_by = '')) "
+                                      "ORDER BY requested DESC, id DESC LIMIT $3";
+constexpr const char* kNewestGrantsOfUser =
+    "SELECT " GRANT_COLUMNS
+    " FROM grants WHERE ($1 = '' OR state = $1) "
+    "AND ($2 = 0 OR (emergency = 1 AND reviewed_by = '')) "
+    "AND user_name = $4 ORDER BY requested DESC, id DESC LIMIT $3";
+
 // Whether who asked for this was revoked since: between the moment at which they were known and
 // this transaction, a revocation may have come in that did not find the grant.
 result<void> asked_in_vain(SqlLink& link, const Grant& grant) {
@@ -209,23 +219,21 @@ SqlStore::~SqlStore() {
     close(wake_);
 }
 
-result<Rows> SqlStore::read(const char* sql, Parameters parameters) {
+template <class Body>
+auto SqlStore::ask(Body body) -> decltype(body()) {
     const std::lock_guard lock(calls_mutex_);
-    auto rows = calls_->run(sql, parameters);
+    auto outcome = body();
     const std::lock_guard problem_lock(problem_mutex_);
-    calls_problem_ = calls_->problem();
-    return rows;
+    calls_problem_ = outcome.has_error() ? sentence(*calls_, outcome.error()) : std::string();
+    return outcome;
 }
 
 template <class Body>
 auto SqlStore::change(Body body) -> decltype(body()) {
-    const std::lock_guard lock(calls_mutex_);
-    auto outcome = in_transaction(*calls_, body);
+    auto outcome = ask([&] { return in_transaction(*calls_, body); });
     if (!outcome.has_error()) {
         wake();
     }
-    const std::lock_guard problem_lock(problem_mutex_);
-    calls_problem_ = outcome.has_error() ? sentence(*calls_, outcome.error()) : std::string();
     return outcome;
 }
 
@@ -260,7 +268,7 @@ result<Grant> SqlStore::grant(std::string_view id) {
     if (!is_name(id)) {
         return StoreError::kNotFound;
     }
-    return one_of(read("SELECT " GRANT_COLUMNS " FROM grants WHERE id = $1", {id}), grant_of);
+    return ask([&] { return read_grant(*calls_, id); });
 }
 
 result<std::vector<Grant>> SqlStore::grants(const GrantFilter& filter) {
@@ -271,18 +279,12 @@ result<std::vector<Grant>> SqlStore::grants(const GrantFilter& filter) {
     const std::int64_t emergencies = filter.unreviewed_emergencies ? 1 : 0;
     const auto most = static_cast<std::int64_t>(std::min<std::size_t>(
         filter.most, static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max())));
-    const auto rows =
-        filter.user.empty()
-            ? read("SELECT " GRANT_COLUMNS
-                   " FROM grants WHERE ($1 = '' OR state = $1) AND ($2 = 0 OR (emergency = 1 AND "
-                   "reviewed_by = '')) ORDER BY requested DESC, id DESC LIMIT $3",
-                   {state, emergencies, most})
-            : read("SELECT " GRANT_COLUMNS
-                   " FROM grants WHERE user_name = $1 AND ($2 = '' OR state = $2) AND ($3 = 0 OR "
-                   "(emergency = 1 AND reviewed_by = '')) ORDER BY requested DESC, id DESC LIMIT "
-                   "$4",
-                   {filter.user, state, emergencies, most});
-    return all_of(rows, grant_of);
+    return ask([&] {
+        return all_of(filter.user.empty() ? calls_->run(kNewestGrants, {state, emergencies, most})
+                                          : calls_->run(kNewestGrantsOfUser,
+                                                        {state, emergencies, most, filter.user}),
+                      grant_of);
+    });
 }
 
 result<Grant> SqlStore::change_grant(std::string_view id, const Change& change_it) {
@@ -308,7 +310,8 @@ result<Grant> SqlStore::change_grant(std::string_view id, const Change& change_i
         if (!written.has_error()) {
             written = write_grant(*calls_, grant);
         }
-        if (!written.has_error() && grant.state == GrantState::kRevoked) {
+        if (!written.has_error() && grant.state == GrantState::kRevoked &&
+            before->state != GrantState::kRevoked) {
             written = revoke_tokens_of(*calls_, grant, before->ends);
         }
         if (!written.has_error()) {
@@ -365,16 +368,22 @@ result<Account> SqlStore::account(std::string_view user) {
     if (!is_name(user)) {
         return StoreError::kNotFound;
     }
-    return one_of(read("SELECT user_name, user_groups, password, created, disabled FROM accounts "
-                       "WHERE user_name = $1",
-                       {user}),
-                  account_of);
+    return ask([&] {
+        return one_of(
+            calls_->run("SELECT user_name, user_groups, password, created, disabled FROM accounts "
+                        "WHERE user_name = $1",
+                        {user}),
+            account_of);
+    });
 }
 
 result<std::vector<Account>> SqlStore::accounts() {
-    auto accounts =
-        all_of(read("SELECT user_name, user_groups, password, created, disabled FROM accounts", {}),
-               account_of);
+    auto accounts = ask([&] {
+        return all_of(
+            calls_->run("SELECT user_name, user_groups, password, created, disabled FROM accounts",
+                        {}),
+            account_of);
+    });
     if (!accounts.has_error()) {
         // Not by the database, which may know another order of letters.
         std::sort(accounts->begin(), accounts->end(),
@@ -409,11 +418,14 @@ result<HandleRecord> SqlStore::handle(std::string_view hash) {
     if (!is_name(hash)) {
         return StoreError::kNotFound;
     }
-    return one_of(read("SELECT hash, user_name, user_groups, token, issuer, grant_id, reason, "
-                       "issued, expires, client_address, single_use, databases FROM handles "
-                       "WHERE hash = $1",
-                       {hash}),
-                  handle_of);
+    return ask([&] {
+        return one_of(
+            calls_->run("SELECT hash, user_name, user_groups, token, issuer, grant_id, reason, "
+                        "issued, expires, client_address, single_use, databases FROM handles "
+                        "WHERE hash = $1",
+                        {hash}),
+            handle_of);
+    });
 }
 
 result<bool> SqlStore::use_token(std::string_view issuer, std::string_view jti, Time expires) {
@@ -449,12 +461,7 @@ result<void> SqlStore::revoke(const Revocation& revocation, Time keep_until) {
 }
 
 result<std::vector<Revocation>> SqlStore::revocations() {
-    const std::lock_guard lock(calls_mutex_);
-    auto revocations = read_revocations(*calls_);
-    const std::lock_guard problem_lock(problem_mutex_);
-    calls_problem_ =
-        revocations.has_error() ? sentence(*calls_, revocations.error()) : std::string();
-    return revocations;
+    return ask([&] { return read_revocations(*calls_); });
 }
 
 result<std::uint64_t> SqlStore::wait_for_change(std::uint64_t seen, milliseconds timeout) {

@@ -43,9 +43,10 @@ class SqlStore : public Store {
     [[nodiscard]] std::string last_problem() const override;
 
   private:
-    // Runs a statement that reads, outside of a transaction.
-    result<Rows> read(const char* sql, Parameters parameters);
-    // Runs `body` as one transaction; its error rolls back.
+    // Runs `body`, and remembers what went wrong.
+    template <class Body>
+    auto ask(Body body) -> decltype(body());
+    // The same as one transaction; an error of `body` rolls back.
     template <class Body>
     auto change(Body body) -> decltype(body());
     void wake() const;

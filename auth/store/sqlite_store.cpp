@@ -87,6 +87,9 @@ class SqliteLink : public SqlLink {
     }
     result<sqlite3_stmt*> prepared(const char* sql, Parameters parameters);
     result<void> to_wal();
+    // Whether the file is no longer at its place: what is written to it would be lost, and what
+    // another process writes to the new one (a revocation) unseen.
+    [[nodiscard]] bool is_gone() const;
     // The last error of the connection, with its sentence.
     StoreError failed(int code);
 
@@ -135,8 +138,21 @@ result<sqlite3_stmt*> SqliteLink::prepared(const char* sql, Parameters parameter
     return statement.get();
 }
 
+bool SqliteLink::is_gone() const {
+    int gone = 0;
+    return sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &gone) !=
+               SQLITE_OK ||
+           gone != 0;
+}
+
 result<Rows> SqliteLink::run(const char* sql, Parameters parameters) {
     problem_.clear();
+    if (sqlite3_get_autocommit(database_.get()) != 0 && is_gone()) {
+        problem_ = "the store " + file_.string() +
+                   " was moved, deleted or replaced while it was open; put it back, and start "
+                   "vitrine again";
+        return StoreError::kUnavailable;
+    }
     const auto statement = prepared(sql, parameters);
     if (statement.has_error()) {
         return statement.error();

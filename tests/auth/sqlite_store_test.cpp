@@ -1,5 +1,6 @@
 // The store in one file, and what can happen to a file: killed in the middle, a full disk, no
 // rights, another process, damage.
+#include <poll.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
@@ -301,7 +302,11 @@ TEST_CASE("killed at any moment, the store says the truth about each change", "[
     for (unsigned round = 1; round <= kKills; ++round) {
         const auto [child, pipe] =
             in_child([&, round = round](int end) { work(file, round, end); });
-        // From the first moments of opening on.
+        // Some in the first moments, while it opens the store; the others at work.
+        if (round % 5 != 0) {
+            pollfd first{pipe, POLLIN, 0};
+            REQUIRE(poll(&first, 1, 60000) == 1);
+        }
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 25000));
         REQUIRE(kill(child, SIGKILL) == 0);
         REQUIRE(waitpid(child, nullptr, 0) == child);
@@ -426,6 +431,30 @@ TEST_CASE("where no store can be, the sentence says what to do", "[sqlite]") {
     // An empty file is a new store.
     write_file(folder.path() / "empty.db", "");
     CHECK(open_sqlite_store(folder.path() / "empty.db", error).has_value());
+}
+
+TEST_CASE("a file that is taken away is not written to any more", "[sqlite]") {
+    const Folder folder;
+    const auto file = folder.path() / "access.db";
+    std::string error;
+    const auto opened = open_sqlite_store(file, error);
+    REQUIRE(opened.has_value());
+    Store& store = **opened;
+    REQUIRE(store.add_grant(pending_grant("g_1", "ada")));
+    SECTION("deleted") {
+        std::filesystem::remove(file);
+    }
+    SECTION("moved") {
+        std::filesystem::rename(file, folder.path() / "other.db");
+    }
+    SECTION("replaced") {
+        std::filesystem::remove(file);
+        CHECK(open_sqlite_store(file, error).has_value());
+    }
+    CHECK(store.add_grant(pending_grant("g_2", "ada")).has_error());
+    CHECK(store.revocations().has_error());
+    CHECK(store.wait_for_change(0, 0s).has_error());
+    CHECK_THAT(store.last_problem(), Catch::Contains("moved, deleted or replaced"));
 }
 
 TEST_CASE("a full disk is an error, and over once there is room", "[sqlite]") {

@@ -674,6 +674,8 @@ TEST_CASE("a row that somebody spoiled is an error, not a guess", "[store]") {
         const std::string before = place.sql("SELECT " + column + " FROM grants");
         place.sql(spoil);
         CHECK(failed_with(store->grant(grant.id), StoreError::kCorrupt));
+        CHECK_THAT(store->last_problem(), Catch::Contains("damaged"));
+        CHECK(failed_with(store->grants({}), StoreError::kCorrupt));
         CHECK(failed_with(store->change_grant(grant.id, approve_by("bob", kNow)),
                           StoreError::kCorrupt));
         CHECK_THAT(store->last_problem(), Catch::Contains("damaged"));
