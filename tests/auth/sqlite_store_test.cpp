@@ -6,10 +6,12 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <fstream>
@@ -29,6 +31,18 @@ using namespace vitrine;
 using namespace std::chrono_literals;
 using test::Folder;
 using test::Place;
+
+namespace {
+
+std::atomic<unsigned> synced{0};
+
+}  // namespace
+
+// In the place of the C library's, for all of this program: SQLite calls this one.
+extern "C" int fdatasync(int descriptor) {
+    ++synced;
+    return static_cast<int>(syscall(SYS_fdatasync, descriptor));
+}
 
 namespace {
 
@@ -367,6 +381,30 @@ TEST_CASE("a log that a power cut left short opens as far as it goes", "[sqlite]
     }
     CHECK(grows);
     CHECK(before >= kGrants - 1);
+}
+
+TEST_CASE("what is acknowledged is on the disk", "[sqlite]") {
+    const Folder folder;
+    std::string error;
+    const auto opened = open_sqlite_store(folder.path() / "access.db", error);
+    REQUIRE(opened.has_value());
+    for (int i = 0; i < 20; ++i) {
+        const std::string id = "g_" + std::to_string(i);
+        const auto syncs_of = [](const auto& change) {
+            const unsigned before = synced;
+            REQUIRE(change());
+            return synced - before;
+        };
+        Store& store = **opened;
+        CHECK(syncs_of([&] { return !store.add_grant(pending_grant(id, "ada")).has_error(); }) >=
+              1);
+        CHECK(syncs_of([&] { return !store.change_grant(id, approve_by("bob")).has_error(); }) >=
+              1);
+        CHECK(syncs_of([&] { return store.use_token("vitrine", id, kNow).value(); }) >= 1);
+        CHECK(syncs_of([&] {
+                  return !store.revoke({Kind::kToken, id, kNow, "", ""}, kNow).has_error();
+              }) >= 1);
+    }
 }
 
 TEST_CASE("the file is its owner's alone", "[sqlite]") {
