@@ -98,6 +98,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void end_if_revoked();
     void announce_end();
     void wait_for_keys(std::string issuer);
+    void ask_for_token();
     void find_policy();
     void connect_server();
     void connected(const boost::asio::ip::tcp::endpoint& endpoint);
@@ -111,6 +112,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     // Before the conversation: the client is told, the query log too.
     void refuse(std::string_view sqlstate, std::string message, std::string hint,
                 std::string_view cause);
+    void refuse_token(wire::ErrorFields refusal, std::string_view cause);
+    void record_refusal(std::string_view cause);
     void close();
     [[nodiscard]] std::string welcome() const;
     [[nodiscard]] auth::Time now() const;

@@ -103,7 +103,7 @@ bool Connection::step_client_login() {
                     "certificate of another");
                 return true;
             }
-            login_.ask_password();
+            ask_for_token();
             return true;
         case session::ClientLogin::Want::kPassword:
             authenticate();
@@ -172,8 +172,26 @@ bool Connection::step_handshake(Side& side, Phase next) {
     return true;
 }
 
-void Connection::refuse(std::string_view sqlstate, std::string message, std::string hint,
-                        std::string_view cause) {
+void Connection::ask_for_token() {
+    using Method = session::ClientLogin::Method;
+    const config::OAuth& oauth = current_->config->auth.oauth;
+    const bool asked = login_.method() == Method::kOAuth;
+    if (asked && !oauth.configured()) {
+        refuse("0A000", "logins by OAuth are not configured",
+               "Connect without vitrine.login=oauth and with a token as the password.",
+               "OAuth is not configured");
+        return;
+    }
+    const bool always = oauth.configured() && oauth.offer == config::OAuth::Offer::kAlways &&
+                        login_.method() == Method::kUnsaid;
+    if (asked || always) {
+        login_.ask_oauth();
+    } else {
+        login_.ask_password();
+    }
+}
+
+void Connection::record_refusal(std::string_view cause) {
     spdlog::warn("login refused: client={} user=\"{}\" database=\"{}\" cause=\"{}\"",
                  client_address_, login_.user(), login_.database(), cause);
     if (!id_.user.empty()) {
@@ -185,6 +203,41 @@ void Connection::refuse(std::string_view sqlstate, std::string message, std::str
             spdlog::error("the query log cannot be written to: {}", written.error().message());
         }
     }
+}
+
+// In the words of the mechanism that the token came by: after a password at once; by OAUTHBEARER
+// the client first hears where to get a better one.
+void Connection::refuse_token(wire::ErrorFields refusal, std::string_view cause) {
+    if (!login_.by_oauth()) {
+        refuse(refusal.sqlstate, std::move(refusal.message), std::move(refusal.hint), cause);
+        return;
+    }
+    record_refusal(cause);
+    config::wipe(login_.password());
+    if (server_) {
+        server_->stream.close();
+    }
+    const config::OAuth& oauth = current_->config->auth.oauth;
+    refusal.severity = "FATAL";
+    login_.reject_token(oauth.issuer, oauth.scope, refusal);
+    phase_ = Phase::kClientLogin;
+}
+
+// One answer for all that is no good: who tries learns nothing of why.
+void Connection::bad_token(std::string_view cause) {
+    const bool by_oauth = login_.by_oauth();
+    refuse_token(
+        {.sqlstate = "28P01",
+         .message = fmt::format("{} authentication failed for user \"{}\"",
+                                by_oauth ? "OAuth bearer" : "password", login_.user()),
+         .hint = by_oauth ? "Get a new token from the issuer and try again."
+                          : "The password is a vitrine token; get a new one and try again."},
+        cause);
+}
+
+void Connection::refuse(std::string_view sqlstate, std::string message, std::string hint,
+                        std::string_view cause) {
+    record_refusal(cause);
     wire::write_error_response(client_output_, {.severity = "FATAL",
                                                 .sqlstate = std::string(sqlstate),
                                                 .message = std::move(message),
@@ -216,25 +269,23 @@ void Connection::authenticate() {
             return;
         }
     }
-    config::wipe(login_.password());
     if (!principal) {
         const auto error = static_cast<auth::TokenError>(principal.error().value());
-        if (auth::is_authorization_error(error)) {
-            refuse("28000", "the token does not allow this user on this database",
-                   "Ask for a token for the user and the database that you connect with.",
-                   auth::cause(error));
+        if (login_.by_oauth() && login_.password().empty()) {
+            bad_token("no token");  // it asks where to get one, which is how it begins
+        } else if (auth::is_authorization_error(error)) {
+            refuse_token({.sqlstate = "28000",
+                          .message = "the token does not allow this user on this database",
+                          .hint = "Ask for a token for the user and the database that you connect "
+                                  "with."},
+                         auth::cause(error));
         } else {
             bad_token(auth::cause(error));
         }
         return;
     }
+    config::wipe(login_.password());
     admit(std::move(*principal));
-}
-
-// One answer for all that is no good: who tries learns nothing of why.
-void Connection::bad_token(std::string_view cause) {
-    refuse("28P01", fmt::format("password authentication failed for user \"{}\"", login_.user()),
-           "The password is a vitrine token; get a new one and try again.", cause);
 }
 
 // Asks the store on a thread of its own; what the question gives back is run here afterwards.

@@ -14,8 +14,8 @@
 #include "proxy/audit/query_log.h"
 #include "proxy/net/access_control.h"
 #include "proxy/net/database.h"
-#include "proxy/net/sessions.h"
 #include "proxy/net/jwks_fetcher.h"
+#include "proxy/net/sessions.h"
 #include "proxy/net/tls.h"
 
 namespace vitrine::net {

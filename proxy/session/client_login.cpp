@@ -4,8 +4,10 @@
 #include <cctype>
 
 #include "config/limits.h"
+#include "proxy/audit/json_text.h"
 #include "proxy/wire/backend.h"
 #include "proxy/wire/frame.h"
+#include "proxy/wire/oauthbearer.h"
 
 namespace vitrine::session {
 
@@ -123,24 +125,18 @@ ClientLogin::Want ClientLogin::step(std::string& bytes) {
             }
             return want;
         }
-        case State::kPassword: {
-            const auto header = wire::peek_frontend(bytes);
-            if (!header || (*header && (*header)->type != 'p')) {
-                return refuse("08P01", "expected a password message");
+        case State::kPassword:
+        case State::kSasl:
+        case State::kSaslData:
+        case State::kSaslRejected: {
+            Want want = Want::kMore;
+            if (const auto payload = response(bytes, want)) {
+                const std::size_t size = wire::kHeaderBytes + payload->size();
+                want = take(*payload);
+                std::fill_n(bytes.begin(), size, '\0');
+                bytes.erase(0, size);
             }
-            if (!*header || bytes.size() < (*header)->size) {
-                return Want::kMore;
-            }
-            auto message = wire::decode_password(std::string_view(bytes).substr(
-                wire::kHeaderBytes, (*header)->size - wire::kHeaderBytes));
-            if (!message) {
-                return refuse("08P01", "malformed password message");
-            }
-            password_ = message->password;
-            std::fill_n(bytes.begin(), (*header)->size, '\0');
-            bytes.erase(0, (*header)->size);
-            state_ = State::kHavePassword;
-            return Want::kPassword;
+            return want;
         }
         case State::kWantTls:
             return Want::kTls;
@@ -156,6 +152,71 @@ ClientLogin::Want ClientLogin::step(std::string& bytes) {
             return Want::kRefused;
     }
     return Want::kRefused;
+}
+
+std::optional<std::string_view> ClientLogin::response(std::string_view bytes, Want& want) {
+    const auto header = wire::peek_frontend(bytes);
+    if (!header || (*header && (*header)->type != 'p')) {
+        want =
+            refuse("08P01", by_oauth_ ? "expected a SASL response" : "expected a password message");
+        return std::nullopt;
+    }
+    if (!*header || bytes.size() < (*header)->size) {
+        return std::nullopt;
+    }
+    return bytes.substr(wire::kHeaderBytes, (*header)->size - wire::kHeaderBytes);
+}
+
+ClientLogin::Want ClientLogin::take(std::string_view payload) {
+    if (state_ == State::kPassword) {
+        const auto message = wire::decode_password(payload);
+        if (!message) {
+            return refuse("08P01", "malformed password message");
+        }
+        password_ = message->password;
+        state_ = State::kHavePassword;
+        return Want::kPassword;
+    }
+    if (state_ == State::kSaslData) {
+        return take_oauthbearer(payload);
+    }
+    if (state_ == State::kSaslRejected) {
+        if (payload != wire::kOAuthDummy) {
+            return refuse("08P01", "malformed OAUTHBEARER message: expected its last, a byte 0x01");
+        }
+        cause_ = refusal_.message;
+        wire::write_error_response(output_, refusal_);
+        state_ = State::kRefused;
+        return Want::kRefused;
+    }
+    const auto message = wire::decode_sasl_initial_response(payload);
+    if (!message) {
+        return refuse("08P01", "malformed SASL response");
+    }
+    if (message->mechanism != wire::kOAuthBearer) {
+        return refuse("08P01", "client selected an invalid SASL authentication mechanism");
+    }
+    if (!message->data) {
+        wire::write_authentication_sasl_continue(output_, {});
+        state_ = State::kSaslData;
+        return Want::kMore;
+    }
+    return take_oauthbearer(*message->data);
+}
+
+ClientLogin::Want ClientLogin::take_oauthbearer(std::string_view message) {
+    const auto token = wire::decode_oauthbearer(message);
+    if (!token) {
+        if (token.error() == wire::WireError::kUnsupportedAuthentication) {
+            return refuse("0A000",
+                          "OAUTHBEARER with channel binding or an authorization identity is not "
+                          "supported");
+        }
+        return refuse("08P01", "malformed OAUTHBEARER message");
+    }
+    password_ = *token;
+    state_ = State::kHavePassword;
+    return Want::kPassword;
 }
 
 ClientLogin::Want ClientLogin::packet(std::string_view packet) {
@@ -224,6 +285,10 @@ ClientLogin::Want ClientLogin::startup(const wire::StartupMessage& message) {
             settings_.emplace_back(name, value);
         }
     }
+    if (!take_method()) {
+        return refuse("0A000", "unknown login method in \"vitrine.login\"",
+                      "Write options='-c vitrine.login=oauth', or password.");
+    }
     if (user_.empty()) {
         return refuse("28000", "no user name in the startup message", "Connect with user=NAME.");
     }
@@ -234,14 +299,59 @@ ClientLogin::Want ClientLogin::startup(const wire::StartupMessage& message) {
     return Want::kStartup;
 }
 
-void ClientLogin::ask_password() {
+// The last one counts, as with the server's own settings.
+bool ClientLogin::take_method() {
+    bool known = true;
+    std::erase_if(settings_, [&](const auto& setting) {
+        const auto& [name, value] = setting;
+        if (name != "vitrine.login") {
+            return false;
+        }
+        method_ = value == "oauth" ? Method::kOAuth : Method::kPassword;
+        known = value == "oauth" || value == "password";
+        return true;
+    });
+    return known;
+}
+
+void ClientLogin::write_negotiation() {
     if (minor_ > 0 || !unknown_options_.empty()) {
         const std::vector<std::string_view> unknown(unknown_options_.begin(),
                                                     unknown_options_.end());
         wire::write_negotiate_protocol_version(output_, 0, unknown);
     }
+}
+
+void ClientLogin::ask_password() {
+    write_negotiation();
     wire::write_authentication_cleartext_password(output_);
     state_ = State::kPassword;
+}
+
+void ClientLogin::ask_oauth() {
+    write_negotiation();
+    wire::write_authentication_sasl(output_, wire::kOAuthBearer);
+    by_oauth_ = true;
+    state_ = State::kSasl;
+}
+
+// RFC 7628 section 3.2.2. The status is the one of every refusal, as PostgreSQL has it: libpq goes
+// to the issuer for a token at this one alone.
+void ClientLogin::reject_token(std::string_view issuer, std::string_view scope,
+                               const wire::ErrorFields& refusal) {
+    constexpr std::string_view kWellKnown = "/.well-known/";
+    std::string address(issuer);
+    if (address.find(kWellKnown) == std::string::npos) {
+        address.erase(address.find_last_not_of('/') + 1);
+        address.append(kWellKnown).append("openid-configuration");
+    }
+    std::string json = R"({"status":"invalid_token")";
+    audit::append_member(json, "openid-configuration", address);
+    audit::append_member(json, "scope", scope);
+    json += "}";
+    wire::write_authentication_sasl_continue(output_, json);
+    refusal_ = refusal;
+    state_ = State::kSaslRejected;
 }
 
 }  // namespace vitrine::session

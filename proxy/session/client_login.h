@@ -7,15 +7,23 @@
 //     └ ───anything else─> kRefused                                                     v
 //                                              kHavePassword <──PasswordMessage── kPassword
 //
-// The connection ends where step() says kRefused or kMalformed: output() holds the last words.
+// The token may come by SASL OAUTHBEARER instead (RFC 7628; PostgreSQL 18, "OAuth Authorization"):
+//
+//   kWantStartup ──ask_oauth()──> kSasl ──SASLInitialResponse──> kHavePassword ──reject_token()──┐
+//                                   └ ─without data─> kSaslData ──SASLResponse──^                v
+//                                                              kRefused <──dummy── kSaslRejected
+//
+// The connection ends where step() says kRefused: output() holds the last words.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "proxy/wire/backend.h"
 #include "proxy/wire/frontend.h"
 
 namespace vitrine::session {
@@ -26,8 +34,8 @@ class ClientLogin {
         kMore,       // bytes from the client
         kTls,        // send output(), then start TLS and call tls_started()
         kDirectTls,  // the bytes are a ClientHello: start TLS with them, call tls_started()
-        kStartup,    // user(), database(), parameters() are there: call ask_password()
-        kPassword,   // password() is there
+        kStartup,    // user(), database(), settings() are there: call ask_password(), ask_oauth()
+        kPassword,   // password() is there: the token; empty: an OAuth client has none yet
         kCancel,     // cancel() is there; the connection ends
         kRefused,    // send output() and close
     };
@@ -40,6 +48,12 @@ class ClientLogin {
     // Answers the StartupMessage: NegotiateProtocolVersion where it is due, then the request for
     // the token.
     void ask_password();
+    // The same, with the token by OAUTHBEARER.
+    void ask_oauth();
+    // After a token by OAUTHBEARER that is no good: tells the client where to get a better one, and
+    // once it has answered to that, `refusal`.
+    void reject_token(std::string_view issuer, std::string_view scope,
+                      const wire::ErrorFields& refusal);
 
     [[nodiscard]] std::string& output() { return output_; }
     [[nodiscard]] const std::string& user() const { return user_; }
@@ -50,6 +64,11 @@ class ClientLogin {
         return settings_;
     }
     [[nodiscard]] std::string_view application_name() const;
+    // What the client wants to log in by: the setting `vitrine.login`, which is none of the server.
+    enum class Method : std::uint8_t { kUnsaid, kPassword, kOAuth };
+    [[nodiscard]] Method method() const { return method_; }
+    // The token comes, or came, by OAUTHBEARER.
+    [[nodiscard]] bool by_oauth() const { return by_oauth_; }
     [[nodiscard]] std::string& password() { return password_; }
     [[nodiscard]] wire::CancelRequest cancel() const { return cancel_; }
     // TLS began without an SSLRequest.
@@ -67,6 +86,9 @@ class ClientLogin {
         kEncrypted,
         kWantStartup,
         kPassword,
+        kSasl,
+        kSaslData,
+        kSaslRejected,
         kHavePassword,
         kCancel,
         kRefused
@@ -74,7 +96,13 @@ class ClientLogin {
     Want packet(std::string_view packet);
     Want startup(const wire::StartupMessage& message);
     Want refuse(std::string_view sqlstate, std::string message, std::string hint = {});
-    bool take_options(std::string_view options);
+    // The payload of the message 'p' that `bytes` begin with, once it is there; `want` is what to
+    // say where there is none.
+    [[nodiscard]] std::optional<std::string_view> response(std::string_view bytes, Want& want);
+    Want take(std::string_view payload);
+    Want take_oauthbearer(std::string_view message);
+    [[nodiscard]] bool take_method();
+    void write_negotiation();
 
     State state_ = State::kFirst;
     bool encrypted_ = false;
@@ -87,6 +115,9 @@ class ClientLogin {
     std::uint16_t minor_ = 0;
     std::vector<std::string> unknown_options_;
     std::string password_;
+    Method method_ = Method::kUnsaid;
+    bool by_oauth_ = false;
+    wire::ErrorFields refusal_;  // what follows the client's dummy
     wire::CancelRequest cancel_;
     std::string cause_;
 };

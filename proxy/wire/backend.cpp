@@ -193,6 +193,19 @@ void write_authentication_cleartext_password(std::string& out) {
     message.i32(static_cast<std::int32_t>(AuthenticationKind::kCleartextPassword));
 }
 
+void write_authentication_sasl(std::string& out, std::string_view mechanism) {
+    Writer message(out, 'R');
+    message.i32(static_cast<std::int32_t>(AuthenticationKind::kSASL));
+    message.string(mechanism);
+    message.string({});
+}
+
+void write_authentication_sasl_continue(std::string& out, std::string_view challenge) {
+    Writer message(out, 'R');
+    message.i32(static_cast<std::int32_t>(AuthenticationKind::kSASLContinue));
+    message.bytes(challenge);
+}
+
 void write_backend_key_data(std::string& out, std::int32_t process_id, std::int32_t secret_key) {
     Writer message(out, 'K');
     message.i32(process_id);

@@ -94,6 +94,8 @@ struct ErrorFields {
 
 void write_authentication_ok(std::string& out);
 void write_authentication_cleartext_password(std::string& out);
+void write_authentication_sasl(std::string& out, std::string_view mechanism);
+void write_authentication_sasl_continue(std::string& out, std::string_view challenge);
 void write_backend_key_data(std::string& out, std::int32_t process_id, std::int32_t secret_key);
 void write_parameter_status(std::string& out, std::string_view name, std::string_view value);
 void write_ready_for_query(std::string& out, TransactionStatus status);

@@ -105,6 +105,14 @@ boost::system::result<PasswordMessage> decode_password(std::string_view payload)
     return reader.finish(PasswordMessage{reader.string()});
 }
 
+boost::system::result<SASLInitialResponse> decode_sasl_initial_response(std::string_view payload) {
+    Reader reader(payload);
+    SASLInitialResponse response;
+    response.mechanism = reader.string();
+    response.data = reader.value();
+    return reader.finish(std::move(response));
+}
+
 boost::system::result<Query> decode_query(std::string_view payload) {
     Reader reader(payload);
     return reader.finish(Query{reader.string()});

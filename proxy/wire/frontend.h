@@ -37,6 +37,10 @@ using StartupPacket = std::variant<SSLRequest, GSSENCRequest, CancelRequest, Sta
 struct PasswordMessage {
     std::string_view password;
 };
+struct SASLInitialResponse {
+    std::string_view mechanism;
+    std::optional<std::string_view> data;  // absent: the client waits to be asked
+};
 struct Query {
     std::string_view sql;
 };
@@ -69,6 +73,8 @@ struct Close {
 };
 
 [[nodiscard]] boost::system::result<PasswordMessage> decode_password(std::string_view payload);
+[[nodiscard]] boost::system::result<SASLInitialResponse> decode_sasl_initial_response(
+    std::string_view payload);
 [[nodiscard]] boost::system::result<Query> decode_query(std::string_view payload);
 [[nodiscard]] boost::system::result<Parse> decode_parse(std::string_view payload);
 [[nodiscard]] boost::system::result<Bind> decode_bind(std::string_view payload);

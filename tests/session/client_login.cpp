@@ -186,3 +186,172 @@ TEST_CASE("options are taken apart as PostgreSQL does", "[client_login]") {
         CHECK_FALSE(split_options(bad, settings));
     }
 }
+
+namespace {
+
+constexpr const char* kOAuthOption = "-c vitrine.login=oauth";
+
+std::string initial(std::string_view data, std::string_view mechanism = "OAUTHBEARER") {
+    std::string bytes;
+    wire::write_sasl_initial_response(bytes, mechanism, data);
+    return bytes;
+}
+
+std::string response(std::string_view data) {
+    std::string bytes;
+    wire::write_sasl_response(bytes, data);
+    return bytes;
+}
+
+// A login that waits for the client's SASLInitialResponse.
+ClientLogin asked_for_oauth() {
+    ClientLogin login = encrypted();
+    std::string bytes = startup({{"user", "alice"}, {"options", kOAuthOption}});
+    REQUIRE(login.step(bytes) == Want::kStartup);
+    login.ask_oauth();
+    std::string asked;
+    wire::write_authentication_sasl(asked, "OAUTHBEARER");
+    REQUIRE(login.output() == asked);
+    login.output().clear();
+    return login;
+}
+
+const std::string kGood =
+    "n,,\x01"
+    "auth=Bearer a.b.c\x01\x01";
+const wire::ErrorFields kRefusal{.severity = "FATAL", .sqlstate = "28P01", .message = "no"};
+
+void reject(ClientLogin& login) {
+    login.reject_token("https://idp.example.com/", "openid \"e\"", kRefusal);
+    const auto challenge =
+        wire::decode_authentication(std::string_view(login.output()).substr(wire::kHeaderBytes));
+    REQUIRE(challenge.has_value());
+    CHECK(challenge->kind == 11);
+    CHECK(challenge->body ==
+          R"({"status":"invalid_token","openid-configuration":)"
+          R"("https://idp.example.com/.well-known/openid-configuration","scope":"openid \"e\""})");
+    login.output().clear();
+}
+
+}  // namespace
+
+TEST_CASE("OAUTHBEARER, whole and byte by byte", "[client_login]") {
+    for (const std::string& message : {initial(kGood), std::string()}) {
+        ClientLogin login = asked_for_oauth();
+        CHECK(login.by_oauth());
+        std::string whole = message;
+        if (whole.empty()) {
+            // Without data in the first message: the client wants to be asked.
+            std::string bytes = std::string("p\0\0\0\x14OAUTHBEARER\0\xff\xff\xff\xff", 21);
+            REQUIRE(login.step(bytes) == Want::kMore);
+            std::string empty;
+            wire::write_authentication_sasl_continue(empty, {});
+            CHECK(login.output() == empty);
+            whole = response(kGood);
+        }
+        std::string bytes;
+        for (std::size_t i = 0; i + 1 < whole.size(); ++i) {
+            bytes += whole[i];
+            REQUIRE(login.step(bytes) == Want::kMore);
+            CHECK(login.password_pending());
+        }
+        bytes += whole.back();
+        REQUIRE(login.step(bytes) == Want::kPassword);
+        CHECK(login.password() == "a.b.c");
+        CHECK(bytes.empty());
+        CHECK_FALSE(login.password_pending());
+    }
+}
+
+TEST_CASE("a token that is no good by OAUTHBEARER: the error, the dummy, the end",
+          "[client_login]") {
+    ClientLogin login = asked_for_oauth();
+    std::string bytes = initial(
+        "n,,\x01"
+        "auth=\x01\x01");
+    REQUIRE(login.step(bytes) == Want::kPassword);
+    CHECK(login.password().empty());
+    reject(login);
+    CHECK(login.step(bytes) == Want::kMore);
+    bytes = response("\x01");
+    REQUIRE(login.step(bytes) == Want::kRefused);
+    CHECK(sqlstate(login.output()) == "28P01");
+
+    for (const std::string& other :
+         {response(""), response("\x01\x01"), response("x"), response(kGood), initial(kGood)}) {
+        ClientLogin again = asked_for_oauth();
+        bytes = initial(
+            "n,,\x01"
+            "auth=\x01\x01");
+        REQUIRE(again.step(bytes) == Want::kPassword);
+        reject(again);
+        bytes = other;
+        REQUIRE(again.step(bytes) == Want::kRefused);
+        CHECK(sqlstate(again.output()) == "08P01");
+        bytes = initial(kGood);
+        CHECK(again.step(bytes) == Want::kRefused);
+    }
+}
+
+TEST_CASE("SASL messages that are none", "[client_login]") {
+    struct Row {
+        std::string bytes;
+        const char* code;
+    };
+    std::string password;
+    wire::write_password_message(password, "a.b.c");
+    std::string sql;
+    wire::write_query(sql, "SELECT 1");
+    for (const Row& row : {Row{initial(kGood, "SCRAM-SHA-256"), "08P01"},
+                           Row{initial(kGood, "oauthbearer"), "08P01"}, Row{initial(""), "08P01"},
+                           Row{initial(kGood + "x"), "08P01"}, Row{response(kGood), "08P01"},
+                           Row{password, "08P01"}, Row{sql, "08P01"},
+                           Row{initial("n,a=bob,\x01"
+                                       "auth=Bearer a.b.c\x01\x01"),
+                               "0A000"},
+                           Row{initial("p=x,,\x01"
+                                       "auth=Bearer a.b.c\x01\x01"),
+                               "0A000"}}) {
+        ClientLogin login = asked_for_oauth();
+        std::string bytes = row.bytes;
+        INFO(bytes);
+        REQUIRE(login.step(bytes) == Want::kRefused);
+        CHECK(sqlstate(login.output()) == row.code);
+        CHECK(login.password().empty());
+    }
+    // Nor is a SASL message a password.
+    ClientLogin login = encrypted();
+    std::string bytes = startup({{"user", "alice"}});
+    REQUIRE(login.step(bytes) == Want::kStartup);
+    login.ask_password();
+    login.output().clear();
+    bytes = initial(kGood);
+    CHECK(login.step(bytes) == Want::kRefused);
+}
+
+TEST_CASE("how a client says what it logs in by", "[client_login]") {
+    using Method = ClientLogin::Method;
+    const auto method = [](std::vector<std::pair<std::string_view, std::string_view>> parameters) {
+        ClientLogin login = encrypted();
+        parameters.insert(parameters.begin(), {"user", "alice"});
+        std::string bytes = startup(std::move(parameters));
+        REQUIRE(login.step(bytes) == Want::kStartup);
+        // It is no setting of the server's.
+        for (const auto& [name, value] : login.settings()) {
+            CHECK(name != "vitrine.login");
+        }
+        return login.method();
+    };
+    CHECK(method({}) == Method::kUnsaid);
+    CHECK(method({{"options", kOAuthOption}}) == Method::kOAuth);
+    CHECK(method({{"options", "--vitrine.login=password -c a.b=c"}}) == Method::kPassword);
+    CHECK(method({{"vitrine.login", "oauth"}, {"DateStyle", "ISO"}}) == Method::kOAuth);
+    CHECK(method({{"vitrine.login", "password"}, {"options", kOAuthOption}}) == Method::kOAuth);
+    for (const char* other :
+         {"-c vitrine.login=OAuth", "-c vitrine.login=", "-c vitrine.login=x"}) {
+        ClientLogin login = encrypted();
+        std::string bytes = startup({{"user", "alice"}, {"options", other}});
+        CHECK(login.step(bytes) == Want::kRefused);
+        CHECK(sqlstate(login.output()) == "0A000");
+    }
+}
