@@ -15,6 +15,7 @@ using std::chrono::hours;
 using std::chrono::seconds;
 
 // Beyond this a value is a slip, not a wish.
+constexpr std::uint64_t kFailedLoginsMax = 1000000;
 constexpr seconds kTokenLifetimeMax = hours(24 * 400);
 
 std::string read_https_url(Reader& reader, const Value& value, std::string_view why) {
@@ -116,8 +117,9 @@ void read_oauth(Reader& reader, const Value& value, OAuth& oauth) {
 }  // namespace
 
 void read_auth(Reader& reader, const Value& value, Auth& auth) {
-    Fields fields(reader, value,
-                  {"audience", "max_token_lifetime", "clock_skew", "issuers", "oauth"});
+    Fields fields(
+        reader, value,
+        {"audience", "max_token_lifetime", "clock_skew", "failed_logins", "issuers", "oauth"});
     if (const auto audience = fields.find("audience")) {
         auth.audience = read_text(reader, *audience).value_or("");
     }
@@ -127,6 +129,10 @@ void read_auth(Reader& reader, const Value& value, Auth& auth) {
     }
     if (const auto skew = fields.find("clock_skew")) {
         auth.clock_skew = read_duration(reader, *skew, limits::kClockSkewMax).value_or(seconds(1));
+    }
+    if (const auto failed = fields.find("failed_logins")) {
+        auth.failed_logins =
+            static_cast<unsigned>(read_integer(reader, *failed, 0, kFailedLoginsMax).value_or(0));
     }
     if (const auto oauth = fields.find("oauth")) {
         read_oauth(reader, *oauth, auth.oauth);

@@ -188,10 +188,10 @@ inline constexpr unsigned kApiThreads = 2;
 // Requests of one user that wait for a decision.
 inline constexpr std::size_t kPendingGrantsMax = 20;
 
-// Failures of a source (an IPv4 address, an IPv6 /64) before it is slowed down, and how long one
-// more takes from then on. Sources that are kept track of; some 100 bytes each.
-inline constexpr unsigned kLoginFailuresBurst = 10;
+// For each failed login so much time must have passed, beyond the auth.failed_logins that are free;
+// nobody waits longer than the second. Sources that are kept track of; some 100 bytes each.
 inline constexpr std::chrono::seconds kLoginFailureEvery{3};
+inline constexpr std::chrono::seconds kLoginFailureWaitMax{6};
 inline constexpr std::size_t kLoginSourcesMax = 10000;
 // A reason for access: a ticket and a sentence. It stands in the token, in each session's first
 // record and in a NOTICE.

@@ -264,6 +264,7 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
     constexpr std::string_view kBearer = "Bearer ";
     constexpr std::string_view kBasic = "Basic ";
     const std::string& header = request.authorization;
+    const unsigned burst = call.current->config->auth.failed_logins;
     // One answer for all that is no good, existing user or not.
     const auto stranger = [&](const std::string& claimed, std::string cause) {
         spdlog::warn("API: not let in: client={} user=\"{}\" cause=\"{}\"", request.client, claimed,
@@ -277,16 +278,11 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
                 spdlog::error("the query log cannot be written to: {}", written.error().message());
             }
         }
-        (void)throttle_.failed(request.client, std::chrono::steady_clock::now());
+        (void)throttle_.failed(request.client, burst, std::chrono::steady_clock::now());
         return problem(401, "who you are could not be made sure of",
                        "Send a token of your identity provider, or a user and password, that are "
                        "good now.");
     };
-    if (throttle_.due(request.client, std::chrono::steady_clock::now()) >
-        std::chrono::steady_clock::duration::zero()) {
-        return problem(429, "too many failed logins from your address",
-                       "Wait a few seconds and try again.");
-    }
     if (header.starts_with(kBearer)) {
         const std::string_view token = std::string_view(header).substr(kBearer.size());
         if (auto known = verify_operator_token(call.current->config->auth, token, call.now)) {
@@ -314,6 +310,13 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
         return std::nullopt;
     }
     if (header.starts_with(kBasic)) {
+        // Each guess costs a derivation, so further ones are not even looked at; tokens cost
+        // little.
+        if (throttle_.due(request.client, burst, std::chrono::steady_clock::now()) >
+            std::chrono::steady_clock::duration::zero()) {
+            return problem(429, "too many failed logins from your address",
+                           "Wait a few seconds and try again.");
+        }
         const auto decoded = wire::from_base64(std::string_view(header).substr(kBasic.size()));
         const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
         if (colon == std::string::npos) {

@@ -99,6 +99,7 @@ bool Connection::step() {
         case Phase::kLastWords:
             return step_last_words();
         case Phase::kCancelling:
+        case Phase::kSlowedDown:
         case Phase::kStore:
         case Phase::kKeys:
         case Phase::kCatalog:
@@ -203,6 +204,7 @@ void Connection::arm() {
             wait(client_, client_output_.empty(), !client_output_.empty());
             return;
         case Phase::kCancelling:
+        case Phase::kSlowedDown:
         case Phase::kStore:
         case Phase::kKeys:
         case Phase::kCatalog:
@@ -316,6 +318,13 @@ void Connection::end(session::Ending ending) {
 void Connection::tick() {
     const auto steady = std::chrono::steady_clock::now();
     switch (phase_) {
+        case Phase::kSlowedDown:
+            if (steady >= deadline_) {
+                phase_ = slowed_phase_;
+                deadline_ = steady + limits::kLastWordsMax;
+                pump();
+            }
+            return;
         case Phase::kClientLogin:
         case Phase::kClientTls:
         case Phase::kStore:

@@ -55,6 +55,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         kClientLogin,
         kClientTls,
         kCancelling,  // this connection brought a CancelRequest
+        kSlowedDown,  // it has failed, and so often that the answer waits
         kStore,       // the store is asked about what the client came in with
         kKeys,        // the token's key is unknown, and its issuer is asked
         kCatalog,
@@ -90,6 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void authenticate();
     void bad_token(std::string_view cause);
+    void slow_down();
     void ask_store(std::function<std::function<void()>(auth::Store&)> question);
     void take_handle();
     void admit(auth::Principal principal);
@@ -154,6 +156,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     CancelKeys::Key cancel_key_;
     std::uint64_t revision_ = 0;  // of the revocations that were looked at
     bool end_announced_ = false;
+    Phase slowed_phase_ = Phase::kClosed;    // what kSlowedDown goes on with
     std::shared_ptr<void> connect_attempt_;  // the one under way; an older one's end is ignored
     std::chrono::steady_clock::time_point connect_deadline_;
     std::optional<std::chrono::steady_clock::time_point> ending_since_;

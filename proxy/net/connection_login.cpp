@@ -30,6 +30,9 @@ std::string as_set(const std::string& name, const std::string& value) {
     return "SET " + part + "\" TO " + quoted + "'";
 }
 
+// Who asks by OAUTHBEARER where to get a token has not failed.
+constexpr std::string_view kNoToken = "no token";
+
 }  // namespace
 
 bool Connection::step_client_login() {
@@ -233,6 +236,21 @@ void Connection::bad_token(std::string_view cause) {
          .hint = by_oauth ? "Get a new token from the issuer and try again."
                           : "The password is a vitrine token; get a new one and try again."},
         cause);
+    if (cause != kNoToken) {
+        slow_down();
+    }
+}
+
+// Who guesses waits for each further answer; others, and whoever comes with a good token, do not.
+void Connection::slow_down() {
+    const auto now = std::chrono::steady_clock::now();
+    const auto wait =
+        shared_.throttle.failed(client_host_, current_->config->auth.failed_logins, now);
+    if (wait > std::chrono::steady_clock::duration::zero()) {
+        slowed_phase_ = phase_;
+        phase_ = Phase::kSlowedDown;
+        deadline_ = now + wait;
+    }
 }
 
 void Connection::refuse(std::string_view sqlstate, std::string message, std::string hint,
@@ -272,7 +290,7 @@ void Connection::authenticate() {
     if (!principal) {
         const auto error = static_cast<auth::TokenError>(principal.error().value());
         if (login_.by_oauth() && login_.password().empty()) {
-            bad_token("no token");  // it asks where to get one, which is how it begins
+            bad_token(kNoToken);  // it asks where to get one, which is how it begins
         } else if (auth::is_authorization_error(error)) {
             refuse_token({.sqlstate = "28000",
                           .message = "the token does not allow this user on this database",

@@ -16,6 +16,7 @@
 #include "proxy/net/database.h"
 #include "proxy/net/jwks_fetcher.h"
 #include "proxy/net/sessions.h"
+#include "proxy/net/throttle.h"
 #include "proxy/net/tls.h"
 
 namespace vitrine::net {
@@ -66,6 +67,7 @@ struct Shared {
     std::unique_ptr<audit::QueryLog> log;
     std::unique_ptr<AccessControl> access;  // null: there is no store
     CancelKeys cancel_keys;
+    Throttle throttle;
     Sessions sessions;
     std::unique_ptr<JwksFetcher> jwks;
     std::atomic<unsigned> connections{0};

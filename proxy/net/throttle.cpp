@@ -9,8 +9,10 @@ namespace vitrine::net {
 
 namespace {
 
-constexpr Throttle::Clock::duration kFree =
-    limits::kLoginFailureEvery * (limits::kLoginFailuresBurst - 1);
+// What a source may owe before it waits.
+Throttle::Clock::duration free_of(unsigned burst) {
+    return limits::kLoginFailureEvery * burst;
+}
 
 }  // namespace
 
@@ -38,27 +40,38 @@ std::string source_of(std::string_view client) {
     return boost::asio::ip::address_v6(bytes).to_string() + "/64";
 }
 
-Throttle::Clock::duration Throttle::failed(std::string_view client, Clock::time_point now) {
+Throttle::Clock::duration Throttle::failed(std::string_view client, unsigned burst,
+                                           Clock::time_point now) {
+    if (burst == 0) {
+        return Clock::duration::zero();
+    }
     const std::lock_guard lock(mutex_);
     if (paid_.size() >= limits::kLoginSourcesMax) {
         std::erase_if(paid_, [&](const auto& entry) { return entry.second <= now; });
         if (paid_.size() >= limits::kLoginSourcesMax) {
-            // So many at once are no one source; those that owe least are forgotten.
-            const auto least =
-                std::ranges::min_element(paid_, {}, [](const auto& entry) { return entry.second; });
-            paid_.erase(least);
+            // So many at once are no one source; the one that owes least is forgotten.
+            paid_.erase(std::ranges::min_element(paid_, {},
+                                                 [](const auto& entry) { return entry.second; }));
         }
     }
     auto& paid = paid_[source_of(client)];
-    paid = std::max(paid, now) + limits::kLoginFailureEvery;
-    return std::max(Clock::duration::zero(), paid - now - limits::kLoginFailureEvery - kFree);
+    // Not beyond what the longest wait is for: who has stopped guessing is soon as good as others.
+    paid = std::min(std::max(paid, now) + limits::kLoginFailureEvery,
+                    now + free_of(burst) + limits::kLoginFailureWaitMax);
+    return std::max(Clock::duration::zero(), paid - now - free_of(burst));
 }
 
-Throttle::Clock::duration Throttle::due(std::string_view client, Clock::time_point now) const {
+Throttle::Clock::duration Throttle::due(std::string_view client, unsigned burst,
+                                        Clock::time_point now) const {
+    if (burst == 0) {
+        return Clock::duration::zero();
+    }
     const std::lock_guard lock(mutex_);
     const auto found = paid_.find(source_of(client));
-    return found == paid_.end() ? Clock::duration::zero()
-                                : std::max(Clock::duration::zero(), found->second - now - kFree);
+    return found == paid_.end()
+               ? Clock::duration::zero()
+               : std::max(Clock::duration::zero(),
+                          found->second + limits::kLoginFailureEvery - now - free_of(burst));
 }
 
 }  // namespace vitrine::net

@@ -15,11 +15,13 @@ class Throttle {
     using Clock = std::chrono::steady_clock;
 
     // How long a failure of this source's has to wait for its answer: nothing as long as it has not
-    // failed limits::kLoginFailuresBurst times in a row of short intervals. `client` is
-    // "address:port" or an address alone.
-    [[nodiscard]] Clock::duration failed(std::string_view client, Clock::time_point now);
+    // failed `burst` times in short intervals, or where that is 0. `client` is "address:port" or an
+    // address alone.
+    [[nodiscard]] Clock::duration failed(std::string_view client, unsigned burst,
+                                         Clock::time_point now);
     // The same without counting: what a further failure would have to wait.
-    [[nodiscard]] Clock::duration due(std::string_view client, Clock::time_point now) const;
+    [[nodiscard]] Clock::duration due(std::string_view client, unsigned burst,
+                                      Clock::time_point now) const;
 
   private:
     mutable std::mutex mutex_;

@@ -187,7 +187,7 @@ class Environment:
         """Writes the proxy's configuration file (anew)."""
         values = {"port": proxy.port, "server_port": self.database.port, "login_timeout": "5s",
                   "rules": RULES, "user": "vitrine_reader", "directory": "log", "extra": "", "workers": 2,
-                  "min_version": "1.2", "client_ca": "", "issuers": ""} | changes
+                  "min_version": "1.2", "client_ca": "", "failed_logins": 0, "issuers": ""} | changes
         template = (HERE / "vitrine.yaml").read_text()
         for key, value in values.items():
             template = template.replace(f"@{key}@", str(value))

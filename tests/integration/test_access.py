@@ -302,6 +302,37 @@ class Life(AccessCase):
         self.assertIn("access revoke user bob: refused", listed.stdout)
 
 
+class Guessing(unittest.TestCase):
+    def test_who_guesses_is_slowed_down_and_nobody_else(self):
+        env = shared()
+        port = free_port()
+        proxy = env.another("access_guess", extra=access(port), failed_logins=3)
+        try:
+            add_account(proxy, "alice", "engineering")
+            took = []
+            for _ in range(5):
+                client = proxy.connect()
+                since = time.monotonic()
+                self.assertEqual(error_of(client.login("alice", DATABASE, "guess")).sqlstate,
+                                 "28P01")
+                took.append(time.monotonic() - since)
+                client.close()
+            self.assertLess(max(took[:3]), 1.0 * PATIENCE)
+            self.assertGreater(min(took[3:]), 1.0)
+            since = time.monotonic()
+            proxy.login().close()
+            self.assertLess(time.monotonic() - since, 1.0 * PATIENCE)
+            # At the API passwords are not even looked at any more; the right one neither, for some
+            # seconds.
+            wrong = Caller(proxy, port, "alice", "a guess of mine")
+            answers = [wrong.http("GET", "/v1/whoami")[0] for _ in range(5)]
+            self.assertEqual((answers[0], answers[-1]), (401, 429))
+            right = Caller(proxy, port, "alice")
+            self.assertTrue(within(15, lambda: right.http("GET", "/v1/whoami")[0] == 200, every=0.5))
+        finally:
+            proxy.stop()
+
+
 class End(AccessCase):
     name = "access_end"
 
