@@ -8,6 +8,8 @@
 #include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <future>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -260,6 +262,26 @@ HttpAnswer AccessApi::store_failed(const boost::system::error_code& error) const
     return problem(409, error.message());
 }
 
+// One call at a time: others that name unknown keys, as anybody can, must not take all the threads.
+bool AccessApi::await_keys(const std::string& issuer) {
+    if (awaits_keys_.exchange(true)) {
+        return false;
+    }
+    const auto done = [this](void*) { awaits_keys_ = false; };
+    const std::unique_ptr<void, decltype(done)> waits(this, done);
+    bool settled = false;
+    // The first request may have been under way before the key was there.
+    for (int asked = 0; asked < 2 && !settled; ++asked) {
+        const auto answer = std::make_shared<std::promise<bool>>();
+        auto answered = answer->get_future();
+        shared_.jwks->refresh(issuer, [answer](bool is_settled) { answer->set_value(is_settled); });
+        settled = answered.wait_for(limits::kJwksRefreshMin + limits::kJwksFetchMax) ==
+                      std::future_status::ready &&
+                  answered.get();
+    }
+    return settled;
+}
+
 std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& call) {
     constexpr std::string_view kBearer = "Bearer ";
     constexpr std::string_view kBasic = "Basic ";
@@ -291,6 +313,17 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
             return std::nullopt;
         }
         auto found = call.current->verifier->identify(token, call.now, host_of(request.client));
+        const auto issuer = found.has_error() && found.error() == auth::TokenError::kUnknownKey
+                                ? call.current->verifier->issuer_to_refresh(token)
+                                : std::nullopt;
+        if (issuer) {
+            if (!await_keys(*issuer)) {
+                return problem(503, "the keys of your identity provider are being fetched",
+                               "Try again in a moment.");
+            }
+            call.current = shared_.current();
+            found = call.current->verifier->identify(token, call.now, host_of(request.client));
+        }
         if (!found) {
             return stranger(
                 "", std::string(auth::cause(static_cast<auth::TokenError>(found.error().value()))));

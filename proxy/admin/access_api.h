@@ -2,6 +2,7 @@
 // authorises every call, and what it says is in the query log before anything is done.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -66,6 +67,8 @@ class AccessApi {
                                                  const About& about);
 
     [[nodiscard]] std::optional<HttpAnswer> identify(const HttpRequest& request, Call& call);
+    // Blocks until the issuer has been asked for fresh keys; false: it could not be waited for.
+    [[nodiscard]] bool await_keys(const std::string& issuer);
     [[nodiscard]] HttpAnswer route(Call& call);
     [[nodiscard]] HttpAnswer grants(Call& call, std::string_view rest);
     [[nodiscard]] HttpAnswer one_grant(Call& call, const std::string& id, std::string_view verb);
@@ -83,6 +86,7 @@ class AccessApi {
 
     net::Shared& shared_;
     net::Throttle throttle_;
+    std::atomic<bool> awaits_keys_{false};
 };
 
 }  // namespace vitrine::admin

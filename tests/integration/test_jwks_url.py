@@ -7,6 +7,8 @@ import unittest
 
 from environment import DATABASE, PATIENCE, USER, shared
 from issuers import JwksServer, Key, claims
+from test_access import Caller
+from throwaway import free_port
 from wire_client import within
 
 # config/limits.h: kJwksRefreshMin and kJwksAgeMin.
@@ -32,8 +34,8 @@ class Provider(unittest.TestCase):
     def tearDown(self):
         self.assertEqual(self.proxy.stop(), 0)
 
-    def configure(self, host="localhost", ca="provider-ca.crt"):
-        shared().configure(self.proxy, login_timeout="10s", issuers=(
+    def configure(self, host="localhost", ca="provider-ca.crt", extra=""):
+        shared().configure(self.proxy, extra=extra, login_timeout="10s", issuers=(
             f"\n    - {{name: idp, jwks: {{url: 'https://{host}:{self.server.port}/keys?v=1', "
             f"ca: {ca}}}}}"))
 
@@ -143,6 +145,40 @@ class Provider(unittest.TestCase):
         self.server.show(self.keys[0], self.keys[1])
         self.server.start()
         self.assertTrue(self.good(self.keys[1]))
+
+    def test_the_api_asks_for_fresh_keys_too(self):
+        port = free_port()
+        self.server.headers = {"Cache-Control": "max-age=3600"}
+        self.configure(extra="access:\n  store: sqlite:access.db\n"
+                             f"  api: {{address: 127.0.0.1:{port}}}\n"
+                             "  policies: [{name: p, groups: ['*'], databases: [shop]}]")
+        self.proxy.start()
+        caller = Caller(self.proxy, port, USER)
+
+        def status(key, kid=None):
+            header = {"Authorization": f"Bearer {self.token(key, kid)}"}
+            return caller.http("GET", "/v1/whoami", headers=header)[0]
+
+        self.assertTrue(within(5, lambda: status(self.keys[0]) == 200))
+        before = len(self.server.requests)
+        self.server.show(self.keys[0], self.keys[1])
+        self.assertEqual(status(self.keys[1]), 200)
+        self.assertEqual(len(self.server.requests), before + 1)
+        # Those that name unknown keys wait one at a time, and take the threads from nobody.
+        strangers, said = [], []
+        for i in range(6):
+            strangers.append(threading.Thread(
+                target=lambda i=i: said.append(status(self.keys[0], f"kid-{i}"))))
+            strangers[-1].start()
+        since = time.monotonic()
+        self.assertEqual(status(self.keys[1]), 200)
+        self.assertLess(time.monotonic() - since, 1.5 * PATIENCE)
+        for thread in strangers:
+            thread.join()
+        self.assertEqual(set(said) - {401, 503, 429}, set())
+        self.assertIn(401, said)
+        self.assertIn(503, said)
+        self.assertLessEqual(len(self.server.requests), before + 3)
 
     def test_bad_answers_change_nothing(self):
         self.server.headers = {"Cache-Control": "max-age=3600"}

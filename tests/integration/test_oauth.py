@@ -109,6 +109,7 @@ class OnRequest(OAuth):
         good = self.token()
         for name, token in (("expired", self.token(exp=1)), ("audience", self.token(aud="x")),
                             ("signature", good[:-8] + "AAAAAAAA"), ("no JWT", "hunter2"),
+                            ("handle", "vt_" + "a" * 32),
                             ("address", self.token(client_address="192.0.2.1")),
                             ("unknown issuer", self.token(iss="https://evil.example"))):
             with self.subTest(name), self.proxy.connect() as client:
