@@ -328,11 +328,13 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
             return stranger(
                 "", std::string(auth::cause(static_cast<auth::TokenError>(found.error().value()))));
         }
-        const auto list = shared_.access->revocations();
-        if (!shared_.access->current() || list == nullptr) {
-            return problem(503, "the store of grants does not answer", "Try again in a moment.");
+        // The store's own list, not the one that the sessions have, which may be some moments old:
+        // in them, who was revoked at another proxy could make a grant here that outlives it.
+        auto revoked = shared_.access->store().revocations();
+        if (!revoked) {
+            return store_failed(revoked.error());
         }
-        if (list->find(found->principal) != nullptr) {
+        if (auth::RevocationList(std::move(*revoked)).find(found->principal) != nullptr) {
             return stranger(found->who.user, "revoked");
         }
         if (!found->principal.grant.empty()) {

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -272,6 +273,27 @@ class Life(AccessCase):
         status, _ = self.alice.http("GET", "/v1/whoami",
                                     headers={"Authorization": f"Bearer {token}"})
         self.assertEqual(status, 401)
+
+    def test_who_was_revoked_elsewhere_a_moment_ago_gets_no_grant(self):
+        """As by another proxy, a second ago: the sessions of this one have not heard of it yet.
+        Several, since it hears of each within a moment."""
+        users = [f"grace{i}" for i in range(6)]
+        tokens = [self.proxy.token(u, DATABASE, groups=["engineering"]) for u in users]
+        time.sleep(2)
+        for user, token in zip(users, tokens):
+            bearer = {"Authorization": f"Bearer {token}"}
+            self.assertEqual(self.alice.http("GET", "/v1/whoami", headers=bearer)[0], 200)
+            now = int(time.time()) - 1
+            store = sqlite3.connect(self.proxy.config.parent / "access.db")
+            with store:
+                store.execute("INSERT INTO revocations (kind, value, revoked_at, revoked_by, "
+                              "reason, keep_until) VALUES ('user', ?, ?, 'erin', '', ?)",
+                              (user, now, now + 86400))
+            store.close()
+            status, answer = self.alice.http(
+                "POST", "/v1/grants", {"database": DATABASE, "for": "5m", "reason": "INC-1"},
+                headers=bearer)
+            self.assertEqual(status, 401, answer)
 
     def test_who_is_no_good_is_told_the_same(self):
         wrong = Caller(self.proxy, self.port, "alice", "wrong password")
