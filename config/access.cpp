@@ -289,7 +289,8 @@ void read_access(Reader& reader, const Value& value, Config& config) {
     const bool mints =
         std::any_of(config.auth.issuers.begin(), config.auth.issuers.end(),
                     [](const Issuer& issuer) { return !issuer.signing_key.empty(); });
-    if (!access.policies.empty() && !mints) {
+    // Where a key could not be read, that has been said.
+    if (!access.policies.empty() && !mints && reader.problems().empty()) {
         reader.problem_at_key(value,
                               "gives tokens for grants, and no issuer under auth.issuers has a "
                               "signing_key; add one: {name: vitrine, signing_key: {file: PATH}}");
