@@ -87,8 +87,8 @@ struct OAuth {
 struct Auth {
     std::string audience = "vitrine";
     std::chrono::seconds max_token_lifetime{12 * 3600};
-    // So many failures of a source, an IPv4 address or an IPv6 /64, are answered at once; each further
-    // one waits, some seconds at most. 0: none does.
+    // So many failures of a source, an IPv4 address or an IPv6 /64, are answered at once; each
+    // further one waits, some seconds at most. 0: none does.
     unsigned failed_logins = 10;
     std::chrono::seconds clock_skew{60};  // how far ahead an issuer's clock may be
     std::vector<Issuer> issuers;
