@@ -1,10 +1,11 @@
 """The demo's world: a shop on a throw-away PostgreSQL, and vitrine in front of it."""
 
+import os
 import secrets
 import string
 
-from throwaway import (REPOSITORY, Authority, Folder, PostgresServer, Vitrine, ed25519_key,
-                       free_port, write_private)
+from throwaway import (REPOSITORY, Authority, Folder, PostgresServer, SetupError, Vitrine,
+                       ed25519_key, free_port, write_private)
 
 HERE = REPOSITORY / "demo"
 USER = "ada"
@@ -41,16 +42,27 @@ class Shop:
 
         authority = Authority(path, "proxy", "The shop's proxies")
         authority.sign("server")
-        port = free_port()
+        port, self.api_port = free_port(), free_port()
         config = path / "vitrine.yaml"
         config.write_text(string.Template((HERE / "vitrine.yaml").read_text()).substitute(
-            PROXY_PORT=port, DATABASE_PORT=self.database.port))
+            PROXY_PORT=port, API_PORT=self.api_port, DATABASE_PORT=self.database.port))
         self.log = path / "log"
         self.vitrine = Vitrine(program, config, port, authority)
         self.vitrine.start()
 
     def token(self, ttl="15m"):
         return self.vitrine.token(USER, "shop", groups=GROUPS, ttl=ttl, reason=REASON)
+
+    def add_account(self, user, groups):
+        """A local account, and the environment in which the program knows who asks."""
+        password = secrets.token_hex(12)
+        env = os.environ | {"VITRINE_PASSWORD": password, "VITRINE_CA": str(self.vitrine.ca),
+                            "VITRINE_API": f"https://localhost:{self.api_port}"}
+        done = self.vitrine.verb("user", "add", user, "--groups", groups, "--config",
+                                 self.vitrine.config, env=env)
+        if done.returncode != 0:
+            raise SetupError(f"no account: {done.stderr.strip()}")
+        return env
 
     def psql_environment(self, token):
         return self.vitrine.environment(USER, token, "shop") | {

@@ -57,10 +57,10 @@ class Tour:
     def direct(self, sql):
         return [line.split("|") for line in self.shop.database.sql(sql, "shop").splitlines()]
 
-    def vitrine(self, *arguments, lines=14):
+    def vitrine(self, *arguments, lines=14, env=None):
         shown = [a if re.fullmatch(r"[\w./:,-]+", a) else f'"{a}"' for a in map(str, arguments)]
         self.screen.command("vitrine " + " ".join(shown).replace(f"{self.shop.folder.path}/", ""))
-        done = self.shop.vitrine.verb(*arguments)
+        done = self.shop.vitrine.verb(*arguments, env=env)
         self.screen.output((done.stdout + done.stderr).replace(f"{self.shop.folder.path}/", ""),
                            lines)
         return done
@@ -196,6 +196,45 @@ class Tour:
             time.sleep(0.05)
         self.expect(left == [["0"]], "and nothing of it goes on on the server", str(left))
 
+    def access(self):
+        self.step("ben has nothing, and is on call: he asks for ten minutes")
+        env = self.shop.add_account("ben", "engineering")
+        done = self.vitrine("access", "request", "--user", "ben", "--database", "shop", "--for", "10m",
+                            "--reason", "curious", env=env)
+        self.expect(done.returncode == 1 and "INC-" in done.stderr,
+                    "the policy wants a ticket", done.stdout + done.stderr)
+        done = self.vitrine("access", "request", "--user", "ben", "--database", "shop", "--for", "10m",
+                            "--reason", "INC-4711 slow checkout", "--handle", env=env)
+        line = done.stdout.strip().splitlines()[-1] if done.stdout else ""
+        self.expect(done.returncode == 0 and line.startswith("PGPASSWORD="),
+                    "with one, he gets it at once, and a line to paste", done.stdout + done.stderr)
+        self.step("he pastes it; while his query runs, his laptop is stolen")
+        session = subprocess.Popen(["bash", "-c", f"{line} -X -v VERBOSITY=verbose -c '{ENDLESS}'"],
+                                   text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        try:
+            running = ("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
+                       "'ben via vitrine%' AND state = 'active'")
+            for _ in range(200):
+                if self.direct(running) == [["1"]]:
+                    break
+                time.sleep(0.05)
+            started = time.monotonic()
+            self.vitrine("access", "revoke", "--of-user", "ben", "--reason", "the laptop is stolen",
+                         "--config", self.shop.vitrine.config)
+            said = session.communicate(timeout=20)[0]
+            seconds = time.monotonic() - started
+        finally:
+            session.kill()
+        self.screen.output("\n".join(said.splitlines()[-3:]))
+        self.expect("57P01" in said and "the laptop is stolen" in said and seconds < 2,
+                    f"thrown out after {seconds:.1f} s, and told why", said)
+        for _ in range(20):
+            if self.direct(running) == [["0"]]:
+                break
+            time.sleep(0.05)
+        self.expect(self.direct(running) == [["0"]], "and nothing of it goes on on the server")
+
     def record(self):
         self.step("the auditor looks at it")
         self.psql("SELECT name FROM customers WHERE id = 1; DELETE FROM customers", show=False)
@@ -242,7 +281,7 @@ class Tour:
                          f"on port {self.shop.vitrine.port}, both in {self.shop.folder.path}")
         for step in (self.login, self.stranger, self.masked, self.open, self.predicate, self.cast,
                      self.writes, self.files, self.explain_plan, self.check, self.why, self.expiry,
-                     self.record, self.verify, self.replay):
+                     self.access, self.record, self.verify, self.replay):
             try:
                 step()
             except Exception as problem:  # a step that cannot even be looked at has failed

@@ -274,6 +274,13 @@ std::string shell_quoted(const std::string& text) {
 
 // A value of a connection string (libpq: single quotes and backslashes are escaped).
 std::string conninfo_value(const std::string& text) {
+    const auto is_plain = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               std::string_view("._-/@:").find(c) != std::string_view::npos;
+    };
+    if (!text.empty() && std::ranges::all_of(text, is_plain)) {
+        return text;
+    }
     std::string quoted = "'";
     for (const char c : text) {
         if (c == '\'' || c == '\\') {
