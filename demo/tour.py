@@ -199,12 +199,11 @@ class Tour:
     def access(self):
         self.step("ben has nothing, and is on call: he asks for ten minutes")
         env = self.shop.add_account("ben", "engineering")
-        done = self.vitrine("access", "request", "--user", "ben", "--database", "shop", "--for", "10m",
-                            "--reason", "curious", env=env)
+        request = ("access", "request", "--user", "ben", "--database", "shop", "--for", "10m")
+        done = self.vitrine(*request, "--reason", "curious", env=env)
         self.expect(done.returncode == 1 and "INC-" in done.stderr,
                     "the policy wants a ticket", done.stdout + done.stderr)
-        done = self.vitrine("access", "request", "--user", "ben", "--database", "shop", "--for", "10m",
-                            "--reason", "INC-4711 slow checkout", "--handle", env=env)
+        done = self.vitrine(*request, "--reason", "INC-4711 slow checkout", "--handle", env=env)
         line = done.stdout.strip().splitlines()[-1] if done.stdout else ""
         self.expect(done.returncode == 0 and line.startswith("PGPASSWORD="),
                     "with one, he gets it at once, and a line to paste", done.stdout + done.stderr)
