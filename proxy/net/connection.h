@@ -94,6 +94,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void slow_down();
     void ask_store(std::function<std::function<void()>(auth::Store&)> question);
     void take_handle();
+    void take_grant(auth::Principal principal);
     void admit(auth::Principal principal);
     [[nodiscard]] std::string revocation_cause() const;
     void find_database();

@@ -287,6 +287,16 @@ void Connection::authenticate() {
             return;
         }
     }
+    if (principal.has_error() && principal.error() == auth::TokenError::kMissingClaim &&
+        shared_.access != nullptr) {
+        // An identity provider says who somebody is, and not what they may read.
+        auto known = current_->verifier->identify(login_.password(), now(), client_host_);
+        if (known && known->principal.user == login_.user()) {
+            config::wipe(login_.password());
+            take_grant(std::move(known->principal));
+            return;
+        }
+    }
     if (!principal) {
         const auto error = static_cast<auth::TokenError>(principal.error().value());
         if (login_.by_oauth() && login_.password().empty()) {
@@ -364,6 +374,49 @@ void Connection::take_handle() {
                 admit(std::move(principal));
             }
         };
+    });
+}
+
+// Who it is, is known; what they may read is what they have been granted, until that or the token
+// ends.
+void Connection::take_grant(auth::Principal principal) {
+    ask_store([this, principal = std::move(principal), database = login_.database(),
+               now = now()](auth::Store& store) -> std::function<void()> {
+        const auto grants =
+            store.grants({.user = principal.user, .state = auth::GrantState::kActive});
+        if (!grants) {
+            return [this] {
+                refuse("57P03", "the store of grants does not answer, and this token needs it",
+                       "Try again in a moment.", "store");
+            };
+        }
+        const auth::Grant* longest = nullptr;
+        for (const auth::Grant& grant : *grants) {
+            if (grant.database == database && auth::in_force(grant, now) &&
+                (longest == nullptr || grant.ends > longest->ends)) {
+                longest = &grant;
+            }
+        }
+        if (longest == nullptr) {
+            return [this] {
+                refuse_token({.sqlstate = "28000",
+                              .message = fmt::format("user \"{}\" has no access to database "
+                                                     "\"{}\" now",
+                                                     login_.user(), login_.database()),
+                              .hint = "Ask for it: vitrine access request --database " +
+                                      login_.database() + " --for 1h --reason …"},
+                             "no grant");
+            };
+        }
+        auth::Principal granted = principal;
+        granted.database = database;
+        granted.grant = longest->id;
+        granted.reason = longest->reason;
+        granted.expires = std::min(principal.expires, longest->ends);
+        for (const auth::Approval& approval : longest->approvals) {
+            granted.approvers.push_back(approval.by);
+        }
+        return [this, granted] { admit(granted); };
     });
 }
 

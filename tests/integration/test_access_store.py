@@ -87,6 +87,25 @@ class TwoProxies(unittest.TestCase):
             for password in (token["token"], token["handle"]):
                 proxy.login(password, user="ann").close()
 
+    def test_a_providers_own_token_opens_what_was_granted(self):
+        zoe = self.at(0, "zoe")
+        client = self.proxies[1].connect()
+        error = error_of(client.login("zoe", DATABASE, zoe.bearer))
+        client.close()
+        self.assertEqual(error.sqlstate, "28000")
+        self.assertIn("vitrine access request", error.fields["H"])
+        grant = zoe.granted()
+        client = self.proxies[1].login(zoe.bearer, user="zoe")
+        # For nobody else, and not beyond the grant.
+        other = self.proxies[1].connect()
+        self.assertEqual(error_of(other.login("yan", DATABASE, zoe.bearer)).sqlstate, "28P01")
+        other.close()
+        [start] = [r for r in self.proxies[1].records("zoe") if r["type"] == "session_start"]
+        self.assertEqual((start["grant"], start["expires"], start["reason"]),
+                         (grant["id"], grant["ends"], grant["reason"]))
+        self.assertEqual(zoe.decide(grant, "revoke")[0], 200)
+        self.assertEqual(client.receive_to_end()[-1].sqlstate, "57P01")
+
     def test_a_revocation_at_one_ends_sessions_at_all(self):
         grant = self.at(0, "amy").granted()
         token = self.at(0, "amy").token(grant)["token"]
