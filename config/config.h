@@ -16,6 +16,7 @@
 
 #include "config/rules.h"
 #include "config/secret.h"
+#include "config/user_limits.h"
 
 namespace vitrine::config {
 
@@ -160,6 +161,7 @@ struct Config {
     Access access;
     Masking masking;
     FunctionRules functions;
+    std::vector<LimitRule> limits;
     Audit audit;
     Log log;
 };

@@ -81,6 +81,12 @@ inline constexpr std::size_t kPipelineEntriesMax = 20000;
 // The texts of those that have one, all together, before no more is read from the client.
 inline constexpr std::size_t kPipelineBytesMax = 32 * 1024 * 1024;
 
+// A statement that went beyond a limit of its user's and was cancelled has this long to stop on the
+// server; then its session ends. Time for the server to take the signal between two rows.
+inline constexpr std::chrono::milliseconds kLimitGrace{5000};
+// Users whose statements of the last minute are counted; some 100 bytes each.
+inline constexpr std::size_t kRatedUsersMax = 10000;
+
 // A session that must end has this long to hand its last message to a slow client.
 inline constexpr std::chrono::milliseconds kLastWordsMax{500};
 

@@ -273,6 +273,50 @@ void read_audit(Reader& reader, const Value& value, Audit& audit) {
     }
 }
 
+void read_count(Reader& reader, const Fields& fields, std::string_view key,
+                std::optional<std::uint64_t>& limit) {
+    constexpr std::uint64_t kMost = 1000000000000;
+    if (const auto count = fields.find(key)) {
+        limit = read_integer(reader, *count, 1, kMost);
+    }
+}
+
+LimitRule read_limit_rule(Reader& reader, const Value& value) {
+    Fields fields(reader, value,
+                  {"groups", "statement_timeout", "idle_timeout", "max_rows", "max_result_size",
+                   "max_cost", "max_sessions", "statements_per_minute"});
+    LimitRule rule;
+    if (const auto groups = fields.require("groups", "write groups: [\"*\"] for everybody")) {
+        for (const Value& item : read_list(reader, *groups, "write [\"*\"] for everybody")) {
+            rule.groups.push_back(read_text(reader, item).value_or(""));
+        }
+    }
+    UserLimits& limits = rule.limits;
+    if (const auto timeout = fields.find("statement_timeout")) {
+        limits.statement_timeout = read_duration(reader, *timeout, kDurationMax);
+    }
+    if (const auto timeout = fields.find("idle_timeout")) {
+        limits.idle_timeout = read_duration(reader, *timeout, kDurationMax);
+    }
+    read_count(reader, fields, "max_rows", limits.max_rows);
+    read_count(reader, fields, "max_sessions", limits.max_sessions);
+    read_count(reader, fields, "statements_per_minute", limits.statements_per_minute);
+    if (const auto size = fields.find("max_result_size")) {
+        limits.max_result_bytes = read_size(reader, *size);
+    }
+    if (const auto cost = fields.find("max_cost")) {
+        (void)read_positive(reader, *cost);
+        reader.not_supported(*cost, kLeaveOut);
+    }
+    return rule;
+}
+
+void read_limits(Reader& reader, const Value& value, std::vector<LimitRule>& limits) {
+    for (const Value& item : read_list(reader, value)) {
+        limits.push_back(read_limit_rule(reader, item));
+    }
+}
+
 void read_log(Reader& reader, const Value& value, Log& log) {
     const Fields fields(reader, value, {"level", "format"});
     if (const auto level = fields.find("level")) {
@@ -287,46 +331,11 @@ void read_log(Reader& reader, const Value& value, Log& log) {
 
 // What follows is known and checked, and its feature comes later.
 
-void read_texts(Reader& reader, const Value& value, std::string_view empty_message) {
-    for (const Value& item : read_list(reader, value, empty_message)) {
-        (void)read_text(reader, item);
-    }
-}
-
 void read_address_map(Reader& reader, const Value& value) {
     Fields fields(reader, value, {"address"});
     if (const auto address = fields.require("address", "write address: host:port")) {
         (void)read_address(reader, *address);
     }
-}
-
-void read_limits(Reader& reader, const Value& value) {
-    constexpr std::uint64_t kMost = 1000000000000;
-    for (const Value& item : read_list(reader, value)) {
-        Fields fields(reader, item,
-                      {"groups", "statement_timeout", "idle_timeout", "max_rows", "max_result_size",
-                       "max_cost", "max_sessions", "statements_per_minute"});
-        if (const auto groups = fields.require("groups", "write groups: [\"*\"] for everybody")) {
-            read_texts(reader, *groups, "write [\"*\"] for everybody");
-        }
-        for (const std::string_view key : {"statement_timeout", "idle_timeout"}) {
-            if (const auto timeout = fields.find(key)) {
-                (void)read_duration(reader, *timeout, kDurationMax);
-            }
-        }
-        for (const std::string_view key : {"max_rows", "max_sessions", "statements_per_minute"}) {
-            if (const auto count = fields.find(key)) {
-                (void)read_integer(reader, *count, 1, kMost);
-            }
-        }
-        if (const auto size = fields.find("max_result_size")) {
-            (void)read_size(reader, *size);
-        }
-        if (const auto cost = fields.find("max_cost")) {
-            (void)read_positive(reader, *cost);
-        }
-    }
-    reader.not_supported(value, kLeaveOut);
 }
 
 void read_file_as(Reader& reader, const Node& root, Config& config) {
@@ -354,7 +363,7 @@ void read_file_as(Reader& reader, const Node& root, Config& config) {
         read_functions(reader, *functions, config.functions);
     }
     if (const auto limits = fields.find("limits")) {
-        read_limits(reader, *limits);
+        read_limits(reader, *limits, config.limits);
     }
     if (const auto audit = fields.require("audit", "write audit: {directory: PATH}")) {
         read_audit(reader, *audit, config.audit);

@@ -261,6 +261,7 @@ bool Connection::step_conversation() {
                      conversation_->totals().rejected, conversation_->totals().rows);
         shared_.cancel_keys.remove(cancel_key_.process_id);
         shared_.sessions.remove(id_.session);
+        place_.reset();
         if (!server_gone) {
             // A backend that computes does not notice that nobody listens any more.
             if (conversation_->statement_running()) {
@@ -359,6 +360,9 @@ void Connection::tick() {
                 end_if_revoked();
                 announce_end();
             }
+            if (phase_ == Phase::kConversation) {
+                enforce_limits();
+            }
             if (phase_ == Phase::kConversation && ending_since_ &&
                 steady - *ending_since_ >= limits::kLastWordsMax) {
                 conversation_->abandon();
@@ -441,6 +445,10 @@ void Connection::cancel(std::function<void()> done) {
         done();
         return;
     }
+    cancel_for_conversation(std::move(done));
+}
+
+void Connection::cancel_for_conversation(std::function<void()> done) {
     cancel_on_server([self = shared_from_this(), done = std::move(done)] {
         if (self->phase_ == Phase::kConversation) {
             self->conversation_->cancel_delivered();
@@ -448,6 +456,18 @@ void Connection::cancel(std::function<void()> done) {
         }
         done();
     });
+}
+
+void Connection::enforce_limits() {
+    if (conversation_->enforce_limits()) {
+        cancel_for_conversation([] {});
+    }
+    if (conversation_->ending() && !ending_since_) {
+        ending_since_ = std::chrono::steady_clock::now();
+    }
+    if (conversation_->ended() || !conversation_->server_output().empty()) {
+        pump();
+    }
 }
 
 void Connection::cancel_on_server(std::function<void()> done) {
@@ -467,6 +487,7 @@ void Connection::close() {
         shared_.cancel_keys.remove(cancel_key_.process_id);
         shared_.sessions.remove(id_.session);
     }
+    place_.reset();
     phase_ = Phase::kClosed;
     connect_attempt_.reset();
     client_.stream.close();

@@ -97,6 +97,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void take_grant(auth::Principal principal);
     void admit(auth::Principal principal);
     [[nodiscard]] std::string revocation_cause() const;
+    [[nodiscard]] bool take_place();
     void find_database();
     void end_if_revoked();
     void announce_end();
@@ -111,6 +112,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void start_conversation();
     void ask_for_catalog();
     void cancel_on_server(std::function<void()> done);
+    void cancel_for_conversation(std::function<void()> done);
+    void enforce_limits();
     void end(session::Ending ending);
     // Before the conversation: the client is told, the query log too.
     void refuse(std::string_view sqlstate, std::string message, std::string hint,
@@ -138,6 +141,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string client_output_;  // of the login and of the last words
     audit::SessionId id_;
     auth::Principal principal_;
+    config::UserLimits limits_;
+    std::optional<Sessions::Place> place_;
     std::vector<std::pair<std::string, std::string>> settings_;
     bool refused_ = false;
 

@@ -264,6 +264,7 @@ void Connection::refuse(std::string_view sqlstate, std::string message, std::str
                                                 .position = 0});
     config::wipe(login_.password());
     refused_ = true;
+    place_.reset();
     if (server_) {
         server_->stream.close();
     }
@@ -435,7 +436,9 @@ void Connection::admit(auth::Principal principal) {
                    "Tell the operator.", "single use without a store");
             return;
         }
-        find_database();
+        if (take_place()) {
+            find_database();
+        }
         return;
     }
     if (!shared_.access->current() && !current_->config->access.accept_without_store) {
@@ -448,6 +451,10 @@ void Connection::admit(auth::Principal principal) {
     revision_ = shared_.access->revision();
     if (const std::string cause = revocation_cause(); !cause.empty()) {
         bad_token(cause);
+        return;
+    }
+    // Before a token for a single use is used up.
+    if (!take_place()) {
         return;
     }
     if (!principal_.single_use) {
@@ -465,6 +472,20 @@ void Connection::admit(auth::Principal principal) {
         }
         return [this, first = *first] { first ? find_database() : bad_token("used before"); };
     });
+}
+
+// From here on the login counts as a session: two at once would both find room otherwise.
+bool Connection::take_place() {
+    limits_ = config::limits_for(current_->config->limits, principal_.groups);
+    if (auto place = shared_.sessions.take_place(principal_.user, limits_.max_sessions)) {
+        place_.emplace(std::move(*place));
+        return true;
+    }
+    refuse("53300",
+           fmt::format("too many sessions of user \"{}\": {} at most (limits.max_sessions)",
+                       principal_.user, *limits_.max_sessions),
+           "Close one of them, or ask the operator for more.", "limits: max_sessions");
+    return false;
 }
 
 void Connection::find_database() {

@@ -248,6 +248,13 @@ void Connection::start_conversation() {
     options.parameters = current_->config->audit.parameters;
     options.application_prefix = application_prefix(principal_.user);
     options.now = [] { return std::chrono::steady_clock::now(); };
+    options.limits = limits_;
+    if (limits_.statements_per_minute) {
+        options.take_statements = [&rates = shared_.statement_rates, user = principal_.user,
+                                   most = *limits_.statements_per_minute](std::size_t statements) {
+            return rates.take(user, statements, most, StatementRates::Clock::now());
+        };
+    }
     conversation_.emplace(std::move(options));
     server_key_ = server_login_->key();
     cancel_key_ = shared_.cancel_keys.add(weak_from_this());

@@ -9,22 +9,35 @@ namespace vitrine::net {
 
 void Sessions::add(RunningSession session, std::weak_ptr<Connection> connection) {
     const std::lock_guard lock(mutex_);
-    ++by_user_[session.principal.user];
     std::string id = session.id;
     entries_.insert_or_assign(std::move(id), Entry{std::move(session), std::move(connection)});
 }
 
 void Sessions::remove(const std::string& id) {
     const std::lock_guard lock(mutex_);
-    const auto entry = entries_.find(id);
-    if (entry == entries_.end()) {
+    entries_.erase(id);
+}
+
+std::optional<Sessions::Place> Sessions::take_place(const std::string& user,
+                                                    std::optional<std::uint64_t> most) {
+    const std::lock_guard lock(mutex_);
+    auto& taken = places_[user];
+    if (most && taken >= *most) {
+        return std::nullopt;
+    }
+    ++taken;
+    return Place(*this, user);
+}
+
+Sessions::Place::~Place() {
+    if (sessions_ == nullptr) {
         return;
     }
-    const auto user = by_user_.find(entry->second.session.principal.user);
-    if (--user->second == 0) {
-        by_user_.erase(user);
+    const std::lock_guard lock(sessions_->mutex_);
+    const auto taken = sessions_->places_.find(user_);
+    if (--taken->second == 0) {
+        sessions_->places_.erase(taken);
     }
-    entries_.erase(entry);
 }
 
 std::vector<RunningSession> Sessions::list() const {
@@ -42,8 +55,8 @@ std::vector<RunningSession> Sessions::list() const {
 
 std::size_t Sessions::count(std::string_view user) const {
     const std::lock_guard lock(mutex_);
-    const auto found = by_user_.find(user);
-    return found == by_user_.end() ? 0 : found->second;
+    const auto found = places_.find(user);
+    return found == places_.end() ? 0 : found->second;
 }
 
 bool Sessions::kill(const std::string& id, const std::string& by, const std::string& reason) {

@@ -16,6 +16,7 @@
 #include "proxy/net/database.h"
 #include "proxy/net/jwks_fetcher.h"
 #include "proxy/net/sessions.h"
+#include "proxy/net/statement_rates.h"
 #include "proxy/net/throttle.h"
 #include "proxy/net/tls.h"
 
@@ -69,6 +70,7 @@ struct Shared {
     CancelKeys cancel_keys;
     Throttle throttle;
     Sessions sessions;
+    StatementRates statement_rates;
     std::unique_ptr<JwksFetcher> jwks;
     std::atomic<unsigned> connections{0};
 };

@@ -12,6 +12,7 @@ Conversation::Conversation(ConversationOptions options) : options_(std::move(opt
     context_.search_path = std::move(options_.search_path);
     context_.application_prefix = options_.application_prefix;
     context_.prepared = [this](std::string_view name) { return known_as_prepared(name); };
+    last_active_ = options_.now();
 }
 
 void Conversation::from_client(std::string_view bytes) {
@@ -19,6 +20,7 @@ void Conversation::from_client(std::string_view bytes) {
         return;
     }
     client_input_ += bytes;
+    last_active_ = options_.now();
     take_client_messages();
 }
 
@@ -68,12 +70,12 @@ bool Conversation::cancel_requested() {
     if (ended_ || std::ranges::all_of(entries, &Entry::internal)) {
         return false;
     }
-    cancel_in_flight_ = true;
+    ++cancels_in_flight_;
     return true;
 }
 
 void Conversation::cancel_delivered() {
-    cancel_in_flight_ = false;
+    --cancels_in_flight_;
     take_client_messages();
 }
 
@@ -155,14 +157,21 @@ void Conversation::finish(Ending ending) {
 }
 
 bool Conversation::wants_client_bytes() const {
-    return !ended_ && !ending_ && hold_ == Hold::kNone && !cancel_in_flight_ &&
+    // What was sent behind a statement that is cancelled might be hit in its place.
+    const bool beyond =
+        !pipeline_.empty() && pipeline_.entries().front().beyond != Beyond::kNothing;
+    return !ended_ && !ending_ && hold_ == Hold::kNone && cancels_in_flight_ == 0 && !beyond &&
            server_output_.size() < limits::kOutputHighWaterBytes &&
            pipeline_.size() < limits::kPipelineEntriesMax &&
            pipeline_.bytes() < limits::kPipelineBytesMax;
 }
 
 bool Conversation::wants_server_bytes() const {
-    return !ended_ && client_output_.size() < limits::kOutputHighWaterBytes;
+    // What is not passed on needs no room: a statement that is to stop does not wait for a client
+    // that does not read.
+    const bool withheld = !pipeline_.empty() && server_rest_ < limits::kOutputHighWaterBytes &&
+                          pipeline_.entries().front().beyond != Beyond::kNothing;
+    return !ended_ && (withheld || client_output_.size() < limits::kOutputHighWaterBytes);
 }
 
 }  // namespace vitrine::session

@@ -51,6 +51,10 @@ struct ConversationOptions {
     config::Parameters parameters = config::Parameters::kFull;
     std::string application_prefix;  // what stands before the client's own application_name
     std::function<std::chrono::steady_clock::time_point()> now;
+    config::UserLimits limits;
+    // May the user run so many more statements now? They are counted where the answer is yes.
+    // Called only where limits.statements_per_minute is set.
+    std::function<bool(std::size_t)> take_statements;
 };
 
 // The reason on record for what the server discards after an error.
@@ -85,6 +89,10 @@ class Conversation {
     // so that a late cancel cannot hit the next statement.
     [[nodiscard]] bool cancel_requested();
     void cancel_delivered();
+    // Called a few times a second, for the limits that time brings about: an idle session is
+    // ended. True: a statement went beyond its limit, so send a cancel to the server and call
+    // cancel_delivered() once that is over, as for cancel_requested().
+    [[nodiscard]] bool enforce_limits();
     // Ends the session from outside: the token expired, the proxy shuts down.
     void end(Ending ending);
     // Tells the client something, between two messages of the server's.
@@ -102,6 +110,8 @@ class Conversation {
     // Set once the session is over: flush client_output(), cancel what runs, close.
     [[nodiscard]] const std::optional<Ending>& ended() const { return ended_; }
     [[nodiscard]] bool statement_running() const { return !pipeline_.empty(); }
+    // It has to end, and waits for the client to take the rest of a message.
+    [[nodiscard]] bool ending() const { return ending_.has_value(); }
     // The client's connection is inside a message: nothing of ours can be put there.
     [[nodiscard]] bool inside_client_message() const { return server_rest_ > 0; }
 
@@ -153,6 +163,9 @@ class Conversation {
     void function_call();
     void malformed(std::string_view what);
     void record_skipped(std::string_view sql);
+    [[nodiscard]] bool waits_for_rows(char type) const;
+    // The refusal where the user has run too many statements; the count is taken where not.
+    [[nodiscard]] std::optional<parser::Refusal> beyond_rate(std::size_t statements);
 
     // The door.
     [[nodiscard]] bool ready_to_judge();
@@ -186,6 +199,7 @@ class Conversation {
     // Puts a message into the server's stream that fails there, in place of a refused one.
     void forward_refusal(std::string_view statement_name, Entry entry, parser::Refusal refusal);
     void push(Entry entry);
+    void pop();
 
     // The server's side.
     void take_server_messages();
@@ -201,6 +215,11 @@ class Conversation {
     void parameter_status(std::string_view payload, std::string_view whole);
     void unexpected(char type);
     void drop_skipped_entries();
+    // A row of so many bytes comes: does its statement stay within the user's limits?
+    [[nodiscard]] bool within_limits(Entry& entry, std::size_t size) const;
+    [[nodiscard]] parser::Refusal beyond_refusal(Beyond beyond) const;
+    void tell_beyond(const Entry& entry);
+    void end_if_idle();
     void completed(const parser::StatementJudgement& statement, std::string_view text,
                    std::uint64_t number);
     void finish_portal(const Portal& portal);
@@ -218,7 +237,8 @@ class Conversation {
     std::string server_input_;
     std::string client_output_;
     std::string server_output_;
-    std::size_t server_rest_ = 0;  // bytes of a streamed message still to come
+    std::size_t server_rest_ = 0;      // bytes of a streamed message still to come
+    std::size_t server_withheld_ = 0;  // the same of one that is not passed on
 
     Pipeline pipeline_;
     std::unordered_map<std::string, Prepared> prepared_;
@@ -229,7 +249,15 @@ class Conversation {
     bool fatal_passed_ = false;  // the server has said why it closes
 
     Hold hold_ = Hold::kNone;
-    bool cancel_in_flight_ = false;
+    unsigned cancels_in_flight_ = 0;
+    // When the statement at the front of the pipeline became that, or began.
+    std::chrono::steady_clock::time_point running_since_;
+    std::chrono::steady_clock::time_point last_active_;
+    // When the one at the front was cancelled for a limit.
+    std::optional<std::chrono::steady_clock::time_point> cancelled_at_;
+    bool cancelled_for_limit_ = false;  // and answers of that time are still to come
+    bool unflushed_ = false;            // the server may keep back answers until a Flush or Sync
+    bool rows_in_batch_ = false;  // an Execute that may give rows was sent since the last Sync
     bool policy_believed_ = true;
     bool asked_for_unknown_ = false;  // the judge asked for a prepared statement not known
     bool catalog_asked_ = false;      // for the message at the front of client_input_

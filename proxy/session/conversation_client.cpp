@@ -50,6 +50,8 @@ parser::Refusal stale_catalog_refusal() {
             .position = 0};
 }
 
+constexpr std::string_view kRateRule = "limits: statements_per_minute";
+
 std::string hex(std::string_view bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string text = "\\x";
@@ -115,6 +117,10 @@ bool Conversation::client_message(char type, std::string_view payload) {
         }
         return true;
     }
+    if (waits_for_rows(type)) {
+        drain();
+        return false;
+    }
     switch (type) {
         case 'Q':
             return query(payload);
@@ -145,6 +151,7 @@ bool Conversation::client_message(char type, std::string_view payload) {
                 return true;
             }
             wire::write_flush(server_output_);
+            unflushed_ = false;
             return true;
         case 'X':
             finish({.cause = audit::EndCause::kClient});
@@ -176,6 +183,7 @@ void Conversation::drain() {
     hold_ = Hold::kDrain;
     if (batch_open_) {
         wire::write_flush(server_output_);
+        unflushed_ = false;
     }
 }
 
@@ -450,6 +458,13 @@ void Conversation::push(Entry entry) {
     entry.started = options_.now();
     if (entry.kind != EntryKind::kQuery && entry.kind != EntryKind::kSync) {
         batch_open_ = true;
+        unflushed_ = true;
+    } else {
+        unflushed_ = false;
+        rows_in_batch_ = false;
+    }
+    if (pipeline_.empty()) {
+        running_since_ = entry.started;
     }
     // Whatever runs may set the path or, by the end of its transaction, undo what set it.
     const bool runs = entry.kind == EntryKind::kQuery || entry.kind == EntryKind::kSync ||
@@ -458,6 +473,7 @@ void Conversation::push(Entry entry) {
     pipeline_.push(std::move(entry));
     if (pipeline_.bytes() >= limits::kPipelineBytesMax && batch_open_) {
         wire::write_flush(server_output_);  // no more is read before the server has answered
+        unflushed_ = false;
     }
 }
 
@@ -481,6 +497,14 @@ bool Conversation::query(std::string_view payload) {
     auto judgement = judge(message->sql, parser::Protocol::kSimple, {});
     if (judgement == nullptr) {
         return false;
+    }
+    auto beyond = beyond_rate(judgement->statements.size());
+    const bool rate_refused = beyond.has_value();
+    if (beyond) {
+        auto refused_whole = std::make_shared<parser::Judgement>(*judgement);
+        refused_whole->statements.front().refusal = std::move(beyond);
+        refused_whole->statements.front().rule = kRateRule;
+        judgement = std::move(refused_whole);
     }
     const auto& statements = judgement->statements;
     const std::size_t refused = judgement->first_refused();
@@ -532,7 +556,7 @@ bool Conversation::query(std::string_view payload) {
         wire::write_query(server_output_, "");
     } else if (refused == 0) {
         entry.refusal = statements.front().refusal;
-        entry.refusal_has_position = true;
+        entry.refusal_has_position = !rate_refused;
         wire::write_query(server_output_, kFailingText);
     } else {
         std::string text;
@@ -710,6 +734,10 @@ bool Conversation::bind(std::string_view payload) {
                    .hint = "Close those that are no longer needed.",
                    .position = 0};
     }
+    if (auto beyond = beyond_rate(1); beyond && !refusal) {
+        rule = kRateRule;
+        refusal = std::move(beyond);
+    }
     if (entry.judgement && !entry.judgement->statements.empty()) {
         const auto& statement = entry.judgement->statements.front();
         masked = statement.masked;
@@ -859,20 +887,25 @@ bool Conversation::execute(std::string_view payload) {
         // A cursor that DECLARE made is a portal too: what Execute fetches from it is on record.
         entry.sql =
             std::make_shared<const std::string>("-- Execute of portal \"" + entry.name + "\"");
+        auto beyond = beyond_rate(1);
         const std::uint64_t number = next_statement_++;
-        const bool recorded = record({.statement = number,
-                                      .sql = entry.text(),
-                                      .of = {},
-                                      .params = {},
-                                      .allowed = true,
-                                      .rule = "protocol: Execute of a cursor",
-                                      .masked = {},
-                                      .forwarded = {}});
-        if (!recorded) {
-            forward_refusal(kPathStatement, std::move(entry), log_refusal());
+        const bool recorded =
+            record({.statement = number,
+                    .sql = entry.text(),
+                    .of = {},
+                    .params = {},
+                    .allowed = !beyond,
+                    .rule = beyond ? kRateRule : std::string_view("protocol: Execute of a cursor"),
+                    .masked = {},
+                    .forwarded = {}});
+        if (recorded) {
+            entry.records = {number};
+        }
+        if (!recorded || beyond) {
+            forward_refusal(kPathStatement, std::move(entry),
+                            recorded ? std::move(*beyond) : log_refusal());
             return true;
         }
-        entry.records = {number};
     }
     if (!described) {
         // The rows would come without a RowDescription, so that no tripwire saw whose they are.
@@ -886,8 +919,14 @@ bool Conversation::execute(std::string_view payload) {
     if (entry.judgement) {
         note_effects(*entry.judgement, 1);
     }
+    const bool limited = options_.limits.max_rows || options_.limits.max_result_bytes ||
+                         options_.limits.statement_timeout;
+    const bool gives_rows = !entry.judgement || entry.judgement->statements.empty() ||
+                            entry.judgement->statements.front().effect == parser::Effect::kNone ||
+                            entry.judgement->statements.front().effect == parser::Effect::kExecute;
     wire::write_execute(server_output_, message->portal, message->max_rows);
     push(std::move(entry));
+    rows_in_batch_ = rows_in_batch_ || (limited && gives_rows);
     return true;
 }
 
@@ -952,6 +991,7 @@ void Conversation::ask_search_path() {
     }
     if (inside_batch) {
         wire::write_flush(server_output_);
+        unflushed_ = false;
     } else {
         wire::write_sync(server_output_);
         Entry entry{.kind = EntryKind::kSync};

@@ -17,6 +17,9 @@ constexpr std::string_view kRightsHint =
     "operator "
     "which are missing.";
 
+// In the log, of a statement whose answer the client does not get.
+constexpr std::string_view kWithheld = "withheld: an earlier statement went beyond a limit";
+
 }  // namespace
 
 void Conversation::take_server_messages() {
@@ -38,6 +41,15 @@ void Conversation::take_server_messages() {
             }
             continue;
         }
+        if (server_withheld_ > 0) {
+            const std::size_t size = std::min(server_withheld_, rest.size());
+            taken += size;
+            server_withheld_ -= size;
+            if (server_withheld_ > 0) {
+                break;
+            }
+            continue;
+        }
         const auto header = wire::peek_backend(rest);
         if (!header) {
             unexpected('?');
@@ -50,6 +62,11 @@ void Conversation::take_server_messages() {
         if ((type == 'D' || type == 'd') && !pipeline_.empty() && !pipeline_.front().internal) {
             // Counted whole and passed on as it comes.
             Entry& entry = pipeline_.front();
+            if (!within_limits(entry, size)) {
+                server_withheld_ = size;
+                entry.withheld = true;
+                continue;
+            }
             ++entry.rows;
             entry.bytes += size;
             server_rest_ = size;
@@ -118,7 +135,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                                   .by_sql = false,
                                   .stale = false,
                                   .judgement = std::move(entry.judgement)});
-            pipeline_.pop();
+            pop();
             client_output_ += whole;
             return;
         }
@@ -134,7 +151,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                                     .judgement = std::move(entry.judgement),
                                     .statement = entry.records.front(),
                                     .started = entry.started};
-            pipeline_.pop();
+            pop();
             client_output_ += whole;
             return;
         }
@@ -149,7 +166,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                 finish_portal(portal->second);
                 portals_.erase(portal);
             }
-            pipeline_.pop();
+            pop();
             client_output_ += whole;
             return;
         case 't':  // ParameterDescription
@@ -161,7 +178,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
                 return;
             }
             described(entry);
-            pipeline_.pop();
+            pop();
             client_output_ += whole;
             return;
         case 'T':
@@ -170,9 +187,11 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
             }
             if (entry.kind == EntryKind::kDescribe) {
                 described(entry);
-                pipeline_.pop();
+                pop();
+                client_output_ += whole;
+            } else if (entry.beyond == Beyond::kNothing) {
+                client_output_ += whole;
             }
-            client_output_ += whole;
             return;
         case 'C':
         case 'I':
@@ -181,7 +200,10 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
             return;
         case 'H':  // CopyOutResponse
         case 'c':  // CopyDone
-            client_output_ += whole;
+            entry.withheld = entry.beyond != Beyond::kNothing;
+            if (!entry.withheld) {
+                client_output_ += whole;
+            }
             return;
         case 'Z':
             ready_for_query(payload, whole);
@@ -218,13 +240,13 @@ void Conversation::internal_message(char type, std::string_view payload) {
             [[fallthrough]];
         case 'n':
             described(pipeline_.front());
-            pipeline_.pop();
+            pop();
             return;
         case '1':
         case '2':
         case '3':
         case 'C':
-            pipeline_.pop();
+            pop();
             break;
         case 'Z': {
             const auto ready = wire::decode_ready_for_query(payload);
@@ -233,7 +255,7 @@ void Conversation::internal_message(char type, std::string_view payload) {
                 return;
             }
             status_ = ready->status;
-            pipeline_.pop();
+            pop();
             break;
         }
         default:
@@ -318,9 +340,21 @@ void Conversation::statement_complete(char type, std::string_view whole) {
             unexpected(type);
             return;
         }
+        const bool beyond = entry.beyond != Beyond::kNothing;
+        const bool withheld = entry.beyond_told;
+        if (beyond && !entry.beyond_told) {
+            tell_beyond(entry);
+            entry.beyond_told = true;
+        }
         if (entry.current < entry.records.size()) {
-            write_result(entry.records[entry.current], entry.rows, entry.bytes, entry.started,
-                         "00000", {});
+            if (withheld) {
+                write_result(entry.records[entry.current], 0, 0, entry.started, "", kWithheld);
+            } else {
+                const parser::Refusal refusal = beyond_refusal(entry.beyond);
+                write_result(entry.records[entry.current], entry.rows, entry.bytes, entry.started,
+                             beyond ? std::string_view(refusal.sqlstate) : "00000",
+                             refusal.message);
+            }
             const auto& statement = entry.judgement->statements[entry.current];
             completed(statement, entry.text().substr(statement.begin, statement.size),
                       entry.records[entry.current]);
@@ -328,8 +362,11 @@ void Conversation::statement_complete(char type, std::string_view whole) {
             entry.rows = 0;
             entry.bytes = 0;
             entry.started = options_.now();
+            running_since_ = entry.started;
         }
-        client_output_ += whole;
+        if (!beyond) {
+            client_output_ += whole;
+        }
         return;
     }
     if (entry.kind != EntryKind::kExecute) {
@@ -337,6 +374,28 @@ void Conversation::statement_complete(char type, std::string_view whole) {
         return;
     }
     const auto portal = portals_.find(entry.name);
+    if (entry.withheld) {
+        // It has run to its end, or to the client's own row limit, before the cancel came. For the
+        // client it has failed all the same, and the rest of its batch with it: nothing of that is
+        // at the server (waits_for_rows).
+        const parser::Refusal refusal = beyond_refusal(entry.beyond);
+        std::uint64_t rows = entry.rows;
+        std::uint64_t bytes = entry.bytes;
+        if (portal != portals_.end()) {
+            rows = portal->second.rows += entry.rows;
+            bytes = portal->second.bytes += entry.bytes;
+            portal->second.executed = true;
+            portal->second.suspended = false;
+        }
+        if (!entry.records.empty()) {
+            write_result(entry.records.front(), rows, bytes, entry.started, refusal.sqlstate,
+                         refusal.message);
+        }
+        tell_beyond(entry);
+        pop();
+        drop_skipped_entries();
+        return;
+    }
     if (portal != portals_.end()) {
         portal->second.executed = true;
         portal->second.rows += entry.rows;
@@ -354,7 +413,7 @@ void Conversation::statement_complete(char type, std::string_view whole) {
     if (type == 'C' && entry.judgement && !entry.judgement->statements.empty()) {
         completed(entry.judgement->statements.front(), entry.text(), entry.records.front());
     }
-    pipeline_.pop();
+    pop();
     client_output_ += whole;
 }
 
@@ -391,6 +450,14 @@ void Conversation::completed(const parser::StatementJudgement& statement, std::s
     }
 }
 
+void Conversation::pop() {
+    pipeline_.pop();
+    running_since_ = options_.now();
+    cancelled_at_.reset();
+    cancelled_for_limit_ = cancelled_for_limit_ && !pipeline_.empty();
+    rows_in_batch_ = rows_in_batch_ && !pipeline_.empty();
+}
+
 void Conversation::error_response(std::string_view payload) {
     const auto fields = wire::decode_fields(payload);
     if (!fields) {
@@ -410,7 +477,7 @@ void Conversation::error_response(std::string_view payload) {
         return;
     }
     if (pipeline_.front().internal && pipeline_.front().kind == EntryKind::kDescribe) {
-        pipeline_.pop();  // the client knows of the Execute behind it
+        pop();  // the client knows of the Execute behind it
     }
     Entry& entry = pipeline_.front();
     path_may_differ_ = path_may_differ_ || path_was_set_;
@@ -425,7 +492,16 @@ void Conversation::error_response(std::string_view payload) {
                                             entry.current == entry.judgement->first_refused());
     std::string_view sqlstate = fields->get('C');
     std::string_view text = fields->get('M');
-    if (in_place) {
+    const parser::Refusal beyond = beyond_refusal(entry.beyond);
+    // What is not the cancel is the statement's own error, and says more than that it took long.
+    if (entry.beyond_told || entry.beyond == Beyond::kRows || entry.beyond == Beyond::kBytes ||
+        (entry.beyond == Beyond::kTime && sqlstate == beyond.sqlstate)) {
+        sqlstate = beyond.sqlstate;
+        text = beyond.message;
+        if (!entry.beyond_told) {
+            tell_beyond(entry);
+        }
+    } else if (in_place) {
         const parser::Refusal& refusal = *entry.refusal;
         sqlstate = refusal.sqlstate;
         text = refusal.message;
@@ -464,6 +540,12 @@ void Conversation::error_response(std::string_view payload) {
         if (rewritten && sqlstate == "42501" && fields->get('H').empty()) {
             kept.emplace_back('H', kRightsHint);
         }
+        if (sqlstate == "57014" && cancelled_for_limit_ && fields->get('D').empty()) {
+            // Both had been sent when the first was cancelled, and that had ended by itself.
+            kept.emplace_back('D',
+                              "A statement sent before it went beyond a limit, and was "
+                              "cancelled; run this one again.");
+        }
         wire::write_fields(client_output_, 'E', kept);
     }
 
@@ -493,7 +575,7 @@ void Conversation::error_response(std::string_view payload) {
     if (entry.kind == EntryKind::kSync) {
         return;  // the commit failed (a cursor WITH HOLD is read to its end); it follows too
     }
-    pipeline_.pop();
+    pop();
     drop_skipped_entries();
 }
 
@@ -506,7 +588,7 @@ void Conversation::drop_skipped_entries() {
                 write_result(record, 0, 0, entry.started, "", kSkipped);
             }
         }
-        pipeline_.pop();
+        pop();
     }
     if (pipeline_.empty()) {
         skipping_ = true;
@@ -551,7 +633,7 @@ void Conversation::ready_for_query(std::string_view payload, std::string_view wh
         }
         portals_.clear();
     }
-    pipeline_.pop();
+    pop();
     client_output_ += whole;
 }
 

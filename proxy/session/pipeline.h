@@ -32,6 +32,9 @@ namespace vitrine::session {
 
 enum class EntryKind : std::uint8_t { kQuery, kParse, kBind, kDescribe, kExecute, kClose, kSync };
 
+// The limit of the user's that a statement went beyond.
+enum class Beyond : std::uint8_t { kNothing, kRows, kBytes, kTime };
+
 struct Entry {
     EntryKind kind = EntryKind::kSync;
     // vitrine's own question: its answers are not the client's.
@@ -59,6 +62,11 @@ struct Entry {
     std::size_t current = 0;  // kQuery: the statement that runs
     std::uint64_t rows = 0;   // of the current statement
     std::uint64_t bytes = 0;
+    // From then on nothing more of the answer passes, whatever the server still sends; the client
+    // has an error in its place as soon as the server has ended the statement.
+    Beyond beyond = Beyond::kNothing;
+    bool withheld = false;     // some of the answer has not passed for it
+    bool beyond_told = false;  // kQuery: it has it, and the other statements of the text remain
     std::chrono::steady_clock::time_point started;
     std::size_t counted = 0;  // bytes_held() when it was pushed
 };

@@ -126,7 +126,7 @@ std::vector<std::string> sent(std::string_view bytes) {
 using Sent = std::vector<std::string>;
 
 struct Stage {
-    Stage() {
+    explicit Stage(config::UserLimits limits = {}) {
         char name[] = "/tmp/vitrine-conversation-XXXXXX";
         REQUIRE(mkdtemp(name) != nullptr);
         directory = name;
@@ -153,7 +153,12 @@ struct Stage {
         options.log = log.get();
         options.judgements = &judgements;
         options.application_prefix = "ada via vitrine: ";
-        options.now = [] { return std::chrono::steady_clock::now(); };
+        options.now = [this] { return now; };
+        options.limits = limits;
+        options.take_statements = [this](std::size_t statements) {
+            asked += statements;
+            return asked <= allowance;
+        };
         conversation.emplace(std::move(options));
     }
     ~Stage() {
@@ -215,6 +220,9 @@ struct Stage {
     parser::JudgementCache judgements;
     std::optional<Conversation> conversation;
     std::string last;
+    std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
+    std::size_t allowance = 0;  // statements
+    std::size_t asked = 0;
 };
 
 constexpr const char* kFailing = "P vitrine: statement refused";
@@ -660,4 +668,346 @@ TEST_CASE("results are counted for the statement they belong to", "[conversation
     const std::string text = stage.records();
     CHECK(text.find("\"statement\":4,\"rows\":2") != std::string::npos);
     CHECK(text.find("\"statement\":3,\"rows\":1") != std::string::npos);
+}
+
+// --- the limits of a user ----------------------------------------------------------------------
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string execute_some(std::uint32_t rows, const std::string& portal = "") {
+    std::string out;
+    wire::write_execute(out, portal, rows);
+    return out;
+}
+
+std::string rows(std::size_t count) {
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) {
+        all += row("x");
+    }
+    return all;
+}
+
+std::string suspended() {
+    return message('s');
+}
+
+}  // namespace
+
+TEST_CASE("limits: the rows of a query", "[limits]") {
+    Stage stage({.max_rows = 3});
+    SECTION("as many as there may be") {
+        stage.client(query("SELECT 1"));
+        CHECK(stage.server(columns() + rows(3) + complete("SELECT 3") + ready()) == "T D D D C Z");
+        CHECK_FALSE(stage.conversation->enforce_limits());
+    }
+    SECTION("one more, and the server had ended before it could be cancelled") {
+        stage.client(query("SELECT 1"));
+        CHECK(stage.server(columns() + rows(4) + complete("SELECT 4") + ready('T')) ==
+              "T D D D E54000 Z");
+        CHECK(stage.last.find("more than 3 rows (limits.max_rows)") != std::string::npos);
+        CHECK(stage.count("\"rows\":3,") == 1);
+        CHECK(stage.count("\"sqlstate\":\"54000\"") == 1);
+        // The session goes on, and counts anew.
+        CHECK(stage.client(query("SELECT 2")) == Sent{"Q SELECT 2"});
+        CHECK(stage.server(columns() + rows(3) + complete("SELECT 3") + ready()) == "T D D D C Z");
+    }
+    SECTION("one more, and the server is cancelled") {
+        stage.client(query("SELECT 1"));
+        CHECK(stage.server(columns() + rows(5)) == "T D D D");
+        // What comes now waits: the cancel must not hit it.
+        CHECK(stage.client(query("SELECT 2")).empty());
+        CHECK_FALSE(stage.conversation->wants_client_bytes());
+        CHECK(stage.conversation->enforce_limits());
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK(stage.server(rows(2) + error("57014", "canceling statement due to user request") +
+                           ready()) == "E54000 Z");
+        CHECK(stage.take_server().empty());
+        stage.conversation->cancel_delivered();
+        CHECK(stage.take_server() == Sent{"Q SELECT 2"});
+        CHECK(stage.server(columns() + rows(1) + complete("SELECT 1") + ready()) == "T D C Z");
+    }
+    SECTION("another error of the server's, behind the limit") {
+        stage.client(query("SELECT 1"));
+        CHECK(stage.server(columns() + rows(4) + error("22012", "division by zero") + ready()) ==
+              "T D D D E54000 Z");
+    }
+    SECTION("COPY") {
+        stage.client(query("COPY (SELECT 1) TO STDOUT"));
+        CHECK(stage.server(message('H', std::string(3, '\0')) + message('d', "1\n") +
+                           message('d', "1\n") + message('d', "1\n") + message('d', "1\n") +
+                           message('c') + complete("COPY 4") + ready()) == "H d d d E54000 Z");
+    }
+    SECTION("the first of two statements: the client hears nothing of the second") {
+        stage.client(query("SELECT 1; SELECT 2"));
+        CHECK(stage.server(columns() + rows(4) + complete("SELECT 4") + columns() + rows(2) +
+                           complete("SELECT 2") + ready()) == "T D D D E54000 Z");
+        CHECK(stage.count("\"sqlstate\":\"54000\"") == 1);
+        CHECK(stage.count("withheld") == 1);
+    }
+    SECTION("the second of two statements") {
+        stage.client(query("SELECT 1; SELECT 2"));
+        CHECK(stage.server(columns() + rows(3) + complete("SELECT 3") + columns() + rows(4) +
+                           complete("SELECT 4") + ready()) == "T D D D C T D D D E54000 Z");
+    }
+    SECTION("an error of the second's is not told: one error a query") {
+        stage.client(query("SELECT 1; SELECT 2"));
+        CHECK(stage.server(columns() + rows(4) + complete("SELECT 4") +
+                           error("22012", "division by zero") + ready()) == "T D D D E54000 Z");
+    }
+}
+
+TEST_CASE("limits: a row is passed whole or not at all, in whatever pieces it comes", "[limits]") {
+    Stage stage({.max_result_bytes = 40});
+    stage.client(query("SELECT 1"));
+    // A message of 12 bytes with one of text: three of them, and not four.
+    const std::string answer = columns() + rows(5) + complete("SELECT 5") + ready();
+    std::string got;
+    for (const char byte : answer) {
+        stage.conversation->from_server(std::string(1, byte));
+        got += stage.conversation->client_output();
+        stage.conversation->client_output().clear();
+    }
+    CHECK(outline(got) == "T D D D E54000 Z");
+    CHECK(got.find("more than 40 bytes (limits.max_result_size)") != std::string::npos);
+
+    // One row larger than all.
+    stage.client(query("SELECT 2"));
+    CHECK(stage.server(columns() + row(std::string(1000, 'x')) + complete("SELECT 1") + ready()) ==
+          "T E54000 Z");
+}
+
+TEST_CASE("limits: the rows of a portal, in whatever pieces it is fetched", "[limits]") {
+    Stage stage({.max_rows = 3});
+    SECTION("the sum counts") {
+        stage.client(parse("SELECT 1") + bind("", "p") + execute_some(2, "p") + sync_message());
+        CHECK(stage.server(message('1') + message('2') + columns() + rows(2) + suspended() +
+                           ready('T')) == "1 2 D D s Z");
+        stage.client(execute_some(2, "p") + sync_message());
+        CHECK(stage.server(rows(2) + suspended() + ready('T')) == "D E54000 Z");
+        // And goes on counting where the transaction has not failed.
+        stage.client(execute_some(2, "p") + sync_message());
+        CHECK(stage.server(rows(1) + complete("SELECT 1") + ready('T')) == "E54000 Z");
+    }
+    SECTION("what follows in the batch has not run, and is not run") {
+        CHECK(stage.client(parse("SELECT 1") + bind() + execute() + parse("SELECT 2", "s") +
+                           bind("s") + execute() + sync_message() + query("SELECT 3")) ==
+              Sent{"P SELECT 1", "B", "D", "E", "H"});
+        CHECK(stage.server(message('1') + message('2') + columns() + rows(4) +
+                           complete("SELECT 4")) == "1 2 D D D E54000");
+        CHECK(stage.take_server() == Sent{"S", "Q SELECT 3"});
+        CHECK(stage.server(ready() + columns() + rows(1) + complete("SELECT 1") + ready()) ==
+              "Z T D C Z");
+        CHECK(stage.count("not run: an earlier message of the batch failed") == 1);
+    }
+    SECTION("what follows in the batch of one that stays below runs") {
+        stage.client(parse("SELECT 1") + bind() + execute() + bind() + execute() + sync_message());
+        CHECK(stage.server(message('1') + message('2') + columns() + rows(3) +
+                           complete("SELECT 3")) == "1 2 D D D C");
+        CHECK(stage.take_server() == Sent{"B", "D", "E", "S"});
+        CHECK(stage.server(message('2') + columns() + rows(1) + complete("SELECT 1") + ready()) ==
+              "2 D C Z");
+    }
+    SECTION("a batch behind a Sync is on its way already, and untouched") {
+        CHECK(stage.client(parse("SELECT 1") + bind() + execute() + sync_message() +
+                           parse("SELECT 2") + bind() + execute() + sync_message()) ==
+              Sent{"P SELECT 1", "B", "D", "E", "S", "P SELECT 2", "B", "D", "E", "S"});
+        CHECK(stage.server(message('1') + message('2') + columns() + rows(4) +
+                           complete("SELECT 4") + ready() + message('1') + message('2') +
+                           columns() + rows(3) + complete("SELECT 3") + ready()) ==
+              "1 2 D D D E54000 Z 1 2 D D D C Z");
+    }
+    SECTION("a cancel that hits such a one says whom it was meant for") {
+        stage.client(parse("SELECT 1") + bind() + execute() + sync_message() + query("SELECT 2"));
+        stage.server(message('1') + message('2') + columns() + rows(4));
+        CHECK(stage.conversation->enforce_limits());
+        CHECK(stage.server(complete("SELECT 4") + ready() +
+                           error("57014", "canceling statement due to user request") + ready()) ==
+              "E54000 Z E57014 Z");
+        CHECK(stage.last.find("was cancelled; run this one again") != std::string::npos);
+    }
+}
+
+TEST_CASE("limits: without limits of rows, a batch goes through in one", "[limits]") {
+    Stage stage;
+    CHECK(stage.client(parse("SELECT 1") + bind() + execute() + bind() + execute() +
+                       sync_message()) == Sent{"P SELECT 1", "B", "D", "E", "B", "D", "E", "S"});
+}
+
+TEST_CASE("limits: the time of a statement", "[limits]") {
+    Stage stage({.statement_timeout = 30s});
+    SECTION("in time") {
+        stage.client(query("SELECT 1"));
+        stage.now += 29s;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK(stage.server(columns() + rows(1) + complete("SELECT 1") + ready()) == "T D C Z");
+        stage.now += 1h;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK_FALSE(stage.conversation->ended());
+    }
+    SECTION("too late") {
+        stage.client(query("SELECT 1"));
+        stage.now += 30s;
+        CHECK(stage.conversation->enforce_limits());
+        CHECK(stage.server(error("57014", "canceling statement due to user request") +
+                           ready('E')) == "E57014 Z");
+        CHECK(stage.last.find("after 30 s (limits.statement_timeout)") != std::string::npos);
+        CHECK(stage.last.find("user request") == std::string::npos);
+        CHECK(stage.count("\"sqlstate\":\"57014\"") == 1);
+    }
+    SECTION("too late, and it has just ended") {
+        stage.client(parse("SELECT 1") + bind() + execute() + sync_message());
+        stage.server(message('1') + message('2') + columns());
+        stage.now += 31s;
+        CHECK(stage.conversation->enforce_limits());
+        CHECK(stage.server(rows(1) + complete("SELECT 1") + ready()) == "E57014 Z");
+    }
+    SECTION("an error of its own comes first") {
+        stage.client(query("SELECT 1"));
+        stage.now += 30s;
+        CHECK(stage.conversation->enforce_limits());
+        CHECK(stage.server(error("22012", "division by zero") + ready()) == "E22012 Z");
+    }
+    SECTION("each statement of a text has its own") {
+        stage.client(query("SELECT 1; SELECT 2"));
+        stage.now += 20s;
+        stage.server(columns() + rows(1) + complete("SELECT 1"));
+        stage.now += 20s;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        stage.now += 10s;
+        CHECK(stage.conversation->enforce_limits());
+    }
+    SECTION("a statement waits for the one before it without losing time") {
+        stage.client(query("SELECT 1") + query("SELECT 2"));
+        stage.now += 20s;
+        stage.server(columns() + rows(1) + complete("SELECT 1") + ready());
+        stage.now += 20s;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+    }
+    SECTION("the answers of a batch without an end are asked for, and it is no statement then") {
+        CHECK(stage.client(parse("SELECT 1") + bind()) == Sent{"P SELECT 1", "B"});
+        stage.now += 200ms;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK(stage.take_server() == Sent{"H"});
+        stage.server(message('1') + message('2'));
+        stage.now += 1h;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK_FALSE(stage.conversation->ended());
+    }
+    SECTION("one that does not take the cancel takes its session along") {
+        stage.client(query("SELECT 1"));
+        stage.now += 30s;
+        CHECK(stage.conversation->enforce_limits());
+        stage.now += 4s;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK_FALSE(stage.conversation->ended());
+        stage.now += 1s;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        REQUIRE(stage.conversation->ended());
+        CHECK(stage.conversation->ended()->cause == audit::EndCause::kLimit);
+        CHECK(stage.take_client() == "E57014");
+    }
+}
+
+TEST_CASE("limits: a client that does not read does not keep its statement running", "[limits]") {
+    Stage stage({.statement_timeout = 30s});
+    stage.client(query("SELECT 1"));
+    const std::string large = row(std::string(300 * 1024, 'x'));
+    stage.conversation->from_server(columns() + large);
+    CHECK_FALSE(stage.conversation->wants_server_bytes());
+    stage.now += 30s;
+    CHECK(stage.conversation->enforce_limits());
+    CHECK(stage.conversation->wants_server_bytes());
+    const std::size_t before = stage.conversation->client_output().size();
+    stage.conversation->from_server(large);
+    CHECK(stage.conversation->client_output().size() == before);
+    CHECK(stage.server(error("57014", "canceling statement due to user request") + ready()) ==
+          "T D E57014 Z");
+}
+
+TEST_CASE("limits: idle", "[limits]") {
+    Stage stage({.idle_timeout = 15min});
+    SECTION("nothing comes") {
+        stage.now += 14min;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK_FALSE(stage.conversation->ended());
+        stage.now += 1min;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        REQUIRE(stage.conversation->ended());
+        CHECK(stage.conversation->ended()->cause == audit::EndCause::kLimit);
+        CHECK(stage.take_client() == "E57P05");
+        CHECK(stage.count("\"cause\":\"limit\"") == 1);
+    }
+    SECTION("a statement that runs, and the time since it ended") {
+        stage.client(query("SELECT 1"));
+        stage.now += 1h;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        stage.server(columns() + rows(1) + complete("SELECT 1") + ready('T'));
+        stage.now += 14min;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK_FALSE(stage.conversation->ended());
+        stage.now += 1min;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK(stage.conversation->ended());
+    }
+    SECTION("a client that has yet to read") {
+        stage.client(query("SELECT 1"));
+        stage.conversation->from_server(columns() + rows(1) + complete("SELECT 1") + ready());
+        stage.now += 1h;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK_FALSE(stage.conversation->ended());
+    }
+    SECTION("a batch left open") {
+        stage.client(parse("SELECT 1") + bind());
+        stage.now += 1min;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        stage.server(message('1') + message('2'));
+        stage.now += 15min;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK(stage.conversation->ended());
+    }
+}
+
+TEST_CASE("limits: statements a minute", "[limits]") {
+    Stage stage({.statements_per_minute = 2});
+    stage.allowance = 2;
+    const std::string rule = "\"verdict\":\"reject\",\"rule\":\"limits: statements_per_minute\"";
+    SECTION("a text counts by its statements, and is refused as a whole") {
+        CHECK(stage.client(query("SELECT 1; SELECT 2; SELECT 3")) ==
+              Sent{"Q vitrine: statement refused"});
+        CHECK(stage.server(error("42601", "syntax error") + ready('I')) == "E53400 Z");
+        CHECK(stage.last.find("more than 2 statements a minute") != std::string::npos);
+        CHECK(stage.count(rule) == 1);
+        CHECK(stage.count("not run: an earlier statement was refused") == 2);
+    }
+    SECTION("an empty text is none") {
+        stage.client(query(" -- nothing"));
+        CHECK(stage.asked == 0);
+    }
+    SECTION("a Bind counts, a Parse and a portal's further Executes do not") {
+        stage.client(parse("SELECT 1", "s") + sync_message());
+        stage.server(message('1') + ready());
+        CHECK(stage.asked == 0);
+        stage.client(bind("s", "p") + execute_some(1, "p") + execute_some(1, "p") + sync_message());
+        CHECK(stage.asked == 1);
+        stage.server(message('2') + columns() + rows(1) + suspended() + rows(1) + suspended() +
+                     ready());
+        stage.client(bind("s") + execute() + sync_message());
+        stage.server(message('2') + columns() + rows(1) + complete("SELECT 1") + ready());
+        CHECK(stage.client(bind("s") + execute() + sync_message()) == Sent{kFailing, "S"});
+        CHECK(stage.server(error("42601", "syntax error") + ready()) == "E53400 Z");
+        CHECK(stage.count(rule) == 1);
+    }
+    SECTION("an Execute of a cursor counts") {
+        stage.allowance = 0;
+        CHECK(stage.client(execute("c") + sync_message()) == Sent{kFailing, "S"});
+        CHECK(stage.server(error("42601", "syntax error") + ready()) == "E53400 Z");
+        CHECK(stage.count(rule) == 1);
+    }
+    SECTION("what is refused anyway counts too") {
+        stage.client(query("DELETE FROM customers"));
+        CHECK(stage.asked == 1);
+    }
 }
