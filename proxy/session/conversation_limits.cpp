@@ -84,12 +84,11 @@ bool Conversation::enforce_limits() {
         wire::write_flush(server_output_);
         unflushed_ = false;
     }
-    Entry& entry = pipeline_.front();
+    const Entry& entry = pipeline_.front();
     const auto now = options_.now();
     const auto& timeout = options_.limits.statement_timeout;
-    if (entry.beyond == Beyond::kNothing && timeout && now - running_since_ >= *timeout &&
-        !entry.internal) {
-        entry.beyond = Beyond::kTime;
+    if (entry.beyond == Beyond::kNothing && timeout && now - running_since_ >= *timeout) {
+        pipeline_.mark_batch(Beyond::kTime);
     }
     if (entry.beyond == Beyond::kNothing) {
         return false;

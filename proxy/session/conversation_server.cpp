@@ -453,7 +453,9 @@ void Conversation::completed(const parser::StatementJudgement& statement, std::s
 void Conversation::pop() {
     pipeline_.pop();
     running_since_ = options_.now();
-    cancelled_at_.reset();
+    if (pipeline_.empty() || pipeline_.front().beyond == Beyond::kNothing) {
+        cancelled_at_.reset();
+    }
     cancelled_for_limit_ = cancelled_for_limit_ && !pipeline_.empty();
     rows_in_batch_ = rows_in_batch_ && !pipeline_.empty();
 }

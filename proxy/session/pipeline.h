@@ -83,6 +83,16 @@ class Pipeline {
         bytes_ += entry.counted;
         entries_.push_back(std::move(entry));
     }
+    // Of the batch at the front, which of its messages runs cannot be told: the server keeps the
+    // answers to those before it in its buffer.
+    void mark_batch(Beyond beyond) {
+        for (Entry& entry : entries_) {
+            entry.beyond = beyond;
+            if (entry.kind == EntryKind::kQuery || entry.kind == EntryKind::kSync) {
+                return;
+            }
+        }
+    }
     void pop() {
         bytes_ -= entries_.front().counted;
         entries_.pop_front();

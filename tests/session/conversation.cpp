@@ -857,6 +857,21 @@ TEST_CASE("limits: the time of a statement", "[limits]") {
         CHECK(stage.last.find("user request") == std::string::npos);
         CHECK(stage.count("\"sqlstate\":\"57014\"") == 1);
     }
+    SECTION("too late, and the answers to what was before it come with its error") {
+        stage.client(parse("SELECT 1") + bind() + execute() + sync_message() + query("SELECT 2"));
+        stage.now += 30s;
+        CHECK(stage.conversation->enforce_limits());
+        stage.now += 200ms;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK(stage.server(message('1') + message('2') + columns() +
+                           error("57014", "canceling statement due to user request") + ready()) ==
+              "1 2 E57014 Z");
+        CHECK(stage.last.find("after 30 s (limits.statement_timeout)") != std::string::npos);
+        // The next one has its own time.
+        stage.now += 29s;
+        CHECK_FALSE(stage.conversation->enforce_limits());
+        CHECK(stage.server(columns() + rows(1) + complete("SELECT 1") + ready()) == "T D C Z");
+    }
     SECTION("too late, and it has just ended") {
         stage.client(parse("SELECT 1") + bind() + execute() + sync_message());
         stage.server(message('1') + message('2') + columns());
