@@ -213,8 +213,16 @@ Decision decide(const config::Access& access, const Identity& who, const AccessR
     return {nullptr, std::move(first->why), std::move(first->hint)};
 }
 
+bool same_person(std::string_view a, std::string_view b) {
+    const auto lower = [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    };
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [&](char x, char y) { return lower(x) == lower(y); });
+}
+
 bool may_approve(const Grant& grant, const Identity& who) {
-    return !who.user.empty() && who.user != grant.user &&
+    return !who.user.empty() && !same_person(who.user, grant.user) &&
            names_one_of(grant.approver_groups, who.groups);
 }
 

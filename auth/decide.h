@@ -31,6 +31,10 @@ struct Decision {
 [[nodiscard]] Decision decide(const config::Access& access, const Identity& who,
                               const AccessRequest& request, Time now);
 
+// Whether two names may be one person's, whoever vouches for them: letters of ASCII compare without
+// their case, as mail addresses do. Errs towards yes: it is for what one person may not do twice.
+[[nodiscard]] bool same_person(std::string_view a, std::string_view b);
+
 // May this person decide on the grant: not the one who asked, and in a group that approves.
 [[nodiscard]] bool may_approve(const Grant& grant, const Identity& who);
 

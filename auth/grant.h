@@ -34,6 +34,8 @@ struct Approval {
 struct Grant {
     std::string id;  // "g_" and 16 characters of base32: 80 random bits
     std::string user;
+    // Who vouches for the user (Identity::issuer): another issuer's user of that name is another.
+    std::string issuer;
     std::vector<std::string> groups;  // the user's, when it was asked for
     std::string database;
     std::chrono::seconds duration{0};
@@ -53,6 +55,10 @@ struct Grant {
     std::string reviewed_by;  // of an emergency: empty until somebody has looked at it
     Time reviewed;
 };
+
+[[nodiscard]] inline bool is_own(const Grant& grant, const Identity& who) {
+    return !who.user.empty() && grant.user == who.user && grant.issuer == who.issuer;
+}
 
 // A grant that gives access now.
 [[nodiscard]] inline bool in_force(const Grant& grant, Time now) {

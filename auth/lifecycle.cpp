@@ -39,7 +39,7 @@ class GrantCategory : public boost::system::error_category {
 // Whether this person can decide on the request, and whether there is something to decide. NB: who
 // may not decide does not learn what has been.
 error_code decision_problem(const Grant& grant, const Identity& who, Time now) {
-    if (who.user == grant.user) {
+    if (same_person(who.user, grant.user)) {
         return GrantError::kOwnRequest;
     }
     if (!may_approve(grant, who)) {
@@ -80,6 +80,7 @@ Grant new_grant(const config::Access& access, const config::AccessPolicy& policy
     Grant grant;
     grant.id = new_grant_id();
     grant.user = who.user;
+    grant.issuer = who.issuer;
     grant.groups = who.groups;
     grant.database = request.database;
     grant.duration = request.duration;
@@ -104,7 +105,7 @@ error_code approve(Grant& grant, const Identity& who, Time now) {
         return problem;
     }
     if (std::any_of(grant.approvals.begin(), grant.approvals.end(),
-                    [&](const Approval& approval) { return approval.by == who.user; })) {
+                    [&](const Approval& approval) { return same_person(approval.by, who.user); })) {
         return GrantError::kApprovedBefore;
     }
     grant.approvals.push_back({who.user, now});
@@ -124,8 +125,7 @@ error_code deny(Grant& grant, const Identity& who, const std::string& reason, Ti
 
 error_code end(Grant& grant, const config::Access& access, const Identity& who,
                const std::string& reason, Time now) {
-    const bool theirs = !who.user.empty() && who.user == grant.user;
-    if (!theirs && !may_approve(grant, who) && !is_admin(access, who)) {
+    if (!is_own(grant, who) && !may_approve(grant, who) && !is_admin(access, who)) {
         return GrantError::kNotTheirs;
     }
     if (awaits_decision(grant, now)) {
@@ -140,7 +140,7 @@ error_code end(Grant& grant, const config::Access& access, const Identity& who,
 }
 
 error_code review(Grant& grant, const config::Access& access, const Identity& who, Time now) {
-    if (who.user == grant.user) {
+    if (same_person(who.user, grant.user)) {
         return GrantError::kOwnRequest;
     }
     if (!may_approve(grant, who) && !is_admin(access, who)) {

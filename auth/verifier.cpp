@@ -486,8 +486,11 @@ result<Principal> Verifier::State::verified(std::string_view token, std::string_
     const auto audiences = claims.optional("aud", read_text_or_texts);
     principal.groups = claims.optional(issuer.groups_claim, read_text_or_texts);
     principal.reason = claims.optional("reason", read_text);
-    principal.grant = claims.optional("grant", read_text);
-    principal.approvers = claims.optional("approvers", read_texts);
+    if (issuer.is_ours) {
+        // Grants are vitrine's own word.
+        principal.grant = claims.optional("grant", read_text);
+        principal.approvers = claims.optional("approvers", read_texts);
+    }
     principal.client_address = claims.optional("client_address", read_client_address);
     principal.single_use = claims.optional("single_use", read_bool);
     if (claims.error()) {

@@ -188,11 +188,16 @@ inline constexpr std::uint64_t kApiBodyBytesMax = 64 * 1024;
 inline constexpr std::chrono::seconds kApiIdleMax{30};
 // How long `?wait=` holds an answer at most: below what proxies in between cut off.
 inline constexpr std::chrono::seconds kApiWaitMax{25};
+inline constexpr std::chrono::seconds kApiHandshakeMax{5};
 inline constexpr unsigned kApiConnectionsMax = 512;
+// Of an IPv4 address or an IPv6 /64: so that nobody takes all of them.
+inline constexpr unsigned kApiConnectionsOfSourceMax = 64;
 inline constexpr unsigned kApiThreads = 2;
 
 // Requests of one user that wait for a decision.
 inline constexpr std::size_t kPendingGrantsMax = 20;
+// Grants of one user that are in force at a time. Each is looked at when the user is revoked.
+inline constexpr std::size_t kActiveGrantsMax = 50;
 
 // For each failed login so much time must have passed, beyond the auth.failed_logins that are free;
 // nobody waits longer than the second. Sources that are kept track of; some 100 bytes each.

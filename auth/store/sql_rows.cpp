@@ -122,9 +122,10 @@ bool is_name_or_empty(std::string_view name) {
 }
 
 bool is_storable(const Grant& grant) {
-    return is_name(grant.id) && is_name(grant.user) && are_names(grant.groups) &&
-           is_name(grant.database) && is_text(grant.reason) && is_name(grant.policy) &&
-           are_names(grant.approver_groups) && grant.approvals.size() <= limits::kStoredNamesMax &&
+    return is_name(grant.id) && is_name(grant.user) && is_name_or_empty(grant.issuer) &&
+           are_names(grant.groups) && is_name(grant.database) && is_text(grant.reason) &&
+           is_name(grant.policy) && are_names(grant.approver_groups) &&
+           grant.approvals.size() <= limits::kStoredNamesMax &&
            std::all_of(grant.approvals.begin(), grant.approvals.end(),
                        [](const Approval& approval) { return is_name(approval.by); }) &&
            is_name_or_empty(grant.ended_by) && is_text(grant.end_reason) &&
@@ -172,6 +173,7 @@ result<Grant> grant_of(const std::vector<std::string>& row) {
     Grant grant;
     grant.id = fields.text();
     grant.user = fields.text();
+    grant.issuer = fields.text();
     grant.groups = fields.names();
     grant.database = fields.text();
     grant.duration = seconds(fields.number());

@@ -27,7 +27,7 @@ namespace vitrine::auth {
 
 // The columns of a grant, in the order of grant_of().
 #define GRANT_COLUMNS                                                                           \
-    "id, user_name, user_groups, database_name, duration, reason, policy, emergency, "          \
+    "id, user_name, issuer, user_groups, database_name, duration, reason, policy, emergency, "  \
     "approvals_needed, approver_groups, approvals, state, requested, ends, started, ended_by, " \
     "end_reason, reviewed_by, reviewed"
 

@@ -16,6 +16,7 @@ INSERT INTO vitrine_store (version, changes) VALUES (1, 1);
 CREATE TABLE grants (
     id TEXT NOT NULL PRIMARY KEY,
     user_name TEXT NOT NULL,
+    issuer TEXT NOT NULL,
     user_groups TEXT NOT NULL,
     database_name TEXT NOT NULL,
     duration BIGINT NOT NULL,

@@ -71,13 +71,27 @@ result<void> insert_grant(SqlLink& link, const Grant& grant) {
     return must_change(
         link.run("INSERT INTO grants (" GRANT_COLUMNS
                  ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-                 "$16, $17, $18, $19) ON CONFLICT (id) DO NOTHING",
-                 {grant.id, grant.user, list_of(grant.groups), grant.database,
-                  grant.duration.count(), grant.reason, grant.policy, std::int64_t{grant.emergency},
-                  std::int64_t{grant.approvals_needed}, list_of(grant.approver_groups),
-                  list_of(grant.approvals), to_string(grant.state), number_of(grant.requested),
-                  number_of(grant.ends), number_of(grant.started), grant.ended_by, grant.end_reason,
-                  grant.reviewed_by, number_of(grant.reviewed)}),
+                 "$16, $17, $18, $19, $20) ON CONFLICT (id) DO NOTHING",
+                 {grant.id,
+                  grant.user,
+                  grant.issuer,
+                  list_of(grant.groups),
+                  grant.database,
+                  grant.duration.count(),
+                  grant.reason,
+                  grant.policy,
+                  std::int64_t{grant.emergency},
+                  std::int64_t{grant.approvals_needed},
+                  list_of(grant.approver_groups),
+                  list_of(grant.approvals),
+                  to_string(grant.state),
+                  number_of(grant.requested),
+                  number_of(grant.ends),
+                  number_of(grant.started),
+                  grant.ended_by,
+                  grant.end_reason,
+                  grant.reviewed_by,
+                  number_of(grant.reviewed)}),
         StoreError::kExists);
 }
 

@@ -46,7 +46,7 @@ struct Account {
     std::string user;
     std::vector<std::string> groups;
     std::string password;  // as auth/password.h encodes it; never the password
-    Time created;
+    Time created;  // or when the password was changed: what is revoked later, is revoked of it
     bool disabled = false;
 };
 

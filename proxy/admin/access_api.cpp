@@ -34,6 +34,15 @@ namespace {
 using auth::Grant;
 using auth::GrantState;
 
+// Of accounts of the store's own.
+constexpr const char* kLocalIssuer = "local account";
+
+// Who sends a request that waits.
+struct Known {
+    auth::Identity who;
+    bool operator_key = false;
+};
+
 HttpAnswer problem(unsigned status, std::string error, std::string hint = {}) {
     json::object body{{"error", std::move(error)}};
     if (!hint.empty()) {
@@ -138,7 +147,7 @@ bool has_group(const std::vector<std::string>& groups, const std::string& group)
 
 // May this person know of the grant at all?
 bool concerns(const Grant& grant, const auth::Identity& who) {
-    return grant.user == who.user ||
+    return auth::is_own(grant, who) ||
            std::ranges::any_of(grant.approver_groups, [&](const std::string& group) {
                return has_group(who.groups, group);
            });
@@ -189,7 +198,7 @@ bool AccessApi::is_admin(const Call& call) const {
 }
 
 std::string AccessApi::refusal(Action action, const Call& call, const About& about) const {
-    const bool own = !about.owner.empty() && about.owner == call.who.user;
+    const bool own = about.own;
     const std::string admins_only =
         "only members of the groups of access.admins may do that for others";
     switch (action) {
@@ -204,7 +213,7 @@ std::string AccessApi::refusal(Action action, const Call& call, const About& abo
                        : "the grant is none of yours";
         case Action::kApprove:
         case Action::kDeny:
-            if (own) {
+            if (own || auth::same_person(about.grant->user, call.who.user)) {
                 return "nobody decides on their own request; ask somebody else";
             }
             return auth::may_approve(*about.grant, call.who)
@@ -215,7 +224,7 @@ std::string AccessApi::refusal(Action action, const Call& call, const About& abo
                        ? ""
                        : "only who asked for it, its approvers and administrators can end it";
         case Action::kReview:
-            if (own) {
+            if (own || auth::same_person(about.grant->user, call.who.user)) {
                 return "nobody reviews their own emergency; ask somebody else";
             }
             return is_admin(call) || auth::may_approve(*about.grant, call.who) ? "" : admins_only;
@@ -228,13 +237,14 @@ std::string AccessApi::refusal(Action action, const Call& call, const About& abo
     return "unknown action";
 }
 
-std::optional<HttpAnswer> AccessApi::door(Action action, const Call& call, const About& about) {
-    const std::string why = refusal(action, call, about);
+std::optional<HttpAnswer> AccessApi::record(Action action, const Call& call, const About& about,
+                                            const std::string& why) {
     const auto written = shared_.log->append(
         call.id, audit::AccessCall{.action = std::string(name(action)),
                                    .allowed = why.empty(),
                                    .rule = why.empty() ? about.rule : why,
                                    .client = call.request.client,
+                                   .issuer = call.who.issuer,
                                    .database = about.database,
                                    .grant = about.grant == nullptr ? "" : about.grant->id,
                                    .subject = about.subject,
@@ -244,10 +254,26 @@ std::optional<HttpAnswer> AccessApi::door(Action action, const Call& call, const
         return problem(503, "the call could not be recorded in the query log, so it was not done",
                        "Tell the operator, and try again later.");
     }
+    return std::nullopt;
+}
+
+std::optional<HttpAnswer> AccessApi::door(Action action, const Call& call, const About& about) {
+    const std::string why = refusal(action, call, about);
+    if (auto unrecorded = record(action, call, about, why)) {
+        return unrecorded;
+    }
     if (!why.empty()) {
         return problem(403, why);
     }
     return std::nullopt;
+}
+
+HttpAnswer AccessApi::not_there(Action action, const Call& call, const About& about,
+                                std::string what, std::string hint) {
+    if (auto unrecorded = record(action, call, about, what)) {
+        return std::move(*unrecorded);
+    }
+    return problem(404, std::move(what), std::move(hint));
 }
 
 HttpAnswer AccessApi::store_failed(const boost::system::error_code& error) const {
@@ -283,12 +309,19 @@ bool AccessApi::await_keys(const std::string& issuer) {
 }
 
 std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& call) {
+    if (request.again) {
+        // It was made sure of some seconds ago at most, and derives no password again.
+        const auto& known = *static_cast<const Known*>(request.known.get());
+        call.who = known.who;
+        call.operator_key = known.operator_key;
+        return std::nullopt;
+    }
     constexpr std::string_view kBearer = "Bearer ";
     constexpr std::string_view kBasic = "Basic ";
     const std::string& header = request.authorization;
     const unsigned burst = call.current->config->auth.failed_logins;
     // One answer for all that is no good, existing user or not.
-    const auto stranger = [&](const std::string& claimed, std::string cause) {
+    const auto stranger = [&](const std::string& claimed, std::string cause, bool guessed = false) {
         spdlog::warn("API: not let in: client={} user=\"{}\" cause=\"{}\"", request.client, claimed,
                      cause);
         call.id.user = claimed;
@@ -300,7 +333,9 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
                 spdlog::error("the query log cannot be written to: {}", written.error().message());
             }
         }
-        (void)throttle_.failed(request.client, burst, std::chrono::steady_clock::now());
+        if (guessed) {
+            (void)throttle_.failed(request.client, burst, std::chrono::steady_clock::now());
+        }
         return problem(401, "who you are could not be made sure of",
                        "Send a token of your identity provider, or a user and password, that are "
                        "good now.");
@@ -337,9 +372,12 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
         if (auth::RevocationList(std::move(*revoked)).find(found->principal) != nullptr) {
             return stranger(found->who.user, "revoked");
         }
-        if (!found->principal.grant.empty()) {
+        const auto& issuers = call.current->config->auth.issuers;
+        const auto issued_by =
+            std::ranges::find(issuers, found->principal.issuer, &config::Issuer::name);
+        if (issued_by == issuers.end() || !issued_by->signing_key.empty()) {
             // It opens a database, for a while; who has it shall not make more of it.
-            return stranger(found->who.user, "the token of a grant");
+            return stranger(found->who.user, "a token of vitrine's own");
         }
         call.who = std::move(found->who);
         return std::nullopt;
@@ -368,20 +406,38 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
         }
         if (!account || account->disabled) {
             auth::password_of_nobody(password);
-            return stranger(user, account ? "the account is disabled" : "no such account");
+            return stranger(user, account ? "the account is disabled" : "no such account", true);
         }
         if (!auth::password_fits(password, account->password)) {
-            return stranger(user, "password");
+            return stranger(user, "password", true);
+        }
+        // Who was revoked gets no further until the password is another.
+        const auto revoked = shared_.access->store().revocations();
+        if (!revoked) {
+            return store_failed(revoked.error());
+        }
+        for (const auth::Revocation& revocation : *revoked) {
+            if (revocation.kind == auth::Revocation::Kind::kUser && revocation.value == user &&
+                revocation.at >= account->created) {
+                return stranger(user, "revoked; `vitrine user password` lets them in again");
+            }
         }
         call.who = {
-            .user = account->user, .groups = account->groups, .issuer = "local", .token = {}};
+            .user = account->user, .groups = account->groups, .issuer = kLocalIssuer, .token = {}};
         return std::nullopt;
     }
     return problem(401, "say who you are: with a token of your identity provider or a password",
                    "Authorization: Bearer TOKEN, or Basic with a user of `vitrine user add`.");
 }
 
-HttpAnswer AccessApi::handle(const HttpRequest& request) {
+HttpAnswer AccessApi::handle(HttpRequest& request) {
+    if (request.method == "POST" &&
+        (request.from_a_page || !request.content_type.starts_with("application/json"))) {
+        // What a page of somebody else's can make a browser send with the user's credentials.
+        return problem(415,
+                       "changes are asked for with Content-Type: application/json, and not by "
+                       "a browser's page");
+    }
     Call call{.request = request,
               .who = {},
               .operator_key = false,
@@ -392,6 +448,7 @@ HttpAnswer AccessApi::handle(const HttpRequest& request) {
     if (auto refused = identify(request, call)) {
         return std::move(*refused);
     }
+    request.known = std::make_shared<const Known>(Known{call.who, call.operator_key});
     call.id.user = call.who.user;
     if (!request.body.empty()) {
         auto body = auth::parse_object(request.body);
@@ -449,6 +506,9 @@ HttpAnswer AccessApi::grants(Call& call, std::string_view rest) {
                : method == "GET" ? list_grants(call)
                                  : problem(405, "grants are listed (GET) or asked for (POST)");
     }
+    if (rest.front() != '/') {
+        return problem(404, "there is no such call", "docs/access.md lists them.");
+    }
     rest.remove_prefix(1);
     const std::size_t slash = rest.find('/');
     const std::string_view verb = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
@@ -462,8 +522,18 @@ HttpAnswer AccessApi::one_grant(Call& call, const std::string& id, std::string_v
     }
     // One that is none of the caller's business is not told from one that does not exist.
     if (!found || !(concerns(*found, call.who) || is_admin(call))) {
-        return problem(404, "there is no grant " + id + " that you may see",
-                       "`vitrine access list` shows yours.");
+        const bool is_name = !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+        });
+        return not_there(verb == "approve"  ? Action::kApprove
+                         : verb == "deny"   ? Action::kDeny
+                         : verb == "revoke" ? Action::kRevoke
+                         : verb == "review" ? Action::kReview
+                         : verb == "token"  ? Action::kToken
+                                            : Action::kShow,
+                         call, {.subject = is_name ? id : "(no grant's id)"},
+                         "there is no grant of that id that you may see",
+                         "`vitrine access list` shows yours.");
     }
     if (call.request.method == "GET" && verb.empty()) {
         return show_grant(call, *found);
@@ -508,36 +578,34 @@ HttpAnswer AccessApi::request_grant(Call& call) {
                                       .reason = *reason,
                                       .emergency = flag_of(call.body, "emergency")};
     const auto decision = auth::decide(call.access(), call.who, request, call.now);
-    About about{
-        .database = *database, .subject = call.who.user, .owner = call.who.user, .reason = *reason};
+    About about{.database = *database, .subject = call.who.user, .own = true, .reason = *reason};
     if (decision.policy == nullptr || call.operator_key) {
         const std::string why =
             call.operator_key ? "the operator's key is nobody's access" : decision.why;
-        const auto written =
-            shared_.log->append(call.id, audit::AccessCall{.action = "request",
-                                                           .allowed = false,
-                                                           .rule = why,
-                                                           .client = call.request.client,
-                                                           .database = *database,
-                                                           .grant = {},
-                                                           .subject = call.who.user,
-                                                           .reason = *reason});
-        if (!written) {
-            spdlog::error("the query log cannot be written to: {}", written.error().message());
+        if (auto unrecorded = record(Action::kRequest, call, about, why)) {
+            return std::move(*unrecorded);
         }
         return problem(403, why, decision.hint);
     }
-    auth::GrantFilter pending{.user = call.who.user, .state = GrantState::kPending};
-    pending.most = limits::kPendingGrantsMax + 1;
-    const auto waiting = shared_.access->store().grants(pending);
-    if (!waiting) {
-        return store_failed(waiting.error());
-    }
-    const auto open = std::ranges::count_if(
-        *waiting, [&](const Grant& grant) { return auth::awaits_decision(grant, call.now); });
-    if (static_cast<std::size_t>(open) >= limits::kPendingGrantsMax) {
-        return problem(429, fmt::format("{} requests of yours wait for a decision already", open),
-                       "Take some back with `vitrine access revoke`, or wait.");
+    for (const auto& [state, most] : {std::pair{GrantState::kPending, limits::kPendingGrantsMax},
+                                      {GrantState::kActive, limits::kActiveGrantsMax}}) {
+        // What has ended or lapsed keeps its state, and is older.
+        const auto newest = shared_.access->store().grants(
+            {.user = call.who.user, .state = state, .most = 4 * limits::kActiveGrantsMax});
+        if (!newest) {
+            return store_failed(newest.error());
+        }
+        const auto open = std::ranges::count_if(*newest, [&](const Grant& grant) {
+            return auth::awaits_decision(grant, call.now) || auth::in_force(grant, call.now);
+        });
+        if (static_cast<std::size_t>(open) >= most) {
+            const std::string why =
+                fmt::format("{} grants of yours are {} already", open, auth::to_string(state));
+            if (auto unrecorded = record(Action::kRequest, call, about, why)) {
+                return std::move(*unrecorded);
+            }
+            return problem(429, why, "End some with `vitrine access revoke`, or wait.");
+        }
     }
     const Grant grant =
         auth::new_grant(call.access(), *decision.policy, call.who, request, call.now);
@@ -596,7 +664,7 @@ HttpAnswer AccessApi::show_grant(const Call& call, const Grant& grant) {
         const About about{.grant = &grant,
                           .database = grant.database,
                           .subject = grant.user,
-                          .owner = grant.user};
+                          .own = auth::is_own(grant, call.who)};
         if (auto refused = door(Action::kShow, call, about)) {
             return std::move(*refused);
         }
@@ -621,11 +689,32 @@ HttpAnswer AccessApi::change_grant(const Call& call, const Grant& grant, Action 
     const About about{.grant = &grant,
                       .database = grant.database,
                       .subject = grant.user,
-                      .owner = grant.user,
+                      .own = auth::is_own(grant, call.who),
                       .reason = *reason,
                       .rule = grant.policy};
     if (auto refused = door(action, call, about)) {
         return std::move(*refused);
+    }
+    if (action == Action::kApprove) {
+        // The policy may be another by now, and what it says now counts.
+        const auth::Identity asked{
+            .user = grant.user, .groups = grant.groups, .issuer = grant.issuer, .token = {}};
+        const auth::AccessRequest request{.database = grant.database,
+                                          .duration = grant.duration,
+                                          .reason = grant.reason,
+                                          .emergency = grant.emergency};
+        const auto decision = auth::decide(call.access(), asked, request, call.now);
+        if (decision.policy == nullptr || decision.policy->name != grant.policy ||
+            decision.policy->approvals > grant.approvals_needed ||
+            decision.policy->approvers != grant.approver_groups) {
+            const std::string why =
+                "the policy says something else by now; it has to be asked for "
+                "again";
+            if (auto unrecorded = record(action, call, about, why)) {
+                return std::move(*unrecorded);
+            }
+            return problem(409, why);
+        }
     }
     auth::Identity who = call.who;
     if (call.operator_key && !call.access().admins.empty()) {
@@ -645,6 +734,10 @@ HttpAnswer AccessApi::change_grant(const Call& call, const Grant& grant, Action 
             }
         });
     if (!changed) {
+        // On record as let through: that nothing came of it is, too.
+        if (auto unrecorded = record(action, call, about, changed.error().message())) {
+            return std::move(*unrecorded);
+        }
         return store_failed(changed.error());
     }
     shared_.access->look_now();
@@ -657,7 +750,7 @@ HttpAnswer AccessApi::mint(const Call& call, const Grant& grant) {
     const About about{.grant = &grant,
                       .database = grant.database,
                       .subject = grant.user,
-                      .owner = grant.user,
+                      .own = auth::is_own(grant, call.who),
                       .rule = grant.policy};
     if (auto refused = door(Action::kToken, call, about)) {
         return std::move(*refused);
@@ -678,13 +771,7 @@ HttpAnswer AccessApi::mint(const Call& call, const Grant& grant) {
                                      .client_address = {},
                                      .single_use = flag_of(call.body, "single_use"),
                                      .ttl = grant.ends - call.now};
-    const auto token = auth::issue_token(auth_config, request, call.now);
-    if (!token) {
-        spdlog::error("no token for grant {}: {}", grant.id, token.error().message());
-        return problem(500, "no token could be made; the operator's log has the reason");
-    }
-    json::object answer{{"token", *token},
-                        {"user", grant.user},
+    json::object answer{{"user", grant.user},
                         {"database", grant.database},
                         {"port", call.current->config->listen.port},
                         {"expires", time_value(grant.ends)},
@@ -708,6 +795,13 @@ HttpAnswer AccessApi::mint(const Call& call, const Grant& grant) {
             return store_failed(added.error());
         }
         answer["handle"] = handle;
+    } else {
+        const auto token = auth::issue_token(auth_config, request, call.now);
+        if (!token) {
+            spdlog::error("no token for grant {}: {}", grant.id, token.error().message());
+            return problem(500, "no token could be made; the operator's log has the reason");
+        }
+        answer["token"] = *token;
     }
     return {201, std::move(answer), {}};
 }
@@ -733,9 +827,8 @@ HttpAnswer AccessApi::revoke_many(const Call& call) {
         return problem(400, "value and reason are texts of one line, and not long");
     }
     About about{.subject = *kind_text + (value->empty() ? "" : " " + *value), .reason = *reason};
-    if (kind == Kind::kUser) {
-        about.owner = *value;  // whoever has lost a laptop need not find an administrator
-    }
+    // Whoever has lost a laptop need not find an administrator.
+    about.own = kind == Kind::kUser && *value == call.who.user && !call.operator_key;
     if (auto refused = door(Action::kRevokeMany, call, about)) {
         return std::move(*refused);
     }
@@ -751,13 +844,25 @@ HttpAnswer AccessApi::revoke_many(const Call& call) {
     return {200, {{"revoked", about.subject}}, {}};
 }
 
+// By a token of the same issuer, or by a grant that the caller has asked for.
+bool AccessApi::is_own(const Call& call, const net::RunningSession& session) const {
+    if (session.principal.user != call.who.user || call.operator_key) {
+        return false;
+    }
+    if (session.principal.issuer == call.who.issuer) {
+        return true;
+    }
+    const auto grant = shared_.access->store().grant(session.principal.grant);
+    return grant && auth::is_own(*grant, call.who);
+}
+
 HttpAnswer AccessApi::sessions(const Call& call) {
     if (auto refused = door(Action::kSessions, call, {})) {
         return std::move(*refused);
     }
     json::array list;
     for (const net::RunningSession& session : shared_.sessions.list()) {
-        if (session.principal.user != call.who.user && !is_admin(call)) {
+        if (!is_own(call, session) && !is_admin(call)) {
             continue;
         }
         list.push_back({{"session", session.id},
@@ -782,15 +887,13 @@ HttpAnswer AccessApi::kill(const Call& call, const std::string& id) {
     }
     const auto running = shared_.sessions.list();
     const auto session = std::ranges::find(running, id, &net::RunningSession::id);
-    const bool visible =
-        session != running.end() && (session->principal.user == call.who.user || is_admin(call));
-    if (!visible) {
-        return problem(404, "there is no session " + id + " that you may end",
-                       "`vitrine sessions list` shows those that run.");
+    if (session == running.end() || !(is_own(call, *session) || is_admin(call))) {
+        return not_there(Action::kKill, call, {}, "there is no session of that id that you may end",
+                         "`vitrine sessions list` shows those that run.");
     }
     const About about{.database = session->principal.database,
                       .subject = id,
-                      .owner = session->principal.user,
+                      .own = is_own(call, *session),
                       .reason = *reason};
     if (auto refused = door(Action::kKill, call, about)) {
         return std::move(*refused);

@@ -21,7 +21,7 @@ class AccessApi {
     explicit AccessApi(net::Shared& shared) : shared_(shared) {}
 
     // Blocks on the store. Thread-safe.
-    [[nodiscard]] HttpAnswer handle(const HttpRequest& request);
+    [[nodiscard]] HttpAnswer handle(HttpRequest& request);
 
   private:
     enum class Action : std::uint8_t {
@@ -54,7 +54,7 @@ class AccessApi {
         const auth::Grant* grant = nullptr;
         std::string database;
         std::string subject;  // a user, a session's id, or what is revoked
-        std::string owner;    // whose it is, where it is somebody's
+        bool own = false;     // the caller's
         std::string reason;
         std::string rule;
     };
@@ -62,6 +62,8 @@ class AccessApi {
     [[nodiscard]] static std::string_view name(Action action);
     // Empty: allowed. Otherwise why not, and how to go on.
     [[nodiscard]] std::string refusal(Action action, const Call& call, const About& about) const;
+    [[nodiscard]] std::optional<HttpAnswer> record(Action action, const Call& call,
+                                                   const About& about, const std::string& why);
     // Authorises and records: nothing may be done without. The answer where it is refused.
     [[nodiscard]] std::optional<HttpAnswer> door(Action action, const Call& call,
                                                  const About& about);
@@ -83,6 +85,10 @@ class AccessApi {
     [[nodiscard]] HttpAnswer kill(const Call& call, const std::string& id);
     [[nodiscard]] HttpAnswer store_failed(const boost::system::error_code& error) const;
     [[nodiscard]] bool is_admin(const Call& call) const;
+    [[nodiscard]] bool is_own(const Call& call, const net::RunningSession& session) const;
+    // Of something that there is not, or not for the caller.
+    [[nodiscard]] HttpAnswer not_there(Action action, const Call& call, const About& about,
+                                       std::string what, std::string hint);
 
     net::Shared& shared_;
     net::Throttle throttle_;

@@ -1,6 +1,8 @@
 #include "proxy/admin/api_client.h"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include <boost/asio/connect.hpp>
@@ -16,6 +18,7 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <memory>
 #include <stdexcept>
 
 #include "config/limits.h"
@@ -44,6 +47,18 @@ void run(asio::io_context& context, const std::string& what, Start start) {
     }
 }
 
+std::shared_ptr<X509> first_certificate(const std::string& file) {
+    std::shared_ptr<X509> certificate;
+    if (BIO* const in = BIO_new_file(file.c_str(), "r"); in != nullptr) {
+        certificate.reset(PEM_read_bio_X509(in, nullptr, nullptr, nullptr), X509_free);
+        BIO_free(in);
+    }
+    if (certificate == nullptr) {
+        throw std::runtime_error("cannot read a certificate from " + file);
+    }
+    return certificate;
+}
+
 }  // namespace
 
 ApiAnswer call_api(const ApiAddress& address, const std::string& authorization,
@@ -59,17 +74,21 @@ ApiAnswer call_api(const ApiAddress& address, const std::string& authorization,
         tls.set_default_verify_paths(error);
     } else {
         tls.load_verify_file(address.ca, error);
-        if (address.pinned) {
-            // The certificate itself is what is trusted, whoever has signed it.
-            X509_STORE_set_flags(SSL_CTX_get_cert_store(tls.native_handle()),
-                                 X509_V_FLAG_PARTIAL_CHAIN);
-        }
     }
     if (error) {
         throw std::runtime_error("cannot use the certificate authorities in " + address.ca + ": " +
                                  error.message());
     }
-    if (!address.pinned) {
+    if (address.pinned) {
+        // The certificate itself is what is trusted, whoever has signed it, and no other that the
+        // same authority has signed.
+        const auto expected = first_certificate(address.ca);
+        tls.set_verify_callback([expected](bool, asio::ssl::verify_context& verified) {
+            X509_STORE_CTX* const chain = verified.native_handle();
+            return X509_STORE_CTX_get_error_depth(chain) != 0 ||
+                   X509_cmp(X509_STORE_CTX_get_current_cert(chain), expected.get()) == 0;
+        });
+    } else {
         tls.set_verify_callback(asio::ssl::host_name_verification(address.host));
     }
     beast::ssl_stream<beast::tcp_stream> stream(context, tls);

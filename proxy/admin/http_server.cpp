@@ -19,11 +19,13 @@
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/json/serialize.hpp>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
 
 #include "config/limits.h"
+#include "proxy/net/throttle.h"
 
 namespace vitrine::admin {
 
@@ -63,10 +65,14 @@ struct HttpServer::State {
         : tls(std::move(get_tls)), handler(std::move(handle)), acceptor(context) {}
 
     void accept();
+    // Null: there are too many, of all or of the peer's. Counted for as long as it lives.
+    [[nodiscard]] std::shared_ptr<void> count(const tcp::socket& socket);
     [[nodiscard]] std::shared_ptr<asio::ssl::context> tls_context();
 
     // Before the context, whose handlers hold the connections, which count and use them.
     std::atomic<unsigned> connections{0};
+    std::mutex sources_mutex;
+    std::map<std::string, unsigned> sources;  // connections of each
     Tls tls;
     Handler handler;
     asio::io_context context{1};
@@ -102,7 +108,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     }
 
     void start() {
-        beast::get_lowest_layer(stream_).expires_after(limits::kApiIdleMax);
+        beast::get_lowest_layer(stream_).expires_after(limits::kApiHandshakeMax);
         stream_.async_handshake(asio::ssl::stream_base::server,
                                 [self = shared_from_this()](error_code error) {
                                     if (!error) {
@@ -142,6 +148,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         request_.query = mark == std::string::npos ? "" : target.substr(mark + 1);
         request_.authorization = std::string(message[http::field::authorization]);
         request_.body = message.body();
+        request_.content_type = std::string(message[http::field::content_type]);
+        request_.from_a_page = message.find(http::field::origin) != message.end() ||
+                               message.find("Sec-Fetch-Site") != message.end();
+        // An answer to HEAD has no body, and none of the API's is of use without.
+        keep_alive_ = keep_alive_ && message.method() != http::verb::head;
         request_.client = client_;
         request_.came = std::chrono::steady_clock::now();
         handle();
@@ -185,7 +196,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         response_.set(http::field::content_type, "application/json");
         response_.set(http::field::cache_control, "no-store");
         if (answer.status == 401) {
-            response_.set(http::field::www_authenticate, "Bearer, Basic realm=\"vitrine\"");
+            // Basic is taken, and not named: a browser would ask, and remember the password.
+            response_.set(http::field::www_authenticate, "Bearer");
         }
         response_.keep_alive(keep_alive_);
         response_.body() = boost::json::serialize(answer.body) + "\n";
@@ -227,6 +239,28 @@ std::shared_ptr<asio::ssl::context> HttpServer::State::tls_context() {
     return make_context(tls());
 }
 
+std::shared_ptr<void> HttpServer::State::count(const tcp::socket& socket) {
+    error_code error;
+    const auto peer = socket.remote_endpoint(error);
+    if (error || connections.load() >= limits::kApiConnectionsMax) {
+        return nullptr;
+    }
+    std::string source = net::source_of(peer.address().to_string());
+    const std::lock_guard lock(sources_mutex);
+    if (sources[source] >= limits::kApiConnectionsOfSourceMax) {
+        return nullptr;
+    }
+    ++sources[source];
+    connections.fetch_add(1);
+    return {this, [this, source](void*) {
+                connections.fetch_sub(1);
+                const std::lock_guard counting(sources_mutex);
+                if (--sources[source] == 0) {
+                    sources.erase(source);
+                }
+            }};
+}
+
 void HttpServer::State::accept() {
     acceptor.async_accept([this](error_code error, tcp::socket socket) {
         if (stopping || error == asio::error::operation_aborted) {
@@ -239,9 +273,7 @@ void HttpServer::State::accept() {
             timer->async_wait([this, timer](error_code) { accept(); });
             return;
         }
-        if (connections.load() < limits::kApiConnectionsMax) {
-            connections.fetch_add(1);
-            const std::shared_ptr<void> counted(this, [this](void*) { connections.fetch_sub(1); });
+        if (const auto counted = count(socket)) {
             try {
                 std::make_shared<Exchange>(handler, workers, tls_context(), std::move(socket),
                                            counted)

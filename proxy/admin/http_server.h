@@ -21,7 +21,11 @@ struct HttpRequest {
     std::string authorization;  // of the header of that name
     std::string body;
     std::string client;  // "address:port"
-    bool again = false;  // the handler has seen it before, and asked for another time
+    std::string content_type;
+    bool from_a_page = false;  // a browser sends it for a page of another site, or may
+    bool again = false;        // the handler has seen it before, and asked for another time
+    // What the handler keeps of it for the next time.
+    std::shared_ptr<const void> known;
     std::chrono::steady_clock::time_point came;
 };
 
@@ -35,7 +39,7 @@ struct HttpAnswer {
 class HttpServer {
   public:
     // Called on threads of the server's own, several at a time; may block.
-    using Handler = std::function<HttpAnswer(const HttpRequest&)>;
+    using Handler = std::function<HttpAnswer(HttpRequest&)>;
     // The certificate and key to begin a connection with.
     using Tls = std::function<config::ListenTls()>;
 

@@ -17,7 +17,7 @@ struct Api {
               shared.current()->config->access.api_port,
               // As a reload has it.
               [&shared] { return shared.current()->config->listen.tls; },
-              [this](const HttpRequest& request) { return calls.handle(request); }) {}
+              [this](HttpRequest& request) { return calls.handle(request); }) {}
 
     AccessApi calls;
     HttpServer server;

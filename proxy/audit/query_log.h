@@ -88,6 +88,7 @@ struct AccessCall {
     bool allowed = false;
     std::string rule;  // the policy that allows a request, or what refuses the call
     std::string client;
+    std::string issuer;  // who vouches for the caller
     std::string database;
     std::string grant;
     std::string subject;  // whom it is about: the grant's user, the session, what is revoked

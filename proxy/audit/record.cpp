@@ -138,6 +138,7 @@ void append_fields(std::string& line, const SessionId& id, const AccessCall& r) 
     append_member(line, "verdict", std::string_view(r.allowed ? "allow" : "reject"));
     append_member(line, "rule", r.rule);
     append_member(line, "client", r.client);
+    append_member(line, "issuer", r.issuer);
     append_member(line, "database", r.database);
     append_member(line, "grant", r.grant);
     append_member(line, "subject", r.subject);

@@ -1,6 +1,7 @@
 #include "proxy/cli/access_verbs.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -68,11 +69,23 @@ std::string read_password(const std::string& prompt) {
     return password;
 }
 
+// Whoever runs this, as the system knows them; nothing that is taken from the environment.
+std::string operator_name() {
+    const passwd* const entry = ::getpwuid(::getuid());
+    return std::string("operator:") +
+           (entry == nullptr ? std::to_string(::getuid()) : std::string(entry->pw_name));
+}
+
 // A client of the API. Its constructor throws std::runtime_error where the arguments do not say
 // enough.
 class Api {
   public:
     Api(const ApiArguments& arguments, bool operator_may) {
+        if (!arguments.config.empty() && !operator_may) {
+            throw std::runtime_error(
+                "--config speaks for the operator, who has no access of their "
+                "own; say where the API is with --api and --ca");
+        }
         if (!arguments.config.empty()) {
             config_ = load_or_complain(arguments.config);
             if (config_ == nullptr) {
@@ -96,7 +109,7 @@ class Api {
             take_url(arguments.api.empty() ? environment("VITRINE_API") : arguments.api);
             address_.ca = arguments.ca.empty() ? environment("VITRINE_CA") : arguments.ca;
         }
-        identify(arguments, operator_may);
+        identify(arguments);
     }
 
     [[nodiscard]] admin::ApiAnswer call(const std::string& method, const std::string& target,
@@ -143,7 +156,7 @@ class Api {
         }
     }
 
-    void identify(const ApiArguments& arguments, bool operator_may) {
+    void identify(const ApiArguments& arguments) {
         std::string token = environment("VITRINE_TOKEN");
         if (!arguments.token_file.empty()) {
             std::ifstream in(arguments.token_file, std::ios::binary);
@@ -160,11 +173,8 @@ class Api {
             authorization_ = "Basic " + wire::to_base64(arguments.user + ":" + password);
         } else if (!token.empty()) {
             authorization_ = "Bearer " + token;
-        } else if (operator_may && config_ != nullptr) {
-            const std::string login =
-                environment("SUDO_USER").empty() ? environment("USER") : environment("SUDO_USER");
-            const auto made = admin::make_operator_token(config_->auth,
-                                                         login.empty() ? "operator" : login, now());
+        } else if (config_ != nullptr) {
+            const auto made = admin::make_operator_token(config_->auth, operator_name(), now());
             if (!made) {
                 throw std::runtime_error(
                     "no issuer under auth.issuers has a signing_key to speak "
@@ -190,7 +200,7 @@ int refused(const admin::ApiAnswer& answer) {
         sentence = fmt::format("the API answers with status {}", answer.status);
     }
     const std::string hint = text_of(answer.body, "hint");
-    complain(hint.empty() ? sentence : sentence + "; " + hint);
+    complain(audit::printable(hint.empty() ? sentence : sentence + "; " + hint));
     return answer.status == 400 || answer.status >= 500 ? kCouldNotRun : kNotSo;
 }
 
@@ -296,10 +306,7 @@ std::string conninfo(const Api& api, const json::value& token) {
         fmt::format("host={} port={} dbname={} user={}", conninfo_value(api.address().host),
                     number_of(token, "port"), conninfo_value(text_of(token, "database")),
                     conninfo_value(text_of(token, "user")));
-    if (api.address().pinned) {
-        // The certificate itself is known, and may be for another name than this machine's.
-        text += " sslmode=verify-ca sslrootcert=" + conninfo_value(api.address().ca);
-    } else if (!api.address().ca.empty()) {
+    if (!api.address().ca.empty()) {
         text += " sslmode=verify-full sslrootcert=" + conninfo_value(api.address().ca);
     } else {
         text += " sslmode=verify-full";
@@ -421,7 +428,7 @@ int access_psql(const AccessArguments& arguments) {
         }
         if (!is_active(*grant)) {
             complain("the request was " + text_of(*grant, "state") + ": " +
-                     text_of(*grant, "end_reason"));
+                     audit::printable(text_of(*grant, "end_reason")));
             return kNotSo;
         }
         const auto token = fetch_token(api, text_of(*grant, "id"), false);
@@ -620,6 +627,7 @@ int user_password(const UserArguments& arguments) {
             return store_problem(*store, account.error(), arguments.user);
         }
         account->password = auth::encode_password(new_password(arguments.user));
+        account->created = now();
         if (!arguments.groups.empty()) {
             account->groups = arguments.groups;
         }

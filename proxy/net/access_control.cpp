@@ -116,8 +116,9 @@ void AccessControl::watch() {
             const std::int64_t asked = steady_ms();
             const auto change = store_->wait_for_change(seen, limits::kRevocationsLook);
             if (change && (*change != seen || !fresh)) {
-                seen = *change;
+                fresh = false;
                 take_revocations();
+                seen = *change;
                 fresh = trouble().empty();
             } else if (change) {
                 looked_at_.store(asked, std::memory_order_release);

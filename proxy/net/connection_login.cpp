@@ -393,8 +393,8 @@ void Connection::take_grant(auth::Principal principal) {
         }
         const auth::Grant* longest = nullptr;
         for (const auth::Grant& grant : *grants) {
-            if (grant.database == database && auth::in_force(grant, now) &&
-                (longest == nullptr || grant.ends > longest->ends)) {
+            if (grant.issuer == principal.issuer && grant.database == database &&
+                auth::in_force(grant, now) && (longest == nullptr || grant.ends > longest->ends)) {
                 longest = &grant;
             }
         }
@@ -412,6 +412,8 @@ void Connection::take_grant(auth::Principal principal) {
         auth::Principal granted = principal;
         granted.database = database;
         granted.grant = longest->id;
+        granted.groups = longest->groups;  // those that the policy has decided by
+        granted.approvers.clear();
         granted.reason = longest->reason;
         granted.expires = std::min(principal.expires, longest->ends);
         for (const auth::Approval& approval : longest->approvals) {

@@ -72,8 +72,11 @@ bool Sessions::kill(const std::string& id, const std::string& by, const std::str
     if (connection == nullptr) {
         return false;
     }
-    boost::asio::post(connection->context(),
-                      [connection, by, reason] { connection->revoke(by, reason); });
+    auto& context = connection->context();
+    // The connection goes with it: it belongs to its own thread, and ends there.
+    boost::asio::post(context, [connection = std::move(connection), by, reason] {
+        connection->revoke(by, reason);
+    });
     return true;
 }
 

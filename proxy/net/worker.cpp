@@ -1,5 +1,7 @@
 #include "proxy/net/worker.h"
 
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/post.hpp>
 #include <chrono>
 
@@ -15,7 +17,15 @@ constexpr std::chrono::milliseconds kTick{200};
 Worker::Worker(Shared& shared)
     : shared_(shared), work_(context_.get_executor()), timer_(context_), thread_([this] {
           tick();
-          context_.run();
+          while (true) {
+              try {
+                  context_.run();
+                  return;
+              } catch (const std::exception& error) {
+                  // Out of memory or of random bytes, in a handler: the other sessions go on.
+                  spdlog::error("a worker: {}", error.what());
+              }
+          }
       }) {}
 
 Worker::~Worker() {

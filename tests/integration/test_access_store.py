@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+import sqlite3
 import threading
 import time
 import unittest
@@ -82,9 +83,10 @@ class TwoProxies(unittest.TestCase):
         bob = Caller(self.proxies[1], self.ports[1], "bob")
         status, answer = bob.decide(grant, "approve")
         self.assertEqual((status, answer["state"]), (200, "active"))
-        token = self.at(0, "ann").token(grant, handle=True)
+        passwords = (self.at(0, "ann").token(grant)["token"],
+                     self.at(0, "ann").token(grant, handle=True)["handle"])
         for proxy in self.proxies:
-            for password in (token["token"], token["handle"]):
+            for password in passwords:
                 proxy.login(password, user="ann").close()
 
     def test_a_providers_own_token_opens_what_was_granted(self):
@@ -160,7 +162,7 @@ class TwoProxies(unittest.TestCase):
     def test_the_store_away(self):
         ann = self.at(0, "pat")
         grant = ann.granted()
-        answer = ann.token(grant, handle=True)
+        answer = ann.token(grant) | ann.token(grant, handle=True)
         session = self.proxies[0].login(answer["token"], user="pat")
         self.store.stop()
         try:
@@ -184,6 +186,89 @@ class TwoProxies(unittest.TestCase):
             return None if messages[-1].name == "ReadyForQuery" else error_of(messages).sqlstate
         finally:
             client.close()
+
+
+class TwoIssuers(unittest.TestCase):
+    """A user is whom their issuer vouches for; another issuer's user of that name is another."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.env = shared()
+        folder = cls.env.path / "access_issuers"
+        folder.mkdir()
+        cls.key, issuers = with_provider(folder)
+        other = folder / "other"
+        other.mkdir()
+        cls.other, more = with_provider(other)
+        cls.port = free_port()
+        cls.proxy = cls.env.another(
+            "access_two", extra=access(cls.port),
+            issuers=issuers + more.replace(ISSUER, "https://other.example"))
+        add_account(cls.proxy, "ann", "engineering")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.proxy.stop()
+
+    def of_the_other(self, user, *groups):
+        known = Known(self.proxy, self.port, user, self.other, groups)
+        known.bearer = self.other.token(claims(
+            "https://other.example", user, DATABASE, databases=None, groups=list(groups),
+            grant="g_made_up", approvers=["the-ceo"]))
+        return known
+
+    def test_anothers_grant(self):
+        for ann in (Caller(self.proxy, self.port, "ann"),
+                    Known(self.proxy, self.port, "ann", self.key)):
+            grant = ann.granted()
+            stranger = self.of_the_other("ann", "fraud")
+            self.assertEqual(stranger.http("GET", "/v1/grants")[1], [])
+            for verb in ("token", "revoke"):
+                self.assertEqual(
+                    stranger.http("POST", f"/v1/grants/{grant['id']}/{verb}", {})[0], 404)
+            client = self.proxy.connect()
+            self.assertEqual(error_of(client.login("ann", DATABASE, stranger.bearer)).sqlstate,
+                             "28000")
+            client.close()
+            session = ann.login(grant)
+            self.assertEqual(stranger.http("GET", "/v1/sessions")[1], [])
+            self.assertEqual(len(ann.http("GET", "/v1/sessions")[1]), 1)
+            session.close()
+            self.assertTrue(within(5, lambda: not ann.http("GET", "/v1/sessions")[1]))
+
+    def test_what_is_granted_goes_by_what_was_asked_with(self):
+        ann = Known(self.proxy, self.port, "amy", self.key)
+        ann.granted()
+        # The same person with more groups now: masks go by those that the policy has decided by.
+        more = Known(self.proxy, self.port, "amy", self.key, ("engineering", "fraud"))
+        self.proxy.login(more.bearer, user="amy").close()
+        [start] = [r for r in self.proxy.records("amy") if r["type"] == "session_start"]
+        self.assertEqual((start["groups"], start.get("approvers")), (["engineering"], None))
+
+    def test_nobody_approves_their_own_in_another_spelling(self):
+        grant = Known(self.proxy, self.port, "zed", self.key).request(
+            reason="LONG", duration="30m")[1]
+        for name, known in (("Zed", Known(self.proxy, self.port, "Zed", self.key, ("dba",))),
+                            ("zed", self.of_the_other("zed", "dba"))):
+            self.assertEqual(known.decide(grant, "approve")[0], 403, name)
+
+    def test_who_was_revoked_elsewhere_a_moment_ago_gets_no_grant(self):
+        """As by another proxy, a second ago: the sessions of this one have not heard of it yet.
+        Several, since it hears of each within a moment."""
+        users = [f"grace{i}" for i in range(6)]
+        known = [Known(self.proxy, self.port, user, self.key) for user in users]
+        time.sleep(2)
+        for user, caller in zip(users, known):
+            self.assertEqual(caller.http("GET", "/v1/whoami")[0], 200)
+            now = int(time.time()) - 1
+            store = sqlite3.connect(self.proxy.config.parent / "access.db")
+            with store:
+                store.execute("INSERT INTO revocations (kind, value, revoked_at, revoked_by, "
+                              "reason, keep_until) VALUES ('user', ?, ?, 'erin', '', ?)",
+                              (user, now, now + 86400))
+            store.close()
+            status, answer = caller.request()
+            self.assertEqual(status, 401, answer)
 
 
 class ManySessions(unittest.TestCase):
