@@ -308,6 +308,29 @@ TEST_CASE("an emergency policy never stands in by itself") {
                !Catch::Contains("--emergency"));
 }
 
+TEST_CASE("a grant is its user's, as the issuer knows them") {
+    const Grant grant = pending();
+    CHECK(is_own(grant, kAda));
+    Identity another = kAda;
+    another.issuer = "https://other.example.com";
+    CHECK_FALSE(is_own(grant, another));
+    Grant ended = grant;
+    CHECK(end(ended, config::Access(), another, "", kFriday) == GrantError::kNotTheirs);
+    Grant nobodys = grant;
+    nobodys.user.clear();
+    another = {"", {}, grant.issuer, ""};
+    CHECK_FALSE(is_own(nobodys, another));
+}
+
+TEST_CASE("each approves once, in whatever spelling") {
+    Grant grant = pending(2);
+    CHECK_FALSE(approve(grant, kBob, kFriday));
+    CHECK(approve(grant, {"BOB", {"dba"}, "https://login.example.com", "t"}, kFriday) ==
+          GrantError::kApprovedBefore);
+    CHECK_FALSE(approve(grant, kCyd, kFriday));
+    CHECK(grant.state == GrantState::kActive);
+}
+
 TEST_CASE("nobody decides on their own request; groups say who may") {
     const Grant grant = pending();
     CHECK(may_approve(grant, kBob));
@@ -316,6 +339,8 @@ TEST_CASE("nobody decides on their own request; groups say who may") {
     ada_as_dba.groups = {"dba"};
     CHECK_FALSE(may_approve(grant, ada_as_dba));
     ada_as_dba.issuer = "local";  // the same name by another way in is the same person
+    CHECK_FALSE(may_approve(grant, ada_as_dba));
+    ada_as_dba.user = "Ada";  // and so is one that may be the same mailbox
     CHECK_FALSE(may_approve(grant, ada_as_dba));
     CHECK_FALSE(may_approve(grant, {"", {"dba"}, "local", ""}));
     CHECK_FALSE(may_approve(grant, {"eve", {"DBA"}, "local", ""}));

@@ -54,6 +54,7 @@ Grant pending_grant(std::string id, std::string user) {
     Grant grant;
     grant.id = std::move(id);
     grant.user = std::move(user);
+    grant.issuer = "local";
     grant.groups = {"engineering"};
     grant.database = "shop";
     grant.duration = 1h;

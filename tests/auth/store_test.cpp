@@ -29,6 +29,7 @@ Grant pending_grant(std::string user = "ada", std::vector<std::string> groups = 
     Grant grant;
     grant.id = new_grant_id();
     grant.user = std::move(user);
+    grant.issuer = "local";
     grant.groups = std::move(groups);
     grant.database = "shop";
     grant.duration = 1h;
@@ -66,9 +67,9 @@ bool same(const Grant& a, const Grant& b) {
     const auto same_approvals = std::equal(
         a.approvals.begin(), a.approvals.end(), b.approvals.begin(), b.approvals.end(),
         [](const Approval& x, const Approval& y) { return x.by == y.by && x.at == y.at; });
-    return same_approvals && a.id == b.id && a.user == b.user && a.groups == b.groups &&
-           a.database == b.database && a.duration == b.duration && a.reason == b.reason &&
-           a.policy == b.policy && a.emergency == b.emergency &&
+    return same_approvals && a.id == b.id && a.user == b.user && a.issuer == b.issuer &&
+           a.groups == b.groups && a.database == b.database && a.duration == b.duration &&
+           a.reason == b.reason && a.policy == b.policy && a.emergency == b.emergency &&
            a.approvals_needed == b.approvals_needed && a.approver_groups == b.approver_groups &&
            a.state == b.state && a.requested == b.requested && a.ends == b.ends &&
            a.started == b.started && a.ended_by == b.ended_by && a.end_reason == b.end_reason &&
