@@ -286,6 +286,13 @@ void read_access(Reader& reader, const Value& value, Config& config) {
             }
         }
     }
+    for (const AccessPolicy& policy : access.policies) {
+        if (policy.emergency && access.admins.empty()) {
+            reader.problem_at_key(value, "has the emergency policy " + shown(policy.name) +
+                                             ", and nobody who reviews its use; name their groups: "
+                                             "admins: [sre]");
+        }
+    }
     const bool mints =
         std::any_of(config.auth.issuers.begin(), config.auth.issuers.end(),
                     [](const Issuer& issuer) { return !issuer.signing_key.empty(); });

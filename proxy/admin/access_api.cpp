@@ -827,8 +827,14 @@ HttpAnswer AccessApi::revoke_many(const Call& call) {
         return problem(400, "value and reason are texts of one line, and not long");
     }
     About about{.subject = *kind_text + (value->empty() ? "" : " " + *value), .reason = *reason};
-    // Whoever has lost a laptop need not find an administrator.
+    // Whoever has lost a laptop need not find an administrator. A revocation goes by the name,
+    // though, and a local account stays out by it: another issuer's user of that name may not do
+    // that.
     about.own = kind == Kind::kUser && *value == call.who.user && !call.operator_key;
+    if (about.own && call.who.issuer != kLocalIssuer) {
+        const auto account = shared_.access->store().account(*value);
+        about.own = !account && account.error() == auth::StoreError::kNotFound;
+    }
     if (auto refused = door(Action::kRevokeMany, call, about)) {
         return std::move(*refused);
     }

@@ -230,6 +230,9 @@ class TwoIssuers(unittest.TestCase):
             self.assertEqual(error_of(client.login("ann", DATABASE, stranger.bearer)).sqlstate,
                              "28000")
             client.close()
+            status, _ = stranger.http("POST", "/v1/revocations",
+                                      {"kind": "user", "value": "ann", "reason": "mine?"})
+            self.assertEqual(status, 403)
             session = ann.login(grant)
             self.assertEqual(stranger.http("GET", "/v1/sessions")[1], [])
             self.assertEqual(len(ann.http("GET", "/v1/sessions")[1]), 1)
