@@ -37,6 +37,9 @@ using auth::GrantState;
 // Of accounts of the store's own.
 constexpr const char* kLocalIssuer = "local account";
 
+// How soon a password is looked at that has to wait for another.
+constexpr std::chrono::milliseconds kDerivesAgain{50};
+
 // Who sends a request that waits.
 struct Known {
     auth::Identity who;
@@ -309,11 +312,12 @@ bool AccessApi::await_keys(const std::string& issuer) {
 }
 
 std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& call) {
-    if (request.again) {
+    if (request.known != nullptr) {
         // It was made sure of some seconds ago at most, and derives no password again.
         const auto& known = *static_cast<const Known*>(request.known.get());
         call.who = known.who;
         call.operator_key = known.operator_key;
+        call.first = false;
         return std::nullopt;
     }
     constexpr std::string_view kBearer = "Bearer ";
@@ -390,6 +394,16 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
             return problem(429, "too many failed logins from your address",
                            "Wait a few seconds and try again.");
         }
+        // One at a time, so that a thread is left for those who need none.
+        if (derives_.exchange(true)) {
+            if (std::chrono::steady_clock::now() - request.came > limits::kApiWaitMax) {
+                return problem(503, "too many log in by passwords at this moment",
+                               "Try again in a moment.");
+            }
+            return HttpAnswer{200, nullptr, kDerivesAgain};
+        }
+        const auto done = [this](void*) { derives_ = false; };
+        const std::unique_ptr<void, decltype(done)> derives(this, done);
         const auto decoded = wire::from_base64(std::string_view(header).substr(kBasic.size()));
         const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
         if (colon == std::string::npos) {
@@ -660,7 +674,7 @@ HttpAnswer AccessApi::list_grants(const Call& call) {
 
 HttpAnswer AccessApi::show_grant(const Call& call, const Grant& grant) {
     // A call that waits is on record once.
-    if (!call.request.again) {
+    if (call.first) {
         const About about{.grant = &grant,
                           .database = grant.database,
                           .subject = grant.user,

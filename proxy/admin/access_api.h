@@ -42,6 +42,7 @@ class AccessApi {
         const HttpRequest& request;
         auth::Identity who;
         bool operator_key = false;  // holds a token made with vitrine's own signing key for this
+        bool first = true;          // it has not been let in before, and waits
         auth::Time now;
         std::shared_ptr<const net::Current> current;
         audit::SessionId id;
@@ -91,6 +92,7 @@ class AccessApi {
                                        std::string what, std::string hint);
 
     net::Shared& shared_;
+    std::atomic<bool> derives_{false};  // a password, which takes long
     net::Throttle throttle_;
     std::atomic<bool> awaits_keys_{false};
 };

@@ -180,7 +180,6 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
             write(answer);
             return;
         }
-        request_.again = true;
         timer_.expires_after(*answer.again);
         timer_.async_wait([self = shared_from_this()](error_code error) {
             if (!error) {

@@ -23,8 +23,7 @@ struct HttpRequest {
     std::string client;  // "address:port"
     std::string content_type;
     bool from_a_page = false;  // a browser sends it for a page of another site, or may
-    bool again = false;        // the handler has seen it before, and asked for another time
-    // What the handler keeps of it for the next time.
+    // What the handler keeps of it for the next time, where it has asked for one.
     std::shared_ptr<const void> known;
     std::chrono::steady_clock::time_point came;
 };
