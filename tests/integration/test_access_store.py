@@ -397,7 +397,7 @@ class Killed(unittest.TestCase):
         within(2, lambda: not proxy.running)
         proxy.start()
         print(f"  {self.operations} operations, {lost} without an answer, {kills} kills", flush=True)
-        self.assertGreater(kills, 5)
+        self.assertGreater(kills, 1 if SANITIZED else 5)
         self.assertGreater(len(truth), self.operations // 6)
         self.assertTrue(within(20, lambda: call(dba, "GET", "/v1/whoami") is not None))
         for grant, states in truth.items():

@@ -676,7 +676,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string execute_some(std::uint32_t rows, const std::string& portal = "") {
+std::string execute_some(std::int32_t rows, const std::string& portal = "") {
     std::string out;
     wire::write_execute(out, portal, rows);
     return out;
