@@ -467,6 +467,14 @@ result<void> SqlStore::revoke(const Revocation& revocation, Time keep_until) {
     }
     return change([&]() -> result<void> {
         auto done = revoke_grants(*calls_, revocation);
+        if (!done.has_error() && revocation.kind == Revocation::Kind::kUser) {
+            // The revocation is forgotten once no token can be older; the account stays out.
+            const auto disabled = calls_->run(
+                "UPDATE accounts SET disabled = 1 WHERE user_name = $1", {revocation.value});
+            if (disabled.has_error()) {
+                done = disabled.error();
+            }
+        }
         if (!done.has_error()) {
             done = write_revocation(*calls_, revocation, keep_until);
         }

@@ -46,8 +46,8 @@ struct Account {
     std::string user;
     std::vector<std::string> groups;
     std::string password;  // as auth/password.h encodes it; never the password
-    Time created;  // or when the password was changed: what is revoked later, is revoked of it
-    bool disabled = false;
+    Time created;
+    bool disabled = false;  // by a revocation of the user, until the password is another
 };
 
 // A short password that stands for a token (auth/handle.h). Kept by its hash.
@@ -102,8 +102,9 @@ class Store {
 
     // --- revocation ---
     // Of a user, a group or all, the grants that are pending or active go with it (kWithdrawn and
-    // kRevoked), in the same transaction; of a grant, itself. `keep_until` is when nothing that it
-    // voids can be good any more. Of one and the same the latest time counts.
+    // kRevoked), in the same transaction; a user's local account is disabled in it; of a grant,
+    // itself. `keep_until` is when nothing that it voids can be good any more. Of one and the same
+    // the latest time counts.
     [[nodiscard]] virtual result<void> revoke(const Revocation& revocation, Time keep_until) = 0;
     [[nodiscard]] virtual result<std::vector<Revocation>> revocations() = 0;
 

@@ -420,21 +420,14 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
         }
         if (!account || account->disabled) {
             auth::password_of_nobody(password);
-            return stranger(user, account ? "the account is disabled" : "no such account", true);
+            return stranger(
+                user,
+                account ? "the account is disabled; `vitrine user password` lets it in again"
+                        : "no such account",
+                true);
         }
         if (!auth::password_fits(password, account->password)) {
             return stranger(user, "password", true);
-        }
-        // Who was revoked gets no further until the password is another.
-        const auto revoked = shared_.access->store().revocations();
-        if (!revoked) {
-            return store_failed(revoked.error());
-        }
-        for (const auth::Revocation& revocation : *revoked) {
-            if (revocation.kind == auth::Revocation::Kind::kUser && revocation.value == user &&
-                revocation.at >= account->created) {
-                return stranger(user, "revoked; `vitrine user password` lets them in again");
-            }
         }
         call.who = {
             .user = account->user, .groups = account->groups, .issuer = kLocalIssuer, .token = {}};
@@ -610,7 +603,8 @@ HttpAnswer AccessApi::request_grant(Call& call) {
             return store_failed(newest.error());
         }
         const auto open = std::ranges::count_if(*newest, [&](const Grant& grant) {
-            return auth::awaits_decision(grant, call.now) || auth::in_force(grant, call.now);
+            return auth::is_own(grant, call.who) &&
+                   (auth::awaits_decision(grant, call.now) || auth::in_force(grant, call.now));
         });
         if (static_cast<std::size_t>(open) >= most) {
             const std::string why =
@@ -770,8 +764,12 @@ HttpAnswer AccessApi::mint(const Call& call, const Grant& grant) {
         return std::move(*refused);
     }
     if (!auth::in_force(grant, call.now)) {
-        return problem(409,
-                       "the grant is " + state_text(grant, call.now) + ", so it gives no token",
+        const std::string why =
+            "the grant is " + state_text(grant, call.now) + ", so it gives no token";
+        if (auto unrecorded = record(Action::kToken, call, about, why)) {
+            return std::move(*unrecorded);
+        }
+        return problem(409, why,
                        grant.state == GrantState::kPending ? "Wait for the approval: --wait."
                                                            : "Ask for access again.");
     }

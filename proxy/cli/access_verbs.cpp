@@ -627,7 +627,7 @@ int user_password(const UserArguments& arguments) {
             return store_problem(*store, account.error(), arguments.user);
         }
         account->password = auth::encode_password(new_password(arguments.user));
-        account->created = now();
+        account->disabled = false;
         if (!arguments.groups.empty()) {
             account->groups = arguments.groups;
         }

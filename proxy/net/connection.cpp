@@ -317,6 +317,16 @@ void Connection::end(session::Ending ending) {
 }
 
 void Connection::tick() {
+    try {
+        look();
+    } catch (const std::exception& error) {
+        // As in pump(): one that cannot be looked at could outlive its token.
+        spdlog::error("connection {}: {}", client_address_, error.what());
+        close();
+    }
+}
+
+void Connection::look() {
     const auto steady = std::chrono::steady_clock::now();
     switch (phase_) {
         case Phase::kSlowedDown:

@@ -99,6 +99,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] std::string revocation_cause() const;
     [[nodiscard]] bool take_place();
     void find_database();
+    void look();  // what tick() does
     void end_if_revoked();
     void announce_end();
     void wait_for_keys(std::string issuer);

@@ -56,16 +56,17 @@ void Worker::shut_down() {
 }
 
 void Worker::tick() {
-    for (auto it = connections_.begin(); it != connections_.end();) {
-        (*it)->tick();
-        it = (*it)->closed() ? connections_.erase(it) : std::next(it);
-    }
+    // Set first: whatever comes of the looks, the next ones come, or no session would end any more.
     timer_.expires_after(kTick);
     timer_.async_wait([this](boost::system::error_code error) {
         if (!error) {
             tick();
         }
     });
+    for (auto it = connections_.begin(); it != connections_.end();) {
+        (*it)->tick();
+        it = (*it)->closed() ? connections_.erase(it) : std::next(it);
+    }
 }
 
 }  // namespace vitrine::net

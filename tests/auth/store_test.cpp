@@ -391,6 +391,23 @@ TEST_CASE("local accounts", "[store]") {
     CHECK(store->account("Ada").has_value());
 }
 
+TEST_CASE("a user's revocation disables their account, for longer than it is kept", "[store]") {
+    const Place place(both());
+    const auto store = place.open();
+    for (const char* const user : {"ada", "bob"}) {
+        REQUIRE(store->add_account({user, {"engineering"}, "scrypt$…", kNow, false}).has_value());
+    }
+    // Of others, and in other ways, accounts stay as they are.
+    REQUIRE(store->revoke({Kind::kGroup, "engineering", kNow, "root", ""}, kNow + 1h).has_value());
+    REQUIRE(store->revoke({Kind::kToken, "ada", kNow, "root", ""}, kNow + 1h).has_value());
+    CHECK_FALSE(store->account("ada")->disabled);
+    REQUIRE(store->revoke({Kind::kUser, "ada", kNow, "root", ""}, kNow + 1h).has_value());
+    REQUIRE(store->clean_up(kNow + 24h * 365).has_value());
+    REQUIRE(store->revocations()->empty());
+    CHECK(store->account("ada")->disabled);
+    CHECK_FALSE(store->account("bob")->disabled);
+}
+
 TEST_CASE("handles live as long as their token", "[store]") {
     const Place place(both());
     const auto store = place.open();
