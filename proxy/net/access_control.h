@@ -27,8 +27,8 @@ namespace vitrine::net {
 
 class AccessControl {
   public:
-    // Opens the store. Throws std::runtime_error, with the way out, where it cannot be used, or does
-    // not answer: nobody would know what is revoked.
+    // Opens the store. Throws std::runtime_error, with the way out, where it cannot be used, or
+    // does not answer: nobody would know what is revoked.
     explicit AccessControl(const config::Access& access);
     ~AccessControl();
     AccessControl(const AccessControl&) = delete;
