@@ -86,6 +86,11 @@ inline constexpr std::size_t kPipelineBytesMax = 32 * 1024 * 1024;
 inline constexpr std::chrono::milliseconds kLimitGrace{5000};
 // Users whose statements of the last minute are counted; some 100 bytes each.
 inline constexpr std::size_t kRatedUsersMax = 10000;
+// Texts whose cost is known, a session with limits.max_cost: the rest is asked for again.
+inline constexpr std::size_t kMeasuredBytesMax = 1024 * 1024;
+// What a session takes at a time of what its user may have within the hour.
+inline constexpr std::uint64_t kHourRowsStep = 100;
+inline constexpr std::uint64_t kHourBytesStep = 64 * 1024;
 
 // A session that must end has this long to hand its last message to a slow client.
 inline constexpr std::chrono::milliseconds kLastWordsMax{500};

@@ -284,7 +284,8 @@ void read_count(Reader& reader, const Fields& fields, std::string_view key,
 LimitRule read_limit_rule(Reader& reader, const Value& value) {
     Fields fields(reader, value,
                   {"groups", "statement_timeout", "idle_timeout", "max_rows", "max_result_size",
-                   "max_cost", "max_sessions", "statements_per_minute"});
+                   "max_cost", "max_sessions", "logins_per_minute", "statements_per_minute",
+                   "rows_per_hour", "bytes_per_hour"});
     LimitRule rule;
     if (const auto groups = fields.require("groups", "write groups: [\"*\"] for everybody")) {
         for (const Value& item : read_list(reader, *groups, "write [\"*\"] for everybody")) {
@@ -300,13 +301,17 @@ LimitRule read_limit_rule(Reader& reader, const Value& value) {
     }
     read_count(reader, fields, "max_rows", limits.max_rows);
     read_count(reader, fields, "max_sessions", limits.max_sessions);
+    read_count(reader, fields, "logins_per_minute", limits.logins_per_minute);
     read_count(reader, fields, "statements_per_minute", limits.statements_per_minute);
+    read_count(reader, fields, "rows_per_hour", limits.rows_per_hour);
+    if (const auto size = fields.find("bytes_per_hour")) {
+        limits.bytes_per_hour = read_size(reader, *size);
+    }
     if (const auto size = fields.find("max_result_size")) {
         limits.max_result_bytes = read_size(reader, *size);
     }
     if (const auto cost = fields.find("max_cost")) {
-        (void)read_positive(reader, *cost);
-        reader.not_supported(*cost, kLeaveOut);
+        limits.max_cost = read_positive(reader, *cost);
     }
     return rule;
 }

@@ -28,8 +28,12 @@ UserLimits limits_for(const std::vector<LimitRule>& rules, const std::vector<std
         take(limits.idle_timeout, rule.limits.idle_timeout);
         take(limits.max_rows, rule.limits.max_rows);
         take(limits.max_result_bytes, rule.limits.max_result_bytes);
+        take(limits.max_cost, rule.limits.max_cost);
         take(limits.max_sessions, rule.limits.max_sessions);
+        take(limits.logins_per_minute, rule.limits.logins_per_minute);
         take(limits.statements_per_minute, rule.limits.statements_per_minute);
+        take(limits.rows_per_hour, rule.limits.rows_per_hour);
+        take(limits.bytes_per_hour, rule.limits.bytes_per_hour);
     }
     return limits;
 }

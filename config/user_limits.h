@@ -15,10 +15,14 @@ namespace vitrine::config {
 struct UserLimits {
     std::optional<std::chrono::seconds> statement_timeout;
     std::optional<std::chrono::seconds> idle_timeout;
-    std::optional<std::uint64_t> max_rows;               // a statement
-    std::optional<std::uint64_t> max_result_bytes;       // a statement
-    std::optional<std::uint64_t> max_sessions;           // a user
-    std::optional<std::uint64_t> statements_per_minute;  // a user
+    std::optional<std::uint64_t> max_rows;          // a statement
+    std::optional<std::uint64_t> max_result_bytes;  // a statement
+    std::optional<double> max_cost;                 // a statement, as the planner counts
+    std::optional<std::uint64_t> max_sessions;      // a user, as all below
+    std::optional<std::uint64_t> logins_per_minute;
+    std::optional<std::uint64_t> statements_per_minute;
+    std::optional<std::uint64_t> rows_per_hour;
+    std::optional<std::uint64_t> bytes_per_hour;
 
     friend bool operator==(const UserLimits&, const UserLimits&) = default;
 };

@@ -282,6 +282,7 @@ void TextJudge::look_into(const Node* node, StatementJudgement& out) {
     const std::size_t edits_before = edits_.count();
     query.declare_parameters(session_.parameter_types);
     query.prefix_application_name(session_.application_prefix);
+    query.fix_costs(session_.costs_fixed);
     // A value of a declared type is read by that type's functions, a domain's CHECK among them.
     for (const Oid type : session_.parameter_types) {
         if (type != 0) {
@@ -571,6 +572,10 @@ void TextJudge::set(const VariableSetStmt* stmt) {
             }
             if (auto objection = judge_set(name, values)) {
                 object(std::move(*objection));
+                return;
+            }
+            if (session_.costs_fixed && is_cost_setting(name)) {
+                object(cost_is_fixed(name));
                 return;
             }
             changes_path();

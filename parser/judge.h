@@ -34,6 +34,8 @@ struct SessionContext {
     // What stands before an application_name that the client sets, so that a DBA still sees who it
     // is; empty: nothing.
     std::string application_prefix;
+    // The planner's costs may not be changed: the user has a limits.max_cost.
+    bool costs_fixed = false;
     Protocol protocol = Protocol::kSimple;
     // The types that a Parse message declares for $1, $2, …; 0: none declared.
     std::vector<Oid> parameter_types;

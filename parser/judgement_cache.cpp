@@ -64,8 +64,8 @@ std::uint64_t hash_of(std::string_view sql, std::uint64_t policy, const SessionC
     for (const Oid type : session.parameter_types) {
         hash = mix(hash, type);
     }
-    hash = mix(
-        hash, (session.search_path_known ? 2U : 0U) | static_cast<std::uint64_t>(session.protocol));
+    hash = mix(hash, (session.costs_fixed ? 4U : 0U) | (session.search_path_known ? 2U : 0U) |
+                         static_cast<std::uint64_t>(session.protocol));
     return hash ^ (hash >> 32U);
 }
 
@@ -81,6 +81,7 @@ struct JudgementCache::Entry {
     std::vector<std::string> search_path;
     bool search_path_known;
     std::string application_prefix;
+    bool costs_fixed;
     Protocol protocol;
     std::vector<Oid> parameter_types;
     std::shared_ptr<const Judgement> judgement;
@@ -92,6 +93,7 @@ struct JudgementCache::Entry {
           search_path(session.search_path),
           search_path_known(session.search_path_known),
           application_prefix(session.application_prefix),
+          costs_fixed(session.costs_fixed),
           protocol(session.protocol),
           parameter_types(session.parameter_types),
           judgement(std::move(made)) {}
@@ -100,11 +102,11 @@ struct JudgementCache::Entry {
                              const SessionContext& session) const {
         // Names all of SessionContext: one that is added does not compile until it is compared too.
         // `prepared` is left out, since nothing that asked it is kept.
-        const auto& [path, path_known, prefix, its_protocol, types, prepared] = session;
+        const auto& [path, path_known, prefix, fixed, its_protocol, types, prepared] = session;
         static_cast<void>(prepared);
         return policy == version && search_path_known == path_known && protocol == its_protocol &&
                sql == text && search_path == path && application_prefix == prefix &&
-               parameter_types == types;
+               costs_fixed == fixed && parameter_types == types;
     }
 
     [[nodiscard]] std::size_t bytes() const {

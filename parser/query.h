@@ -69,6 +69,7 @@ class Query {
 
     // What stands before an application_name that set_config() sets.
     void prefix_application_name(std::string_view prefix) { application_prefix_ = prefix; }
+    void fix_costs(bool fixed) { costs_fixed_ = fixed; }
 
     // Relations get their schema written before them, so that the text means the same under any
     // path.
@@ -341,6 +342,7 @@ class Query {
     std::set<Oid> types_seen_;
     std::span<const Oid> parameter_types_;
     std::string_view application_prefix_;
+    bool costs_fixed_ = false;
     bool unnamed_items_ = false;  // in FROM, under a name that is not known here
     bool rows_ = false;           // ROW(…)
     // Names alone, of columns or of whole rows; where there are more, rows_ stands for the rest.

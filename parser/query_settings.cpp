@@ -240,6 +240,9 @@ void Query::judge_setting_call(const FuncCall* call, const Function& function) {
     } else {
         objection = judge_set_to_unknown(setting);
     }
+    if (!objection && costs_fixed_ && is_cost_setting(setting)) {
+        objection = cost_is_fixed(setting);
+    }
     if (objection) {
         object(std::move(*objection));
         return;

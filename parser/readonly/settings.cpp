@@ -388,6 +388,23 @@ bool is_application_name(std::string_view name) {
     return syntax::ascii_equal_fold(name, "application_name");
 }
 
+bool is_cost_setting(std::string_view name) {
+    static constexpr std::array<std::string_view, 10> kNames{
+        "cpu_index_tuple_cost",  "cpu_operator_cost",    "cpu_tuple_cost",
+        "cursor_tuple_fraction", "effective_cache_size", "parallel_setup_cost",
+        "parallel_tuple_cost",   "random_page_cost",     "recursive_worktable_factor",
+        "seq_page_cost"};
+    return std::ranges::any_of(
+        kNames, [&](std::string_view cost) { return syntax::ascii_equal_fold(name, cost); });
+}
+
+SettingObjection cost_is_fixed(std::string_view name) {
+    return {"42501", "permission denied to set parameter " + quoted(name),
+            "There is a limit on what your statements may cost (limits.max_cost), and this is what "
+            "the planner counts by.",
+            "Leave the setting as it is."};
+}
+
 bool asks_for_no_encoding(std::string_view name, std::span<const std::string> values) {
     return syntax::ascii_equal_fold(name, "client_encoding") && values.size() == 1 &&
            encoding_name(values[0]) == "sqlascii";

@@ -32,6 +32,10 @@ struct SettingObjection {
 
 [[nodiscard]] bool is_search_path(std::string_view name);
 [[nodiscard]] bool is_application_name(std::string_view name);
+// What the planner takes things to cost: whoever changes it changes what limits.max_cost means.
+[[nodiscard]] bool is_cost_setting(std::string_view name);
+// For a session whose statements have a ceiling of cost.
+[[nodiscard]] SettingObjection cost_is_fixed(std::string_view name);
 
 // client_encoding = SQL_ASCII, as psql says it in the C locale: "convert nothing". The session is
 // UTF8 whatever is said, and a client that does not mind gets UTF8; SET sends that in its place.

@@ -479,6 +479,15 @@ void Connection::admit(auth::Principal principal) {
 // From here on the login counts as a session: two at once would both find room otherwise.
 bool Connection::take_place() {
     limits_ = config::limits_for(current_->config->limits, principal_.groups);
+    if (limits_.logins_per_minute &&
+        !shared_.logins.take(principal_.user, 1, *limits_.logins_per_minute, Rates::Clock::now())) {
+        refuse("53400",
+               fmt::format("more than {} logins a minute of user \"{}\" (limits.logins_per_minute)",
+                           *limits_.logins_per_minute, principal_.user),
+               "Wait some seconds, or let one session run many statements.",
+               "limits: logins_per_minute");
+        return false;
+    }
     if (auto place = shared_.sessions.take_place(principal_.user, limits_.max_sessions)) {
         place_.emplace(std::move(*place));
         return true;
@@ -531,6 +540,7 @@ void Connection::find_policy() {
             continue;  // joined with the user's name below
         }
         parser::SessionContext context;
+        context.costs_fixed = limits_.max_cost.has_value();
         context.search_path = {"pg_catalog"};
         const auto judgement = parser::judge(as_set(name, value), *policy_, context);
         if (!judgement.allowed()) {

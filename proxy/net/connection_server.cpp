@@ -250,9 +250,21 @@ void Connection::start_conversation() {
     options.now = [] { return std::chrono::steady_clock::now(); };
     options.limits = limits_;
     if (limits_.statements_per_minute) {
-        options.take_statements = [&rates = shared_.statement_rates, user = principal_.user,
+        options.take_statements = [&rates = shared_.statements, user = principal_.user,
                                    most = *limits_.statements_per_minute](std::size_t statements) {
-            return rates.take(user, statements, most, StatementRates::Clock::now());
+            return rates.take(user, statements, most, Rates::Clock::now());
+        };
+    }
+    if (limits_.rows_per_hour) {
+        options.take_rows = [&rows = shared_.rows, user = principal_.user,
+                             most = *limits_.rows_per_hour](std::uint64_t wanted) {
+            return rows.take(user, wanted, most, Hourly::Clock::now());
+        };
+    }
+    if (limits_.bytes_per_hour) {
+        options.take_bytes = [&bytes = shared_.bytes, user = principal_.user,
+                              most = *limits_.bytes_per_hour](std::uint64_t wanted) {
+            return bytes.take(user, wanted, most, Hourly::Clock::now());
         };
     }
     conversation_.emplace(std::move(options));

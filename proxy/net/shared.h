@@ -14,9 +14,10 @@
 #include "proxy/audit/query_log.h"
 #include "proxy/net/access_control.h"
 #include "proxy/net/database.h"
+#include "proxy/net/hourly.h"
 #include "proxy/net/jwks_fetcher.h"
 #include "proxy/net/sessions.h"
-#include "proxy/net/statement_rates.h"
+#include "proxy/net/rates.h"
 #include "proxy/net/throttle.h"
 #include "proxy/net/tls.h"
 
@@ -70,7 +71,10 @@ struct Shared {
     CancelKeys cancel_keys;
     Throttle throttle;
     Sessions sessions;
-    StatementRates statement_rates;
+    Rates logins;
+    Rates statements;
+    Hourly rows;
+    Hourly bytes;
     std::unique_ptr<JwksFetcher> jwks;
     std::atomic<unsigned> connections{0};
 };

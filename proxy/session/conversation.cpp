@@ -11,6 +11,7 @@ namespace vitrine::session {
 Conversation::Conversation(ConversationOptions options) : options_(std::move(options)) {
     context_.search_path = std::move(options_.search_path);
     context_.application_prefix = options_.application_prefix;
+    context_.costs_fixed = options_.limits.max_cost.has_value();
     context_.prepared = [this](std::string_view name) { return known_as_prepared(name); };
     last_active_ = options_.now();
 }
@@ -35,6 +36,9 @@ void Conversation::from_server(std::string_view bytes) {
     }
     if (pipeline_.empty() && (hold_ == Hold::kDrain || hold_ == Hold::kPath)) {
         hold_ = Hold::kNone;
+    }
+    if (pipeline_.empty() && held_) {
+        cost_answered();
     }
     take_client_messages();
 }
@@ -67,7 +71,7 @@ void Conversation::catalog_answered() {
 bool Conversation::cancel_requested() {
     // An answer of vitrine's own may be in the server's buffer while what follows it runs.
     const auto& entries = pipeline_.entries();
-    if (ended_ || std::ranges::all_of(entries, &Entry::internal)) {
+    if (ended_ || (!held_ && std::ranges::all_of(entries, &Entry::internal))) {
         return false;
     }
     ++cancels_in_flight_;
@@ -118,6 +122,14 @@ void Conversation::finish(Ending ending) {
     // An error that ended it came of the statement that was being answered.
     const bool failed = ending.cause == audit::EndCause::kError && !ending.sqlstate.empty();
     std::set<std::uint64_t> ended;  // a Bind and its Execute have one record
+    if (held_) {
+        for (const std::uint64_t record : held_->entry.records) {
+            ended.insert(record);
+            write_result(record, 0, 0, held_->entry.started, failed ? ending.sqlstate : "57P01",
+                         failed ? ending.message : "the session ended before the statement did");
+        }
+        held_.reset();
+    }
     for (const Entry& entry : pipeline_.entries()) {
         for (std::size_t i = entry.current; i < entry.records.size(); ++i) {
             const bool its_own = failed && ended.empty();
@@ -157,6 +169,12 @@ void Conversation::finish(Ending ending) {
 }
 
 bool Conversation::wants_client_bytes() const {
+    // While messages wait, some more are read: so it is noticed when the client leaves.
+    return takes_messages() ||
+           (!ended_ && !ending_ && client_input_.size() < limits::kOutputHighWaterBytes);
+}
+
+bool Conversation::takes_messages() const {
     // What was sent behind a statement that is cancelled might be hit in its place.
     const bool beyond =
         !pipeline_.empty() && pipeline_.entries().front().beyond != Beyond::kNothing;

@@ -17,17 +17,20 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "auth/principal.h"
 #include "config/config.h"
+#include "parser/cost_question.h"
 #include "parser/judge.h"
 #include "parser/judgement_cache.h"
 #include "proxy/audit/query_log.h"
@@ -55,7 +58,15 @@ struct ConversationOptions {
     // May the user run so many more statements now? They are counted where the answer is yes.
     // Called only where limits.statements_per_minute is set.
     std::function<bool(std::size_t)> take_statements;
+    // How many of so many rows (bytes) more may the user have within the hour? They are counted.
+    // Called only where limits.rows_per_hour (bytes_per_hour) is set.
+    std::function<std::uint64_t(std::uint64_t)> take_rows;
+    std::function<std::uint64_t(std::uint64_t)> take_bytes;
 };
+
+// What the server is sent in place of a refused text: it cannot be parsed, in whatever state the
+// transaction is.
+inline constexpr std::string_view kFailingText = "vitrine: statement refused";
 
 // The reason on record for what the server discards after an error.
 inline constexpr std::string_view kSkipped = "not run: an earlier message of the batch failed";
@@ -148,8 +159,23 @@ class Conversation {
         kDrain,    // until all answers are in, to learn the state the next statement runs in
         kPath,     // until the server has said its search_path
         kCatalog,  // until a fresh catalog is there
+        kCost,     // until the server has said what the statement held will cost
+    };
+    // A statement that is on record, and is sent once its cost is known.
+    struct Held {
+        Entry entry;
+        std::string message;         // as it will be sent
+        std::size_t statements = 0;  // of a Query's: those that will run
+        std::vector<parser::CostQuestion> questions;
+        std::size_t answered = 0;
+        std::string answer;  // to the one that is not
+        std::optional<parser::Refusal> refusal;
+        bool refusal_has_position = false;
+        // The place in the client's text of one in the text that is sent.
+        [[nodiscard]] std::size_t begin_in_text(std::size_t sent) const;
     };
 
+    [[nodiscard]] bool takes_messages() const;
     // The client's side. A handler gives false where its message has to wait.
     void take_client_messages();
     [[nodiscard]] bool client_message(char type, std::string_view payload);
@@ -166,6 +192,14 @@ class Conversation {
     [[nodiscard]] bool waits_for_rows(char type) const;
     // The refusal where the user has run too many statements; the count is taken where not.
     [[nodiscard]] std::optional<parser::Refusal> beyond_rate(std::size_t statements);
+    // What is not known yet of the costs of a text that is to be sent.
+    [[nodiscard]] std::vector<parser::CostQuestion> cost_questions(const std::string& text);
+    // Asks them, with a Bind's parameters. The statement is sent, or refused, when all answers are
+    // in.
+    void ask_cost(Held held, const std::vector<std::uint32_t>& parameter_types, wire::Bind values);
+    void cost_message(char type, std::string_view payload);
+    void cost_failed(const wire::Fields& fields);
+    void cost_answered();
 
     // The door.
     [[nodiscard]] bool ready_to_judge();
@@ -193,6 +227,9 @@ class Conversation {
     void forget_all();
     void rejudge_prepared();
     void ask_search_path();
+    // The entries of messages of vitrine's own, and what makes the server answer them.
+    void push_internal(std::initializer_list<EntryKind> kinds);
+    void end_internal(bool inside_batch);
     void note_effects(const parser::Judgement& judgement, std::size_t count);
     [[nodiscard]] bool record(audit::Statement statement);
     [[nodiscard]] const Prepared* find_prepared(std::string_view name) const;
@@ -216,10 +253,12 @@ class Conversation {
     void unexpected(char type);
     void drop_skipped_entries();
     // A row of so many bytes comes: does its statement stay within the user's limits?
-    [[nodiscard]] bool within_limits(Entry& entry, std::size_t size) const;
+    [[nodiscard]] bool within_limits(Entry& entry, std::size_t size);
     [[nodiscard]] parser::Refusal beyond_refusal(Beyond beyond) const;
     void tell_beyond(const Entry& entry);
     void end_if_idle();
+    [[nodiscard]] bool within_the_hour(Entry& entry, std::size_t size);
+    [[nodiscard]] bool limits_rows() const;
     void completed(const parser::StatementJudgement& statement, std::string_view text,
                    std::uint64_t number);
     void finish_portal(const Portal& portal);
@@ -249,6 +288,13 @@ class Conversation {
     bool fatal_passed_ = false;  // the server has said why it closes
 
     Hold hold_ = Hold::kNone;
+    std::optional<Held> held_;
+    // The questions whose answers were below the limit: a text is asked about once.
+    std::unordered_set<std::string> measured_;
+    std::size_t measured_bytes_ = 0;
+    // Taken from what the user may have within the hour, and not passed on yet.
+    std::uint64_t rows_taken_ = 0;
+    std::uint64_t bytes_taken_ = 0;
     unsigned cancels_in_flight_ = 0;
     // When the statement at the front of the pipeline became that, or began.
     std::chrono::steady_clock::time_point running_since_;

@@ -16,10 +16,8 @@ namespace {
 constexpr std::string_view kOwnNames = "vitrine:";
 constexpr std::string_view kPathStatement = "vitrine:search_path";
 
-// What the server is sent in place of a refused statement. The first cannot be parsed, in whatever
-// state the transaction is; the second parses, so that the statements before it in the same text
-// run, and then fails: nobody can make a setting of that name (parser::kSettingPrefix is closed).
-constexpr std::string_view kFailingText = "vitrine: statement refused";
+// As kFailingText, at the end of a text: it parses, so that the statements before it run, and then
+// fails: nobody can make a setting of that name (parser::kSettingPrefix is closed).
 constexpr std::string_view kFailingStatement = "SHOW vitrine.statement_refused";
 
 parser::Refusal log_refusal() {
@@ -75,7 +73,7 @@ std::string_view trim(std::string_view text) {
 }  // namespace
 
 void Conversation::take_client_messages() {
-    while (wants_client_bytes()) {
+    while (takes_messages()) {
         const std::string_view rest = std::string_view(client_input_).substr(client_taken_);
         const auto header = wire::peek_frontend(rest);
         if (!header) {
@@ -219,6 +217,8 @@ bool Conversation::take_newest_policy() {
         return false;
     }
     options_.policy = std::move(newest);
+    measured_.clear();
+    measured_bytes_ = 0;
     // A schema that is new, or may be used now, changes what the server makes of the path.
     path_may_differ_ = true;
     rejudge_prepared();
@@ -498,6 +498,19 @@ bool Conversation::query(std::string_view payload) {
     if (judgement == nullptr) {
         return false;
     }
+    const std::size_t let_through = judgement->first_refused();
+    std::string text;
+    std::vector<parser::CostQuestion> questions;
+    if (let_through > 0) {
+        const auto& last = judgement->statements[let_through - 1];
+        text = judgement->forwarded ? *judgement->forwarded
+                                    : message->sql.substr(0, last.begin + last.size);
+        questions = cost_questions(text);
+        if (!questions.empty() && !pipeline_.empty()) {
+            drain();
+            return false;
+        }
+    }
     auto beyond = beyond_rate(judgement->statements.size());
     const bool rate_refused = beyond.has_value();
     if (beyond) {
@@ -559,18 +572,20 @@ bool Conversation::query(std::string_view payload) {
         entry.refusal_has_position = !rate_refused;
         wire::write_query(server_output_, kFailingText);
     } else {
-        std::string text;
-        if (judgement->forwarded) {
-            text = *judgement->forwarded;
-        } else {
-            const auto& last = statements[refused - 1];
-            text = message->sql.substr(0, last.begin + last.size);
-        }
         if (refused < statements.size()) {
             text += "\n;";
             text += kFailingStatement;
             entry.refusal = statements[refused].refusal;
             entry.refusal_has_position = true;
+        }
+        if (!questions.empty()) {
+            Held held;
+            wire::write_query(held.message, text);
+            held.entry = std::move(entry);
+            held.statements = refused;
+            held.questions = std::move(questions);
+            ask_cost(std::move(held), {}, {});
+            return true;
         }
         note_effects(*judgement, refused);
         wire::write_query(server_output_, text);
@@ -734,6 +749,15 @@ bool Conversation::bind(std::string_view payload) {
                    .hint = "Close those that are no longer needed.",
                    .position = 0};
     }
+    std::vector<parser::CostQuestion> questions;
+    if (!refusal && entry.judgement && options_.limits.max_cost) {
+        questions = cost_questions(entry.judgement->forwarded ? *entry.judgement->forwarded
+                                                              : std::string(entry.text()));
+        if (!questions.empty() && !pipeline_.empty()) {
+            drain();  // the Parse, above all, has to have gone well
+            return false;
+        }
+    }
     if (auto beyond = beyond_rate(1); beyond && !refusal) {
         rule = kRateRule;
         refusal = std::move(beyond);
@@ -782,13 +806,23 @@ bool Conversation::bind(std::string_view payload) {
         forward_refusal(kPathStatement, std::move(entry), std::move(*refusal));
         return true;
     }
-    server_output_ += 'B';
+    std::string held_back;
+    std::string& out = questions.empty() ? server_output_ : held_back;
+    out += 'B';
     const std::size_t length = payload.size() + 4;
     for (int shift = 24; shift >= 0; shift -= 8) {
-        server_output_ += static_cast<char>(length >> shift & 0xff);
+        out += static_cast<char>(length >> shift & 0xff);
     }
-    server_output_ += payload;
-    push(std::move(entry));
+    out += payload;
+    if (questions.empty()) {
+        push(std::move(entry));
+        return true;
+    }
+    Held held;
+    held.entry = std::move(entry);
+    held.message = std::move(held_back);
+    held.questions = std::move(questions);
+    ask_cost(std::move(held), named.made->parameter_types, *message);
     return true;
 }
 
@@ -919,8 +953,7 @@ bool Conversation::execute(std::string_view payload) {
     if (entry.judgement) {
         note_effects(*entry.judgement, 1);
     }
-    const bool limited = options_.limits.max_rows || options_.limits.max_result_bytes ||
-                         options_.limits.statement_timeout;
+    const bool limited = limits_rows() || options_.limits.statement_timeout;
     const bool gives_rows = !entry.judgement || entry.judgement->statements.empty() ||
                             entry.judgement->statements.front().effect == parser::Effect::kNone ||
                             entry.judgement->statements.front().effect == parser::Effect::kExecute;
@@ -978,25 +1011,31 @@ void Conversation::function_call() {
 void Conversation::ask_search_path() {
     // As extended messages, so that it can be asked inside a batch without ending its transaction.
     wire::write_parse(server_output_, kPathStatement, kSearchPathQuery, {});
-    wire::write_bind(server_output_, kPathStatement, kPathStatement);
+    wire::write_bind(server_output_, {.portal = kPathStatement, .statement = kPathStatement});
     wire::write_execute(server_output_, kPathStatement, 0);
     wire::write_close(server_output_, wire::ObjectKind::kPortal, kPathStatement);
     wire::write_close(server_output_, wire::ObjectKind::kStatement, kPathStatement);
     const bool inside_batch = batch_open_;
-    for (const EntryKind kind : {EntryKind::kParse, EntryKind::kBind, EntryKind::kExecute,
-                                 EntryKind::kClose, EntryKind::kClose}) {
+    push_internal({EntryKind::kParse, EntryKind::kBind, EntryKind::kExecute, EntryKind::kClose,
+                   EntryKind::kClose});
+    end_internal(inside_batch);
+}
+
+void Conversation::push_internal(std::initializer_list<EntryKind> kinds) {
+    for (const EntryKind kind : kinds) {
         Entry entry{.kind = kind};
         entry.internal = true;
         push(std::move(entry));
     }
+}
+
+void Conversation::end_internal(bool inside_batch) {
     if (inside_batch) {
         wire::write_flush(server_output_);
         unflushed_ = false;
     } else {
         wire::write_sync(server_output_);
-        Entry entry{.kind = EntryKind::kSync};
-        entry.internal = true;
-        push(std::move(entry));
+        push_internal({EntryKind::kSync});
         batch_open_ = false;
     }
 }

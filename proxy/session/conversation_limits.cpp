@@ -1,5 +1,7 @@
 // The limits of the session's user in the conversation: what a statement and a session may take.
 // docs/limits.md says what each counts. What several sessions of a user share is the driver's.
+#include <algorithm>
+
 #include "config/limits.h"
 #include "proxy/session/conversation.h"
 
@@ -35,12 +37,18 @@ std::optional<parser::Refusal> Conversation::beyond_rate(std::size_t statements)
         .position = 0};
 }
 
-bool Conversation::within_limits(Entry& entry, std::size_t size) const {
+bool Conversation::limits_rows() const {
+    const config::UserLimits& limits = options_.limits;
+    return limits.max_rows || limits.max_result_bytes || limits.rows_per_hour ||
+           limits.bytes_per_hour;
+}
+
+bool Conversation::within_limits(Entry& entry, std::size_t size) {
     if (entry.beyond != Beyond::kNothing) {
         return false;
     }
     const config::UserLimits& limits = options_.limits;
-    if (!limits.max_rows && !limits.max_result_bytes) {
+    if (!limits_rows()) {
         return true;
     }
     std::uint64_t rows = entry.rows;
@@ -57,7 +65,33 @@ bool Conversation::within_limits(Entry& entry, std::size_t size) const {
     } else if (limits.max_result_bytes && bytes + size > *limits.max_result_bytes) {
         entry.beyond = Beyond::kBytes;
     }
-    return entry.beyond == Beyond::kNothing;
+    return entry.beyond == Beyond::kNothing && within_the_hour(entry, size);
+}
+
+// All sessions of the user take from the same, some rows at a time. What a session has taken and
+// does not use is lost to the user until the hour is over; it is less than a step.
+bool Conversation::within_the_hour(Entry& entry, std::size_t size) {
+    const config::UserLimits& limits = options_.limits;
+    if (limits.rows_per_hour && rows_taken_ == 0) {
+        rows_taken_ = options_.take_rows(
+            std::clamp<std::uint64_t>(*limits.rows_per_hour / 100, 1, limits::kHourRowsStep));
+        if (rows_taken_ == 0) {
+            entry.beyond = Beyond::kHourRows;
+            return false;
+        }
+    }
+    if (limits.bytes_per_hour && bytes_taken_ < size) {
+        const std::uint64_t step =
+            std::min<std::uint64_t>(*limits.bytes_per_hour / 100, limits::kHourBytesStep);
+        bytes_taken_ += options_.take_bytes(std::max<std::uint64_t>(step, size - bytes_taken_));
+        if (bytes_taken_ < size) {
+            entry.beyond = Beyond::kHourBytes;
+            return false;
+        }
+    }
+    rows_taken_ -= limits.rows_per_hour ? 1 : 0;
+    bytes_taken_ -= limits.bytes_per_hour ? size : 0;
+    return true;
 }
 
 void Conversation::tell_beyond(const Entry& entry) {
@@ -134,8 +168,30 @@ parser::Refusal Conversation::beyond_refusal(Beyond beyond) const {
     switch (beyond) {
         case Beyond::kNothing:
             break;
+        case Beyond::kHourRows:
+            return {.sqlstate = "53400",
+                    .message = "more than " + std::to_string(*limits.rows_per_hour) +
+                               " rows an hour (limits.rows_per_hour)",
+                    .detail =
+                        "All sessions of a user count together. The rows up to the limit "
+                        "were sent.",
+                    .hint =
+                        "Wait: each minute a sixtieth comes free. Or ask the operator for a "
+                        "higher limit.",
+                    .position = 0};
+        case Beyond::kHourBytes:
+            return {.sqlstate = "53400",
+                    .message = "more than " + std::to_string(*limits.bytes_per_hour) +
+                               " bytes an hour (limits.bytes_per_hour)",
+                    .detail =
+                        "All sessions of a user count together. The rows up to the limit "
+                        "were sent.",
+                    .hint =
+                        "Wait: each minute a sixtieth comes free. Or ask the operator for a "
+                        "higher limit.",
+                    .position = 0};
         case Beyond::kRows:
-            return {.sqlstate = "54000",
+            return {.sqlstate = "53400",
                     .message =
                         "more than " + std::to_string(*limits.max_rows) + " rows (limits.max_rows)",
                     .detail = "The rows up to the limit were sent.",
@@ -144,7 +200,7 @@ parser::Refusal Conversation::beyond_refusal(Beyond beyond) const {
                         "limit.",
                     .position = 0};
         case Beyond::kBytes:
-            return {.sqlstate = "54000",
+            return {.sqlstate = "53400",
                     .message = "a result of more than " + std::to_string(*limits.max_result_bytes) +
                                " bytes (limits.max_result_size)",
                     .detail = "The rows up to the limit were sent.",

@@ -217,6 +217,10 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
 }
 
 void Conversation::internal_message(char type, std::string_view payload) {
+    if (held_ && (type == 'D' || type == 'C')) {
+        cost_message(type, payload);
+        return;
+    }
     switch (type) {
         case 'D': {
             const auto row = wire::decode_data_row(payload);
@@ -478,6 +482,10 @@ void Conversation::error_response(std::string_view payload) {
         wire::write_fields(client_output_, 'E', fields->fields);
         return;
     }
+    if (held_) {
+        cost_failed(*fields);
+        return;
+    }
     if (pipeline_.front().internal && pipeline_.front().kind == EntryKind::kDescribe) {
         pop();  // the client knows of the Execute behind it
     }
@@ -496,8 +504,8 @@ void Conversation::error_response(std::string_view payload) {
     std::string_view text = fields->get('M');
     const parser::Refusal beyond = beyond_refusal(entry.beyond);
     // What is not the cancel is the statement's own error, and says more than that it took long.
-    if (entry.beyond_told || entry.beyond == Beyond::kRows || entry.beyond == Beyond::kBytes ||
-        (entry.beyond == Beyond::kTime && sqlstate == beyond.sqlstate)) {
+    if (entry.beyond_told || (entry.beyond != Beyond::kNothing &&
+                              (entry.beyond != Beyond::kTime || sqlstate == beyond.sqlstate))) {
         sqlstate = beyond.sqlstate;
         text = beyond.message;
         if (!entry.beyond_told) {

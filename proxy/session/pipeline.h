@@ -33,7 +33,7 @@ namespace vitrine::session {
 enum class EntryKind : std::uint8_t { kQuery, kParse, kBind, kDescribe, kExecute, kClose, kSync };
 
 // The limit of the user's that a statement went beyond.
-enum class Beyond : std::uint8_t { kNothing, kRows, kBytes, kTime };
+enum class Beyond : std::uint8_t { kNothing, kRows, kBytes, kHourRows, kHourBytes, kTime };
 
 struct Entry {
     EntryKind kind = EntryKind::kSync;

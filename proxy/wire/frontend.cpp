@@ -245,13 +245,27 @@ void write_parse(std::string& out, std::string_view name, std::string_view sql,
     }
 }
 
-void write_bind(std::string& out, std::string_view portal, std::string_view statement) {
+void write_bind(std::string& out, const Bind& bind) {
     Writer message(out, 'B');
-    message.string(portal);
-    message.string(statement);
-    message.count(0);  // parameter formats
-    message.count(0);  // parameters
-    message.count(0);  // result formats: text
+    message.string(bind.portal);
+    message.string(bind.statement);
+    message.count(bind.parameter_formats.size());
+    for (const std::int16_t format : bind.parameter_formats) {
+        message.i16(format);
+    }
+    message.count(bind.values.size());
+    for (const auto& value : bind.values) {
+        if (value) {
+            message.length(value->size());
+            message.bytes(*value);
+        } else {
+            message.i32(-1);
+        }
+    }
+    message.count(bind.result_formats.size());
+    for (const std::int16_t format : bind.result_formats) {
+        message.i16(format);
+    }
 }
 
 void write_describe(std::string& out, ObjectKind kind, std::string_view name) {

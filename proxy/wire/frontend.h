@@ -95,8 +95,7 @@ void write_sasl_response(std::string& out, std::string_view response);
 void write_query(std::string& out, std::string_view sql);
 void write_parse(std::string& out, std::string_view name, std::string_view sql,
                  std::span<const std::uint32_t> parameter_types);
-// A Bind without parameters that asks for text.
-void write_bind(std::string& out, std::string_view portal, std::string_view statement);
+void write_bind(std::string& out, const Bind& bind);
 void write_describe(std::string& out, ObjectKind kind, std::string_view name);
 void write_execute(std::string& out, std::string_view portal, std::int32_t max_rows);
 void write_close(std::string& out, ObjectKind kind, std::string_view name);

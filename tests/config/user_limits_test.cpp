@@ -25,8 +25,12 @@ const UserLimits kEverybody{.statement_timeout = 30s,
                             .idle_timeout = 15min,
                             .max_rows = 100000,
                             .max_result_bytes = 256ULL << 20,
+                            .max_cost = 1e8,
                             .max_sessions = 5,
-                            .statements_per_minute = 600};
+                            .logins_per_minute = 30,
+                            .statements_per_minute = 600,
+                            .rows_per_hour = 1000000,
+                            .bytes_per_hour = 10ULL << 30};
 
 }  // namespace
 
@@ -46,8 +50,12 @@ TEST_CASE("of each limit the last rule stands that applies and has it") {
                             .idle_timeout = 1s,
                             .max_rows = 1,
                             .max_result_bytes = 1024,
+                            .max_cost = 1,
                             .max_sessions = 1,
-                            .statements_per_minute = 1};
+                            .logins_per_minute = 1,
+                            .statements_per_minute = 1,
+                            .rows_per_hour = 1,
+                            .bytes_per_hour = 1024};
     // The order of the rules decides, not that of the groups.
     CHECK(limits_for(rules(), {"interns", "dba"}) == intern);
     CHECK(limits_for(rules(), {"dba", "interns"}) == intern);

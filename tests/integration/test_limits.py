@@ -20,6 +20,11 @@ limits:
   - {groups: [sleepy], idle_timeout: 2s}
   - {groups: [lonely], max_sessions: 2}
   - {groups: [rated], statements_per_minute: 10}
+  - {groups: [hourly], rows_per_hour: 200}
+  - {groups: [hourly_bytes], bytes_per_hour: 64KiB}
+  - {groups: [comer], logins_per_minute: 3}
+  - {groups: [cheap, cheap_quick], max_cost: 1000}
+  - {groups: [cheap_quick], statement_timeout: 1s}
 """
 ENDLESS = ("SELECT count(*) FROM pgbench_accounts a, pgbench_accounts b, pgbench_accounts c "
            "WHERE a.bid + b.bid < c.aid /* {} */")
@@ -92,12 +97,12 @@ class Limits(unittest.TestCase):
                         client.send(*messages)
                         got = client.receive_until("ReadyForQuery")
                         self.assertLess(time.monotonic() - started, 2 * PATIENCE)
-                        self.refused(got, "54000", "more than 100 rows (limits.max_rows)", 100)
+                        self.refused(got, "53400", "more than 100 rows (limits.max_rows)", 100)
                         self.assertNotIn("CommandComplete", names(got))
                         self.assertNotIn("CopyDone", names(got))
                         self.usable(client)
         results = [r for r in self.proxy.records("few") if r["type"] == "result"
-                   and r["sqlstate"] == "54000"]
+                   and r["sqlstate"] == "53400"]
         self.assertGreaterEqual(len(results), 12)
         self.assertEqual({r["rows"] for r in results}, {100})
 
@@ -108,7 +113,7 @@ class Limits(unittest.TestCase):
                 with self.subTest(path):
                     client.send(*messages)
                     got = client.receive_until("ReadyForQuery")
-                    self.refused(got, "54000", "limits.max_rows", 100)
+                    self.refused(got, "53400", "limits.max_rows", 100)
                     # PostgreSQL's own state: it fails where the cancel was faster.
                     if got[-1].status == "E":
                         client.simple("ROLLBACK; BEGIN")
@@ -120,12 +125,12 @@ class Limits(unittest.TestCase):
             got = client.simple(f"{accounts(100)}; {accounts(100)}")
             self.assertEqual(len(rows_of(got)), 200)
             got = client.simple(f"{accounts(60)}; {accounts(500)}; SELECT 'unseen'")
-            self.refused(got, "54000", "limits.max_rows", 160)
+            self.refused(got, "53400", "limits.max_rows", 160)
             got = client.simple(f"{accounts(500)}; SELECT 1/0")
-            self.refused(got, "54000", "limits.max_rows", 100)
+            self.refused(got, "53400", "limits.max_rows", 100)
             # So many that the server does not keep them in its buffer.
             got = client.simple(f"{accounts(5000)}; {ENDLESS.format('behind')}")
-            self.refused(got, "54000", "limits.max_rows", 100)
+            self.refused(got, "53400", "limits.max_rows", 100)
             self.usable(client)
 
     def test_rows_of_a_portal(self):
@@ -137,14 +142,14 @@ class Limits(unittest.TestCase):
             for _ in range(4):
                 client.send(execute("p", 30), sync())
                 got += client.receive_until("ReadyForQuery")
-            self.refused(got, "54000", "limits.max_rows", 100)
+            self.refused(got, "53400", "limits.max_rows", 100)
             client.send(execute("p", 30), sync())
             again = client.receive_until("ReadyForQuery")
-            self.refused(again, "54000" if got[-1].status == "T" else "34000", "", 0)
+            self.refused(again, "53400" if got[-1].status == "T" else "34000", "", 0)
             client.simple("ROLLBACK")
             # All in one batch, too.
             client.send(parse(accounts(1000)), bind("p"), *[execute("p", 30)] * 5, sync())
-            self.refused(client.receive_until("ReadyForQuery"), "54000", "limits.max_rows", 100)
+            self.refused(client.receive_until("ReadyForQuery"), "53400", "limits.max_rows", 100)
             self.usable(client)
 
     def test_rows_of_a_cursor(self):
@@ -156,9 +161,9 @@ class Limits(unittest.TestCase):
             client.send(execute("c", 100), sync())
             self.assertEqual(len(rows_of(client.receive_until("ReadyForQuery"))), 100)
             client.send(execute("c", 101), sync())
-            self.refused(client.receive_until("ReadyForQuery"), "54000", "limits.max_rows", 100)
+            self.refused(client.receive_until("ReadyForQuery"), "53400", "limits.max_rows", 100)
             client.simple("ROLLBACK; BEGIN; DECLARE c CURSOR FOR " + accounts(1000))
-            self.refused(client.simple("FETCH ALL FROM c"), "54000", "limits.max_rows", 100)
+            self.refused(client.simple("FETCH ALL FROM c"), "53400", "limits.max_rows", 100)
             client.simple("ROLLBACK")
             self.usable(client)
 
@@ -172,7 +177,7 @@ class Limits(unittest.TestCase):
                         parse("SELECT 2", "later"), bind("", "later"), execute(), sync(),
                         query("SELECT 3"))
             first = client.receive_until("ReadyForQuery")
-            self.refused(first, "54000", "limits.max_rows", 150)
+            self.refused(first, "53400", "limits.max_rows", 150)
             self.assertEqual(names(first)[-2:], ["ErrorResponse", "ReadyForQuery"])
             # The name is still free: the server has not seen the first of it.
             self.assertEqual(rows_of(client.receive_until("ReadyForQuery")), [[b"2"]])
@@ -190,7 +195,7 @@ class Limits(unittest.TestCase):
     def test_psql(self):
         done = self.proxy.psql("-v", "VERBOSITY=verbose", "-c", accounts(101), "-c", "SELECT 7 AS x",
                                token=self.token("few", "few_psql"), user="few_psql")
-        self.assertIn("ERROR:  54000: more than 100 rows (limits.max_rows)", done.stdout)
+        self.assertIn("ERROR:  53400: more than 100 rows (limits.max_rows)", done.stdout)
         self.assertIn("HINT:", done.stdout)
         self.assertIn("(1 row)", done.stdout)
         done = self.proxy.psql("-v", "FETCH_COUNT=30", "-c", accounts(101),
@@ -211,14 +216,14 @@ class Limits(unittest.TestCase):
                 with self.subTest(path, over=True):
                     client.send(*messages)
                     got = client.receive_until("ReadyForQuery")
-                    self.refused(got, "54000",
+                    self.refused(got, "53400",
                                  "a result of more than 65536 bytes (limits.max_result_size)")
                     passed = [m for m in got if m.name in ("DataRow", "CopyData")]
                     self.assertLessEqual(sum(len(m.payload) + 5 for m in passed), 65536)
                     self.assertGreater(sum(len(m.payload) + 5 for m in passed), 64000)
                     self.usable(client)
             # One value beyond it: nothing of it passes.
-            self.refused(client.simple("SELECT repeat('x', 100000000)"), "54000",
+            self.refused(client.simple("SELECT repeat('x', 100000000)"), "53400",
                          "limits.max_result_size", 0)
             self.usable(client)
 
@@ -465,10 +470,240 @@ class Limits(unittest.TestCase):
                     self.assertNotEqual(done.returncode, 0)
                     self.assertIn("more than 100 rows", done.stderr)
 
-    def test_check_names_what_is_not_there(self):
-        proxy = self.env.another("limits_cost", start=False,
-                                 extra='limits:\n  - {groups: ["*"], max_cost: 1e8}')
-        done = subprocess.run([proxy.program, "check", "--config", proxy.config], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("limits[0].max_cost is not supported yet; leave it out", done.stdout)
+    # --- rows and bytes an hour, logins a minute -------------------------------------------
+
+    def test_rows_an_hour(self):
+        """All sessions together, to the row; a new session finds nothing new."""
+        token = self.token("hourly")
+        with self.proxy.login(token, user="hourly") as one, \
+                self.proxy.login(token, user="hourly") as two:
+            self.assertEqual(len(rows_of(one.simple(accounts(150)))), 150)
+            for path, messages in self.paths(accounts(51)):
+                with self.subTest(path):
+                    two.send(*messages)
+                    self.refused(two.receive_until("ReadyForQuery"), "53400",
+                                 "more than 200 rows an hour (limits.rows_per_hour)",
+                                 50 if path == "simple" else 0)
+        with self.proxy.login(token, user="hourly") as three:
+            self.refused(three.simple("SELECT 1"), "53400", "limits.rows_per_hour", 0)
+            # What gives no rows goes on.
+            self.assertNotIn("ErrorResponse", names(three.simple("BEGIN; COMMIT")))
+        with self.login("hourly", "hourly_other") as other:
+            self.usable(other)
+
+    def test_bytes_an_hour(self):
+        token = self.token("hourly_bytes")
+        with self.proxy.login(token, user="hourly_bytes") as client:
+            got = client.simple("SELECT repeat('x', 1000) FROM generate_series(1, 200)")
+            self.refused(got, "53400", "more than 65536 bytes an hour (limits.bytes_per_hour)")
+            rows = sum(n == "DataRow" for n in names(got))
+            self.assertEqual(rows, 65536 // (1000 + 11))
+        with self.proxy.login(token, user="hourly_bytes") as client:
+            self.refused(client.simple("SELECT repeat('x', 1000)"), "53400", "bytes_per_hour", 0)
+
+    def test_logins_a_minute(self):
+        token = self.token("comer")
+        for _ in range(3):
+            self.proxy.login(token, user="comer").close()
+        client, answer = self.attempt(token, "comer")
+        client.close()
+        self.assertEqual((answer.fields["S"], answer.sqlstate), ("FATAL", "53400"))
+        self.assertIn("more than 3 logins a minute of user \"comer\" (limits.logins_per_minute)",
+                      answer.fields["M"])
+        self.login("comer", "other_comer").close()
+        refusals = [r for r in self.proxy.records("comer") if r["type"] == "login_refused"]
+        self.assertEqual(refusals[-1]["cause"], "limits: logins_per_minute")
+
+    # --- cost ------------------------------------------------------------------------------
+
+    ALL = "SELECT count(*) FROM pgbench_accounts"
+    ONE = "SELECT abalance FROM pgbench_accounts WHERE aid = 42"
+
+    def cost_refused(self, messages, status="I"):
+        self.refused(messages, "53400", ", and 1000 is the limit (limits.max_cost)", 0)
+        self.assertEqual(messages[-1].status, status)
+
+    def test_cost(self):
+        too_much = (
+            self.ALL, f"  /* a */ {self.ALL} -- b", f"WITH x AS ({self.ALL}) TABLE x",
+            "TABLE pgbench_accounts", f"EXPLAIN ANALYZE {self.ALL}",
+            f"EXPLAIN (ANALYZE, COSTS off) ({self.ALL})", f"EXPLAIN ANALYZE VERBOSE {self.ALL}",
+            f"COPY ({self.ALL}) TO STDOUT", "COPY pgbench_accounts TO STDOUT",
+            "COPY public.pgbench_accounts (aid) TO STDOUT (FORMAT csv)",
+            f"SELECT 1; {self.ALL}", f"{self.ALL}; SELECT 1",
+            'SELECT 1 AS """Total Cost"": 1" FROM pgbench_accounts AS "a"", ""Total Cost"": 1, """')
+        with self.login("cheap") as client:
+            for sql in too_much:
+                with self.subTest(sql):
+                    self.cost_refused(client.simple(sql))
+                    self.usable(client)
+            for sql in (self.ONE, f"EXPLAIN {self.ALL}", f"EXPLAIN (ANALYZE false) {self.ALL}",
+                        f"EXPLAIN ANALYZE {self.ONE}", f"COPY ({self.ONE}) TO STDOUT",
+                        "COPY pgbench_branches TO STDOUT", f"{self.ONE}; {self.ONE}",
+                        f"{self.ALL} WHERE aid < 5", "VALUES (1), (2)", "SHOW server_version",
+                        "", ";"):
+                with self.subTest(sql):
+                    for _ in range(2):
+                        got = client.simple(sql)
+                        self.assertNotIn("ErrorResponse", names(got), got)
+        records = self.proxy.records("cheap")
+        statements = [r for r in records if r["type"] == "statement"]
+        self.assertEqual(sum(r["sql"] == "TABLE pgbench_accounts" for r in statements), 1)
+        results = [r for r in records if r["type"] == "result"]
+        self.assertEqual(sum(r["sqlstate"] == "53400" for r in results), len(too_much))
+        self.assertEqual(sorted(r["statement"] for r in results),
+                         sorted(r["statement"] for r in statements))
+
+    def test_cost_in_a_transaction(self):
+        with self.login("cheap", "cheap_in_transaction") as client:
+            client.simple("BEGIN")
+            self.usable(client, "T")
+            self.cost_refused(client.simple(self.ALL), "E")
+            self.assertEqual(error_of(client.simple("SELECT 1")).sqlstate, "25P02")
+            self.assertEqual(error_of(client.simple("ROLLBACK; SELECT 2")).sqlstate, "0A000")
+            self.assertEqual(client.simple("ROLLBACK")[-1].status, "I")
+            # The first of a transaction may still say what the transaction is like.
+            client.simple("BEGIN")
+            client.simple("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+            self.assertEqual(rows_of(client.simple("SHOW transaction_isolation")),
+                             [[b"serializable"]])
+            client.simple(f"DECLARE c CURSOR FOR {self.ONE}")
+            self.assertEqual(len(rows_of(client.simple("FETCH ALL FROM c"))), 1)
+            self.cost_refused(client.simple("DECLARE d CURSOR FOR TABLE pgbench_accounts"), "E")
+            client.simple("ROLLBACK")
+            self.usable(client)
+
+    def test_cost_of_prepared_statements(self):
+        with self.login("cheap", "cheap_prepared") as client:
+            client.simple(f"PREPARE p AS {self.ONE}")
+            self.assertEqual(len(rows_of(client.simple("EXECUTE p"))), 1)
+            # The same words, another statement.
+            client.simple("DEALLOCATE p")
+            client.simple(f"PREPARE p AS {self.ALL}")
+            self.cost_refused(client.simple("EXECUTE p"))
+            self.cost_refused(client.simple("EXPLAIN ANALYZE EXECUTE p"))
+            got = client.simple(f"PREPARE q AS {self.ONE}; EXECUTE q")
+            self.refused(got, "0A000", "statement 2 of the text", 0)
+            self.assertIn("one by one", error_of(got).fields["H"])
+            self.usable(client)
+
+    def test_cost_by_parameters(self):
+        sql = "SELECT aid FROM pgbench_accounts WHERE aid <= $1"
+        few, everything = (5).to_bytes(4, "big"), (100000).to_bytes(4, "big")
+        for name, transaction in (("", False), ("s", False), ("", True)):
+            with self.subTest(name=name, transaction=transaction), \
+                    self.login("cheap", "cheap_parameters") as client:
+                if transaction:
+                    client.simple("BEGIN")
+                client.send(parse(sql, name), bind("", name, [everything], formats=[1]),
+                            execute(), sync())
+                got = client.receive_until("ReadyForQuery")
+                self.cost_refused(got, "E" if transaction else "I")
+                if transaction:
+                    client.simple("ROLLBACK; BEGIN")
+                name += "t" if name else ""
+                client.send(parse(sql, name), bind("", name, [few], formats=[1]),
+                            describe("P"), execute(), sync())
+                got = client.receive_until("ReadyForQuery")
+                self.assertEqual(len(rows_of(got)), 5, got)
+                self.usable(client, "T" if transaction else "I")
+
+    def test_cost_in_a_batch(self):
+        """What stands before it has run, and what stands behind it has not."""
+        with self.login("cheap", "cheap_batch") as client:
+            for begin in ("", "BEGIN"):
+                client.simple(begin)
+                client.send(parse(self.ONE), bind(), execute(), parse(self.ALL), bind(), execute(),
+                            parse("SELECT 3"), bind(), execute(), sync())
+                got = client.receive_until("ReadyForQuery")
+                self.refused(got, "53400", "limits.max_cost", 1)
+                self.assertEqual(names(got)[-2:], ["ErrorResponse", "ReadyForQuery"])
+                self.assertEqual(got[-1].status, "E" if begin else "I")
+                client.simple("ROLLBACK")
+                self.usable(client)
+            client.send(parse("SELECT nope FROM pgbench_accounts"), bind(), execute(), sync(),
+                        parse("SELECT 1/(1 - 1)"), bind(), execute(), sync())
+            self.assertEqual(error_of(client.receive_until("ReadyForQuery")).sqlstate, "42703")
+            self.assertEqual(error_of(client.receive_until("ReadyForQuery")).sqlstate, "22012")
+            self.usable(client)
+        # Each Bind has its result, and there are five of them.
+        records = self.proxy.records("cheap_batch")
+        binds = {r["statement"] for r in records if r["type"] == "statement" and "of" in r}
+        results = [r["statement"] for r in records if r["type"] == "result"]
+        self.assertEqual(len(binds), 5)
+        self.assertEqual([results.count(number) for number in binds], [1] * 5)
+
+    def test_errors_of_the_plan_are_the_statements_own(self):
+        with self.login("cheap", "cheap_errors") as client, \
+                self.login("everybody", "everybody_errors") as free:
+            for sql in ("SELECT nope FROM pgbench_accounts", "SELECT 1/0",
+                        "  SELECT * FROM pgbench_accounts WHERE bid = 'x'",
+                        "SELECT count(*) FROM customers WHERE nope = 3 AND email = 'x'"):
+                for begin, status in (("", "I"), ("BEGIN", "E")):
+                    with self.subTest(sql, begin=begin):
+                        answers = []
+                        for each in (client, free):
+                            each.simple(begin)
+                            got = each.simple(sql)
+                            fields = error_of(got).fields
+                            answers.append([fields.get(f) for f in "SVCMDHP"])
+                            self.assertEqual(got[-1].status, status)
+                            self.assertEqual(names(got).count("ErrorResponse"), 1)
+                            each.simple("ROLLBACK")
+                        self.assertEqual(*answers)
+
+    def test_what_the_planner_counts_by_is_fixed(self):
+        with self.login("cheap", "cheap_settings") as client:
+            for sql in ("SET seq_page_cost = 0", "SET LOCAL CPU_TUPLE_COST TO 0",
+                        'SET "cpu_operator_cost" = 0',
+                        "SELECT set_config('cpu_tuple_cost', '0', false)",
+                        "SELECT set_config('Random_Page_Cost', (SELECT '0'), false)",
+                        "SET effective_cache_size = '100GB'"):
+                with self.subTest(sql):
+                    self.assertEqual(error_of(client.simple(sql)).sqlstate, "42501")
+            self.assertNotIn("ErrorResponse", names(client.simple("RESET seq_page_cost")))
+            self.assertNotIn("ErrorResponse", names(client.simple("SET work_mem = '8MB'")))
+            self.cost_refused(client.simple(self.ALL))
+        client = self.proxy.connect()
+        last = client.login("cheap_settings", DATABASE, self.token("cheap", "cheap_settings"),
+                            options="-c seq_page_cost=0 -c cpu_tuple_cost=0")[-1]
+        self.assertEqual(last.sqlstate, "42501")
+        client.close()
+        with self.login("everybody", "everybody_settings") as client:
+            self.assertNotIn("ErrorResponse", names(client.simple("SET seq_page_cost = 0")))
+
+    def test_the_question_can_be_stopped(self):
+        """It waits for a lock: the client's cancel, its own timeout and the session's end."""
+        sql = "SELECT count(*) FROM pgbench_branches"
+        with subprocess.Popen(["psql", "-qX"], stdin=subprocess.PIPE, text=True,
+                              env=self.env.database.environment(DATABASE)) as owner:
+            owner.stdin.write("BEGIN; LOCK TABLE pgbench_branches IN ACCESS EXCLUSIVE MODE;\n")
+            owner.stdin.flush()
+            self.assertTrue(within(5, lambda: self.env.sql(
+                "SELECT 1 FROM pg_locks WHERE relation = 'pgbench_branches'::regclass AND granted "
+                "AND mode = 'AccessExclusiveLock'")))
+            with self.login("cheap", "cheap_waiting") as client:
+                client.send(query(sql))
+                self.assertTrue(within(5, lambda: self.asked() == 1))
+                with self.proxy.connect() as other:
+                    other.send(cancel_request(client.key))
+                got = client.receive_until("ReadyForQuery")
+                self.assertEqual((error_of(got).sqlstate, got[-1].status), ("57014", "I"))
+                self.usable(client)
+            with self.login("cheap_quick") as client:
+                client.send(query(sql))
+                got = client.receive_until("ReadyForQuery")
+                self.refused(got, "57014", "limits.statement_timeout", 0)
+                self.usable(client)
+            with self.login("cheap", "cheap_leaving") as client:
+                client.send(query(sql))
+                self.assertTrue(within(5, lambda: self.asked() == 1))
+            self.assertTrue(within(5, lambda: self.sessions_of("cheap_leaving") == 0))
+            ends = [r for r in self.proxy.records("cheap_leaving") if r["type"] == "result"]
+            self.assertEqual([r["sqlstate"] for r in ends], ["57P01"])
+            self.assertTrue(within(5, lambda: self.asked() == 0))
+            owner.communicate("ROLLBACK;\n")
+
+    def asked(self):
+        return int(self.env.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
+                                "query LIKE 'EXPLAIN (FORMAT JSON) %pgbench_branches'"))

@@ -56,8 +56,7 @@ class Verbs(unittest.TestCase):
             self.assertIn(word, problem[0])
 
     def test_check_refuses_what_comes_later(self):
-        path = self.config.with_name("later.yaml")
-        path.write_text(self.config.read_text() + "\nlimits:\n  - {groups: ['*'], max_cost: 10}\n")
+        path = self.broken("    user: ", "    prefer: standby\n    user: ")
         done = self.verb("check", "--config", path)
         self.assertEqual(done.returncode, 1)
         self.assertIn("not supported yet", done.stdout + done.stderr)

@@ -5,16 +5,17 @@
 #include <vector>
 
 #include "config/limits.h"
+#include "proxy/net/hourly.h"
+#include "proxy/net/rates.h"
 #include "proxy/net/sessions.h"
-#include "proxy/net/statement_rates.h"
 
 using namespace vitrine;
 using namespace std::chrono_literals;
-using net::StatementRates;
+using net::Rates;
 
 TEST_CASE("a user's bucket holds a minute's worth, and fills evenly") {
-    StatementRates rates;
-    const auto start = StatementRates::Clock::now();
+    Rates rates;
+    const auto start = Rates::Clock::now();
     for (int i = 0; i < 600; ++i) {
         REQUIRE(rates.take("ada", 1, 600, start));
     }
@@ -31,8 +32,8 @@ TEST_CASE("a user's bucket holds a minute's worth, and fills evenly") {
 }
 
 TEST_CASE("more at once than a minute has never pass, and take nothing") {
-    StatementRates rates;
-    const auto start = StatementRates::Clock::now();
+    Rates rates;
+    const auto start = Rates::Clock::now();
     CHECK_FALSE(rates.take("ada", 6, 5, start));
     CHECK_FALSE(rates.take("ada", std::size_t{1} << 62, std::uint64_t{1} << 63, start));
     CHECK(rates.take("ada", 5, 5, start));
@@ -41,8 +42,8 @@ TEST_CASE("more at once than a minute has never pass, and take nothing") {
 TEST_CASE("over ten minutes no more pass than the limit says, whatever it is") {
     for (const std::uint64_t per_minute : {1U, 7U, 59U, 601U, 1009U}) {
         INFO(per_minute);
-        StatementRates rates;
-        const auto start = StatementRates::Clock::now();
+        Rates rates;
+        const auto start = Rates::Clock::now();
         std::uint64_t passed = 0;
         for (auto after = 0ms; after < 10min; after += 7ms) {
             while (rates.take("ada", 1, per_minute, start + after)) {
@@ -55,13 +56,44 @@ TEST_CASE("over ten minutes no more pass than the limit says, whatever it is") {
 }
 
 TEST_CASE("who cannot be counted runs nothing, and room comes back") {
-    StatementRates rates;
-    const auto start = StatementRates::Clock::now();
+    Rates rates;
+    const auto start = Rates::Clock::now();
     for (std::size_t i = 0; i < limits::kRatedUsersMax; ++i) {
         REQUIRE(rates.take(std::to_string(i), 1, 1, start));
     }
     CHECK_FALSE(rates.take("one more", 1, 1, start + 59s));
     CHECK(rates.take("one more", 1, 1, start + 61s));
+}
+
+TEST_CASE("an hour's worth: what is left is given, and it comes back evenly") {
+    net::Hourly rows;
+    const auto start = net::Hourly::Clock::now();
+    CHECK(rows.take("ada", 100, 3600, start) == 100);
+    CHECK(rows.take("ada", 3600, 3600, start) == 3500);
+    CHECK(rows.take("ada", 1, 3600, start) == 0);
+    CHECK(rows.take("bob", 5000, 3600, start) == 3600);
+    CHECK(rows.take("ada", 1, 3600, start + 900ms) == 0);
+    CHECK(rows.take("ada", 5, 3600, start + 2s) == 2);
+    CHECK(rows.take("ada", 1, 3600, start + 2s) == 0);
+    CHECK(rows.take("ada", 5000, 3600, start + 24h) == 3600);
+    // What nobody has in memory: bytes in the billions, one by one.
+    constexpr std::uint64_t kMany = std::uint64_t{1} << 40U;
+    CHECK(rows.take("eve", kMany - 1, kMany, start) == kMany - 1);
+    CHECK(rows.take("eve", 2, kMany, start) == 1);
+    CHECK(rows.take("eve", 2, kMany, start) == 0);
+    // Another limit, by a reload: what was had counts.
+    CHECK(rows.take("bob", 100, 3000, start) == 0);
+    CHECK(rows.take("bob", 100, 3650, start) == 50);
+}
+
+TEST_CASE("whose hour cannot be counted gets nothing, and room comes back") {
+    net::Hourly rows;
+    const auto start = net::Hourly::Clock::now();
+    for (std::size_t i = 0; i < limits::kRatedUsersMax; ++i) {
+        REQUIRE(rows.take(std::to_string(i), 1, 1, start) == 1);
+    }
+    CHECK(rows.take("one more", 1, 1, start + 59min) == 0);
+    CHECK(rows.take("one more", 1, 1, start + 60min) == 1);
 }
 
 TEST_CASE("places of a user: as many as there are, whoever takes them at once") {

@@ -66,7 +66,7 @@ std::string parse(const std::string& sql, const std::string& name = "") {
 }
 std::string bind(const std::string& name = "", const std::string& portal = "") {
     std::string out;
-    wire::write_bind(out, portal, name);
+    wire::write_bind(out, {.portal = portal, .statement = name});
     return out;
 }
 std::string execute(const std::string& portal = "") {
@@ -696,6 +696,62 @@ std::string suspended() {
 
 }  // namespace
 
+namespace {
+
+// The server's answer to a question for the cost, and to a batch of one.
+std::string cost(const std::string& total) {
+    return message('3') + message('1') + message('2') +
+           row("[\n  {\n    \"Plan\": {\n      \"Alias\": \"\\\"Total Cost\\\": 1\",\n"
+               "      \"Startup Cost\": 1.00,\n      \"Total Cost\": " +
+               total + ",\n      \"Plans\": [{\"Total Cost\": 1.00}]\n    }\n  }\n]") +
+           complete("EXPLAIN") + message('3') + message('3');
+}
+
+const Sent kAsked{"C", "P EXPLAIN (FORMAT JSON) SELECT 1", "B", "E", "C", "C", "S"};
+
+}  // namespace
+
+TEST_CASE("limits: the cost of a statement is asked for once, and before it is sent", "[limits]") {
+    Stage stage({.max_cost = 100});
+    CHECK(stage.client(query("SELECT 1") + query("SHOW server_version")) == kAsked);
+    // It is on record before anything of it is sent.
+    CHECK(stage.count("\"sql\":\"SELECT 1\"") == 1);
+    SECTION("below") {
+        CHECK(stage.server(cost("100.00") + ready()).empty());
+        CHECK(stage.take_server() == Sent{"Q SELECT 1", "Q SHOW server_version"});
+        CHECK(stage.server(columns() + rows(1) + complete("SELECT 1") + ready()) == "T D C Z");
+        CHECK(stage.server(columns() + rows(1) + complete("SHOW") + ready()) == "T D C Z");
+        CHECK(stage.client(query("SELECT 1")) == Sent{"Q SELECT 1"});
+        CHECK(stage.server(columns() + rows(1) + complete("SELECT 1") + ready()) == "T D C Z");
+        // Another path, and the text may mean something else.
+        CHECK(stage.client(query("SET search_path = public")).size() == 1);
+        CHECK(stage.server(complete("SET") + ready()) == "C Z");
+        CHECK(stage.client(query("SELECT 1")) == kAsked);
+    }
+    SECTION("above, and above that") {
+        for (const std::string total : {"100.01", "1e300", "inf", "nan", "-nan", ""}) {
+            INFO(total);
+            CHECK(stage.server(cost(total) + ready()).empty());
+            CHECK(stage.take_server() ==
+                  Sent{"Q vitrine: statement refused", "Q SHOW server_version"});
+            CHECK(stage.server(error("42601", "syntax error") + ready()) == "E53400 Z");
+            CHECK(stage.server(columns() + rows(1) + complete("SHOW") + ready()) == "T D C Z");
+            CHECK(stage.client(query("SELECT 1") + query("SHOW server_version")) == kAsked);
+        }
+    }
+    SECTION("the session ends meanwhile: what is held has a result") {
+        stage.conversation->client_closed();
+        CHECK(stage.count("\"sqlstate\":\"57P01\"") == 1);
+    }
+    SECTION("an answer that is none") {
+        CHECK(stage
+                  .server(message('3') + message('1') + message('2') + complete("EXPLAIN") +
+                          message('3') + message('3') + ready())
+                  .empty());
+        CHECK(stage.take_server().front() == "Q vitrine: statement refused");
+    }
+}
+
 TEST_CASE("limits: the rows of a query", "[limits]") {
     Stage stage({.max_rows = 3});
     SECTION("as many as there may be") {
@@ -706,10 +762,10 @@ TEST_CASE("limits: the rows of a query", "[limits]") {
     SECTION("one more, and the server had ended before it could be cancelled") {
         stage.client(query("SELECT 1"));
         CHECK(stage.server(columns() + rows(4) + complete("SELECT 4") + ready('T')) ==
-              "T D D D E54000 Z");
+              "T D D D E53400 Z");
         CHECK(stage.last.find("more than 3 rows (limits.max_rows)") != std::string::npos);
         CHECK(stage.count("\"rows\":3,") == 1);
-        CHECK(stage.count("\"sqlstate\":\"54000\"") == 1);
+        CHECK(stage.count("\"sqlstate\":\"53400\"") == 1);
         // The session goes on, and counts anew.
         CHECK(stage.client(query("SELECT 2")) == Sent{"Q SELECT 2"});
         CHECK(stage.server(columns() + rows(3) + complete("SELECT 3") + ready()) == "T D D D C Z");
@@ -719,43 +775,46 @@ TEST_CASE("limits: the rows of a query", "[limits]") {
         CHECK(stage.server(columns() + rows(5)) == "T D D D");
         // What comes now waits: the cancel must not hit it.
         CHECK(stage.client(query("SELECT 2")).empty());
+        // More is read all the same, up to a bound: so it is noticed when the client leaves.
+        CHECK(stage.conversation->wants_client_bytes());
+        CHECK(stage.client(query("SELECT '" + std::string(300000, 'x') + "'")).empty());
         CHECK_FALSE(stage.conversation->wants_client_bytes());
         CHECK(stage.conversation->enforce_limits());
         CHECK_FALSE(stage.conversation->enforce_limits());
         CHECK(stage.server(rows(2) + error("57014", "canceling statement due to user request") +
-                           ready()) == "E54000 Z");
+                           ready()) == "E53400 Z");
         CHECK(stage.take_server().empty());
         stage.conversation->cancel_delivered();
-        CHECK(stage.take_server() == Sent{"Q SELECT 2"});
+        CHECK(stage.take_server().front() == "Q SELECT 2");
         CHECK(stage.server(columns() + rows(1) + complete("SELECT 1") + ready()) == "T D C Z");
     }
     SECTION("another error of the server's, behind the limit") {
         stage.client(query("SELECT 1"));
         CHECK(stage.server(columns() + rows(4) + error("22012", "division by zero") + ready()) ==
-              "T D D D E54000 Z");
+              "T D D D E53400 Z");
     }
     SECTION("COPY") {
         stage.client(query("COPY (SELECT 1) TO STDOUT"));
         CHECK(stage.server(message('H', std::string(3, '\0')) + message('d', "1\n") +
                            message('d', "1\n") + message('d', "1\n") + message('d', "1\n") +
-                           message('c') + complete("COPY 4") + ready()) == "H d d d E54000 Z");
+                           message('c') + complete("COPY 4") + ready()) == "H d d d E53400 Z");
     }
     SECTION("the first of two statements: the client hears nothing of the second") {
         stage.client(query("SELECT 1; SELECT 2"));
         CHECK(stage.server(columns() + rows(4) + complete("SELECT 4") + columns() + rows(2) +
-                           complete("SELECT 2") + ready()) == "T D D D E54000 Z");
-        CHECK(stage.count("\"sqlstate\":\"54000\"") == 1);
+                           complete("SELECT 2") + ready()) == "T D D D E53400 Z");
+        CHECK(stage.count("\"sqlstate\":\"53400\"") == 1);
         CHECK(stage.count("withheld") == 1);
     }
     SECTION("the second of two statements") {
         stage.client(query("SELECT 1; SELECT 2"));
         CHECK(stage.server(columns() + rows(3) + complete("SELECT 3") + columns() + rows(4) +
-                           complete("SELECT 4") + ready()) == "T D D D C T D D D E54000 Z");
+                           complete("SELECT 4") + ready()) == "T D D D C T D D D E53400 Z");
     }
     SECTION("an error of the second's is not told: one error a query") {
         stage.client(query("SELECT 1; SELECT 2"));
         CHECK(stage.server(columns() + rows(4) + complete("SELECT 4") +
-                           error("22012", "division by zero") + ready()) == "T D D D E54000 Z");
+                           error("22012", "division by zero") + ready()) == "T D D D E53400 Z");
     }
 }
 
@@ -770,13 +829,13 @@ TEST_CASE("limits: a row is passed whole or not at all, in whatever pieces it co
         got += stage.conversation->client_output();
         stage.conversation->client_output().clear();
     }
-    CHECK(outline(got) == "T D D D E54000 Z");
+    CHECK(outline(got) == "T D D D E53400 Z");
     CHECK(got.find("more than 40 bytes (limits.max_result_size)") != std::string::npos);
 
     // One row larger than all.
     stage.client(query("SELECT 2"));
     CHECK(stage.server(columns() + row(std::string(1000, 'x')) + complete("SELECT 1") + ready()) ==
-          "T E54000 Z");
+          "T E53400 Z");
 }
 
 TEST_CASE("limits: the rows of a portal, in whatever pieces it is fetched", "[limits]") {
@@ -786,17 +845,17 @@ TEST_CASE("limits: the rows of a portal, in whatever pieces it is fetched", "[li
         CHECK(stage.server(message('1') + message('2') + columns() + rows(2) + suspended() +
                            ready('T')) == "1 2 D D s Z");
         stage.client(execute_some(2, "p") + sync_message());
-        CHECK(stage.server(rows(2) + suspended() + ready('T')) == "D E54000 Z");
+        CHECK(stage.server(rows(2) + suspended() + ready('T')) == "D E53400 Z");
         // And goes on counting where the transaction has not failed.
         stage.client(execute_some(2, "p") + sync_message());
-        CHECK(stage.server(rows(1) + complete("SELECT 1") + ready('T')) == "E54000 Z");
+        CHECK(stage.server(rows(1) + complete("SELECT 1") + ready('T')) == "E53400 Z");
     }
     SECTION("what follows in the batch has not run, and is not run") {
         CHECK(stage.client(parse("SELECT 1") + bind() + execute() + parse("SELECT 2", "s") +
                            bind("s") + execute() + sync_message() + query("SELECT 3")) ==
               Sent{"P SELECT 1", "B", "D", "E", "H"});
         CHECK(stage.server(message('1') + message('2') + columns() + rows(4) +
-                           complete("SELECT 4")) == "1 2 D D D E54000");
+                           complete("SELECT 4")) == "1 2 D D D E53400");
         CHECK(stage.take_server() == Sent{"S", "Q SELECT 3"});
         CHECK(stage.server(ready() + columns() + rows(1) + complete("SELECT 1") + ready()) ==
               "Z T D C Z");
@@ -817,7 +876,7 @@ TEST_CASE("limits: the rows of a portal, in whatever pieces it is fetched", "[li
         CHECK(stage.server(message('1') + message('2') + columns() + rows(4) +
                            complete("SELECT 4") + ready() + message('1') + message('2') +
                            columns() + rows(3) + complete("SELECT 3") + ready()) ==
-              "1 2 D D D E54000 Z 1 2 D D D C Z");
+              "1 2 D D D E53400 Z 1 2 D D D C Z");
     }
     SECTION("a cancel that hits such a one says whom it was meant for") {
         stage.client(parse("SELECT 1") + bind() + execute() + sync_message() + query("SELECT 2"));
@@ -825,7 +884,7 @@ TEST_CASE("limits: the rows of a portal, in whatever pieces it is fetched", "[li
         CHECK(stage.conversation->enforce_limits());
         CHECK(stage.server(complete("SELECT 4") + ready() +
                            error("57014", "canceling statement due to user request") + ready()) ==
-              "E54000 Z E57014 Z");
+              "E53400 Z E57014 Z");
         CHECK(stage.last.find("was cancelled; run this one again") != std::string::npos);
     }
 }

@@ -190,12 +190,29 @@ TEST_CASE("frontend: Sync, Flush and Terminate hold nothing") {
     CHECK(out == bytes("S\0\0\0\4H\0\0\0\4X\0\0\0\4"));
 }
 
-TEST_CASE("frontend: a Bind of vitrine's own asks for text") {
+TEST_CASE("frontend: a Bind without parameters asks for text") {
     std::string out;
-    write_bind(out, "p", "s");
+    write_bind(out, {.portal = "p", .statement = "s"});
     CHECK(out == bytes("B\0\0\0\x0ep\0s\0\0\0\0\0\0\0"));
     const std::string payload = payload_of(out, 'B');
     CHECK(decode_bind(payload).value().values.empty());
+}
+
+TEST_CASE("frontend: a Bind is written as it was read") {
+    const std::string zeros("\0\0", 2);
+    const Bind bind{.portal = "p",
+                    .statement = "",
+                    .parameter_formats = {1, 0, 1},
+                    .values = {zeros, std::nullopt, ""},
+                    .result_formats = {1}};
+    std::string out;
+    write_bind(out, bind);
+    const std::string payload = payload_of(out, 'B');
+    const auto read = decode_bind(payload).value();
+    CHECK(read.portal == "p");
+    CHECK(read.parameter_formats == bind.parameter_formats);
+    CHECK(read.values == bind.values);
+    CHECK(read.result_formats == bind.result_formats);
 }
 
 TEST_CASE("frontend: SASL responses") {

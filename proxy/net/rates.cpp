@@ -1,4 +1,4 @@
-#include "proxy/net/statement_rates.h"
+#include "proxy/net/rates.h"
 
 #include <algorithm>
 
@@ -9,19 +9,19 @@ namespace vitrine::net {
 namespace {
 
 // Statements of one text: far above what its length allows, and no overflow below.
-constexpr std::size_t kStatementsMax = 100'000'000;
+constexpr std::size_t kWantedMax = 100'000'000;
 
 }  // namespace
 
-bool StatementRates::take(const std::string& user, std::size_t statements, std::uint64_t per_minute,
-                          Clock::time_point now) {
+bool Rates::take(const std::string& user, std::size_t wanted, std::uint64_t per_minute,
+                 Clock::time_point now) {
     constexpr std::chrono::nanoseconds kMinute = std::chrono::minutes(1);
-    if (statements > per_minute || statements > kStatementsMax) {
+    if (wanted > per_minute || wanted > kWantedMax) {
         return false;
     }
     // Rounded down, which at 100,000 a minute makes two in a million more of them.
     const auto share = std::chrono::nanoseconds(std::max<std::uint64_t>(
-        1, static_cast<std::uint64_t>(kMinute.count()) * statements / per_minute));
+        1, static_cast<std::uint64_t>(kMinute.count()) * wanted / per_minute));
     const std::lock_guard lock(mutex_);
     if (full_.size() >= limits::kRatedUsersMax && !full_.contains(user)) {
         std::erase_if(full_, [&](const auto& entry) { return entry.second <= now; });
