@@ -49,7 +49,7 @@ result<Tail> read_tail(int fd, const Anchor& known, std::uint64_t size, bool aft
         tail.wrong = std::to_string(size - known.bytes) + " bytes were added by someone else";
         return tail;
     }
-    LineReader reader(fd, known.bytes);
+    LineReader reader(LogSource::of(fd), known.bytes);
     std::string_view text;
     while (reader.next(text)) {
         const auto line = parse_line(text);

@@ -116,7 +116,7 @@ result<void> leave_as_evidence(int fd, End& end) {
 }  // namespace
 
 result<std::uint64_t> count_lines(int fd) {
-    LineReader reader(fd);
+    LineReader reader(LogSource::of(fd));
     std::string_view line;
     std::uint64_t lines = 0;
     while (reader.next(line)) {

@@ -44,16 +44,14 @@ bool LineReader::fill() {
         // Doubling: a line of n bytes costs O(n), not O(n²).
         buffer_.resize(std::max(buffer_.size() * 2, end_ + kPieceBytes));
     }
-    const ssize_t got = read_some(fd_, buffer_.data() + end_, buffer_.size() - end_,
-                                  offset_ + static_cast<std::uint64_t>(end_));
-    if (got < 0) {
-        error_ = last_system_error();
-    }
-    if (got <= 0) {
+    const auto got = source_.read(offset_ + static_cast<std::uint64_t>(end_), buffer_.data() + end_,
+                                  buffer_.size() - end_);
+    if (!got) {
+        error_ = got.error();
         return false;
     }
-    end_ += static_cast<std::size_t>(got);
-    return true;
+    end_ += *got;
+    return *got > 0;
 }
 
 bool LineReader::next(std::string_view& line) {

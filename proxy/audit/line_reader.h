@@ -5,15 +5,17 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "proxy/audit/append_file.h"
+#include "proxy/audit/log_source.h"
 
 namespace vitrine::audit {
 
 class LineReader {
   public:
-    // Reads from byte `offset` on. The descriptor stays the caller's.
-    explicit LineReader(int fd, std::uint64_t offset = 0) : fd_(fd), offset_(offset) {}
+    // Reads from byte `offset` on.
+    explicit LineReader(LogSource source, std::uint64_t offset = 0)
+        : source_(std::move(source)), offset_(offset) {}
 
     // The next line without its newline; the view holds until the next call. False at the end or at
     // a read error. What stands behind the last newline is torn(), not a line.
@@ -31,7 +33,7 @@ class LineReader {
   private:
     [[nodiscard]] bool fill();
 
-    int fd_;
+    LogSource source_;
     std::uint64_t offset_;
     boost::system::error_code error_;
     std::string buffer_;

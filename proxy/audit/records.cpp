@@ -54,12 +54,12 @@ bool read_records(const std::filesystem::path& directory, const std::string& nam
         err << printable(path.string()) << ':' << line << ": " << what << '\n';
         return false;
     };
-    const auto file = open_to_read(path.string());
+    auto file = LogSource::open(path.string());
     if (!file) {
         return complain(0, "cannot be read: " + file.error().message());
     }
     bool good = true;
-    LineReader reader(file->get());
+    LineReader reader(std::move(*file));
     std::string_view text;
     for (std::uint64_t line = 1; reader.next_settled(text); ++line) {
         json::error_code error;

@@ -199,7 +199,7 @@ FileVerdict verify_file(const std::filesystem::path& directory, const std::strin
                         const FileClaims* claims, std::uint64_t size_at_start, bool live) {
     const auto path = directory / name;
     FileVerdict verdict;
-    const auto file = open_to_read(path.string());
+    auto file = LogSource::open(path.string());
     if (!file) {
         const bool gone = file.error().value() == ENOENT || file.error().value() == ENOTDIR;
         if (gone) {
@@ -217,7 +217,7 @@ FileVerdict verify_file(const std::filesystem::path& directory, const std::strin
         }
         return verdict;
     }
-    LineReader reader(file->get());
+    LineReader reader(std::move(*file));
     FileReading reading(directory, name, claims, size_at_start);
     std::string_view line;
     while (live ? reader.next_settled(line) : reader.next(line)) {

@@ -240,7 +240,7 @@ LedgerStory read_ledger(const std::filesystem::path& directory,
                         const std::vector<VerifyingKey>& keys) {
     const auto path = directory / kLedgerName;
     LedgerStory missing;
-    const auto file = open_to_read(path.string());
+    auto file = LogSource::open(path.string());
     if (!file) {
         if (file.error().value() == ENOENT) {
             return missing;
@@ -251,7 +251,7 @@ LedgerStory read_ledger(const std::filesystem::path& directory,
         findings.push_back({path, 0, "cannot be read: " + file.error().message()});
         return missing;
     }
-    LineReader reader(file->get());
+    LineReader reader(std::move(*file));
     LedgerReading reading(path, keys);
     std::string_view line;
     while (reader.next_settled(line)) {
