@@ -134,7 +134,7 @@ struct Access {
 };
 
 enum class Durability : std::uint8_t { kWrite, kFsync };
-enum class Parameters : std::uint8_t { kFull, kNone };
+enum class Parameters : std::uint8_t { kFull, kMasked, kNone };
 
 struct Audit {
     std::filesystem::path directory;

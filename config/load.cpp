@@ -1,7 +1,9 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
+#include <new>
 #include <set>
 #include <system_error>
 
@@ -255,12 +257,9 @@ void read_audit(Reader& reader, const Value& value, Audit& audit) {
     }
     if (const auto parameters = fields.find("parameters")) {
         const auto word = read_word(reader, *parameters, {"full", "masked", "none"});
-        audit.parameters = word == 2 ? Parameters::kNone : Parameters::kFull;
-        if (word == 1) {
-            reader.problem_at(*parameters->node, parameters->path +
-                                                     ": masked is not supported yet; write full "
-                                                     "or none");
-        }
+        audit.parameters = word == 2   ? Parameters::kNone
+                           : word == 1 ? Parameters::kMasked
+                                       : Parameters::kFull;
     }
     if (const auto retain = fields.find("retain")) {
         (void)read_duration(reader, *retain, kDurationMax);
@@ -372,6 +371,11 @@ void read_file_as(Reader& reader, const Node& root, Config& config) {
     }
     if (const auto audit = fields.require("audit", "write audit: {directory: PATH}")) {
         read_audit(reader, *audit, config.audit);
+        if (config.audit.parameters == Parameters::kMasked && config.masking.key.empty()) {
+            reader.problem(*audit,
+                           "has parameters: masked, which needs a key; write masking: {key: {file: "
+                           "mask.key}}");
+        }
     }
     if (const auto admin = fields.find("admin")) {
         read_address_map(reader, *admin);
@@ -380,6 +384,20 @@ void read_file_as(Reader& reader, const Node& root, Config& config) {
     if (const auto log = fields.find("log")) {
         read_log(reader, *log, config.log);
     }
+}
+
+std::string first_digits_of_sha256(std::string_view text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+        throw std::bad_alloc();
+    }
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string digits;
+    for (std::size_t i = 0; i < 8; ++i) {
+        digits += kDigits[digest[i] >> 4U];
+        digits += kDigits[digest[i] & 15U];
+    }
+    return digits;
 }
 
 Loaded load_or_throw(const std::filesystem::path& file) {
@@ -394,6 +412,7 @@ Loaded load_or_throw(const std::filesystem::path& file) {
                  "; name another with --config"});
         return loaded;
     }
+    const std::string version = first_digits_of_sha256(*text);
     const auto root = parse_document(std::move(*text), file.string(), loaded.problems);
     if (!root) {
         return loaded;
@@ -402,6 +421,7 @@ Loaded load_or_throw(const std::filesystem::path& file) {
     auto config = std::make_shared<Config>();
     config->file = file;
     read_file_as(reader, *root, *config);
+    config->masking.rules.version = version;
     loaded.problems = std::move(reader.problems());
     std::stable_sort(loaded.problems.begin(), loaded.problems.end(),
                      [](const Problem& a, const Problem& b) {

@@ -145,6 +145,9 @@ struct MaskingRules {
     // Columns that no rule names and that do not match `open` are null.
     bool mask_by_default = false;
     std::vector<ColumnPattern> open;
+    // The first 16 digits of the SHA-256 of the file they stand in: what the query log calls the
+    // policy, and what `sha256sum FILE` says.
+    std::string version;
 };
 
 struct FunctionRules {

@@ -46,6 +46,7 @@ void warn_of_functions(const CatalogSnapshot& catalog, const config::FunctionRul
 }  // namespace
 
 struct Policy::State {
+    std::string rules_version;
     std::uint64_t version = 0;
     std::shared_ptr<const CatalogSnapshot> catalog;
     config::FunctionRules functions;
@@ -141,6 +142,10 @@ void Policy::State::judge_types() {
 
 Policy::Policy() : state_(std::make_unique<State>()) {}
 Policy::~Policy() = default;
+
+const std::string& Policy::rules_version() const {
+    return state_->rules_version;
+}
 
 std::uint64_t Policy::version() const {
     return state_->version;
@@ -241,6 +246,7 @@ std::shared_ptr<const Policy> compile_policy(std::shared_ptr<const CatalogSnapsh
     std::shared_ptr<Policy> policy(new Policy);
     Policy::State& state = *policy->state_;
     state.version = next_version();
+    state.rules_version = masking.version;
     state.catalog = std::move(catalog);
     state.functions = functions;
     state.judge_types();

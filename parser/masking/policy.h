@@ -106,6 +106,8 @@ class Policy {
 
     // Counts up with each compilation in the process.
     [[nodiscard]] std::uint64_t version() const;
+    // config::MaskingRules::version, of what it was compiled from.
+    [[nodiscard]] const std::string& rules_version() const;
     [[nodiscard]] const CatalogSnapshot& catalog() const;
     // nullptr: the relation is open.
     [[nodiscard]] const RelationPolicy* relation(Oid oid) const;

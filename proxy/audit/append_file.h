@@ -47,6 +47,7 @@ class AppendFile {
 
     [[nodiscard]] bool is_open() const { return file_.is_open(); }
     [[nodiscard]] std::uint64_t size() const { return size_; }
+    [[nodiscard]] int descriptor() const { return file_.get(); }
 
     // All of it or nothing: on an error the file is as long as before. `sync`: on the disk when
     // this returns. kChanged where the file was removed or is not as long as this class left it.

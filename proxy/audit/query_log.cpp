@@ -13,6 +13,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -20,6 +21,7 @@
 #include "proxy/audit/append_file.h"
 #include "proxy/audit/chain.h"
 #include "proxy/audit/continuation.h"
+#include "proxy/audit/file_sync.h"
 #include "proxy/audit/ledger.h"
 #include "proxy/audit/names.h"
 #include "proxy/audit/record.h"
@@ -33,6 +35,9 @@ namespace {
 
 // Descriptors kept open for users' files. A process has 1,024 by default, most of them sockets.
 constexpr std::size_t kOpenFilesMax = 256;
+
+// Files that are synced at once: the file system's journal takes what comes together as one.
+constexpr unsigned kSyncThreads = 8;
 
 // A line's buffer is kept for the next one up to this size.
 constexpr std::size_t kKeptLineBytesMax = 256 * 1024;
@@ -55,8 +60,10 @@ struct Trail {
     const std::string directory;
     std::mutex mutex;  // guards what follows
     std::chrono::sys_days day{};
-    std::string name;  // "alice/2026-11-24.jsonl"; empty: no file yet
-    AppendFile file;   // its descriptor may be given back: see Trails
+    std::string name;                // "alice/2026-11-24.jsonl"; empty: no file yet
+    AppendFile file;                 // its descriptor may be given back: see Trails
+    std::shared_ptr<FileSync> sync;  // durability: fsync
+    std::optional<Ticket> last;
     std::uint64_t seq = 0;
     HexDigest hash;
     bool grown = false;      // since the last checkpoint; then it is in `grown_`
@@ -177,6 +184,7 @@ struct QueryLog::State {
     Clock clock;
     Descriptor directory;
     std::unique_ptr<Ledger> ledger;
+    std::optional<SyncThreads> threads;  // before the trails, whose files they sync
     Trails trails;
     Troubles troubles;
     std::atomic<unsigned> strangers = 0;
@@ -200,7 +208,7 @@ struct QueryLog::State {
     }
 
     template <class Record>
-    result<void> append(const SessionId& id, const std::string& user, const Record& record);
+    result<Ticket> append(const SessionId& id, const std::string& user, const Record& record);
 
     result<void> make_ready(const TrailPointer& trail, Microseconds time);
     result<void> open_day(Trail& trail, std::chrono::sys_days day, Microseconds time);
@@ -218,8 +226,8 @@ struct QueryLog::State {
 // ---- Appending
 
 template <class Record>
-result<void> QueryLog::State::append(const SessionId& id, const std::string& user,
-                                     const Record& record) {
+result<Ticket> QueryLog::State::append(const SessionId& id, const std::string& user,
+                                       const Record& record) {
     if (const auto kept_up = keep_up(now()); !kept_up) {
         return kept_up.error();
     }
@@ -240,7 +248,13 @@ result<void> QueryLog::State::append(const SessionId& id, const std::string& use
     append_fields(line, id, record);
     const HexDigest hash = seal(line, trail->hash, trail->sha);
 
-    const auto written = trail->file.append(line, sync);
+    const std::uint64_t offset = trail->file.size();
+    const auto written = trail->file.append(line, false);
+    Ticket ticket;
+    if (written && trail->sync) {
+        ticket = trail->sync->appended(trail->file.descriptor(), offset, line);
+        trail->last = ticket;
+    }
     if (line.capacity() > kKeptLineBytesMax) {
         std::string().swap(line);
     }
@@ -252,7 +266,7 @@ result<void> QueryLog::State::append(const SessionId& id, const std::string& use
     trail->hash = hash;
     note_growth(trail, time);
     troubles.clear(trail->name);
-    return {};
+    return ticket;
 }
 
 // Makes sure that the trail's file is that of the day, and open.
@@ -261,6 +275,11 @@ result<void> QueryLog::State::make_ready(const TrailPointer& trail, Microseconds
     if (trail->name.empty() || trail->day != day) {
         if (const auto opened = open_day(*trail, day, time); !opened) {
             return opened.error();
+        }
+    }
+    if (trail->sync) {
+        if (const auto good = trail->sync->make_good(); !good) {
+            return good.error();
         }
     }
     if (!trail->file.is_open()) {
@@ -294,6 +313,15 @@ result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, 
     troubles.clear(trail.name);
     troubles.clear(trail.directory);
     troubles.clear(name);
+    if (sync) {
+        // What was written to the day that is left behind is on the disk first: of a session's
+        // tickets the last one stands for all.
+        if (trail.last && !trail.last->wait()) {
+            return error_code(EIO, boost::system::system_category());
+        }
+        trail.last.reset();
+        trail.sync = std::make_shared<FileSync>(*threads);
+    }
     trail.file = std::move(next->file);
     trail.name = name;
     trail.day = day;
@@ -494,6 +522,9 @@ result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clo
         return ledger.error();
     }
     state.ledger = std::move(*ledger);
+    if (state.sync) {
+        state.threads.emplace(kSyncThreads);
+    }
     if (const auto recovered = state.recover(time); !recovered) {
         return recovered.error();
     }
@@ -512,6 +543,7 @@ QueryLog::~QueryLog() {
     }
     state.thread_wakes.notify_all();
     state.thread.join();
+    state.threads.reset();  // the files are on the disk before the ledger says so
     // Where the last checkpoint fails there is no log_closed either, and the next open() looks at
     // the files as after a crash.
     if (state.checkpoint()) {
@@ -519,19 +551,19 @@ QueryLog::~QueryLog() {
     }
 }
 
-result<void> QueryLog::append(const SessionId& id, const SessionStart& r) {
+result<Ticket> QueryLog::append(const SessionId& id, const SessionStart& r) {
     return state_->append(id, id.user, r);
 }
 
-result<void> QueryLog::append(const SessionId& id, const Statement& r) {
+result<Ticket> QueryLog::append(const SessionId& id, const Statement& r) {
     return state_->append(id, id.user, r);
 }
 
-result<void> QueryLog::append(const SessionId& id, const Result& r) {
+result<Ticket> QueryLog::append(const SessionId& id, const Result& r) {
     return state_->append(id, id.user, r);
 }
 
-result<void> QueryLog::append(const SessionId& id, const SessionEnd& r) {
+result<Ticket> QueryLog::append(const SessionId& id, const SessionEnd& r) {
     const auto appended = state_->append(id, id.user, r);
     if (appended) {
         {
@@ -543,12 +575,16 @@ result<void> QueryLog::append(const SessionId& id, const SessionEnd& r) {
     return appended;
 }
 
-result<void> QueryLog::append(const SessionId& id, const LoginRefused& r) {
+result<Ticket> QueryLog::append(const SessionId& id, const LoginRefused& r) {
     return state_->append(id, state_->file_of_stranger(id.user), r);
 }
 
-result<void> QueryLog::append(const SessionId& id, const AccessCall& r) {
-    return state_->append(id, id.user, r);
+result<Ticket> QueryLog::append(const SessionId& id, const AccessCall& r) {
+    auto appended = state_->append(id, id.user, r);
+    if (appended && !appended->wait()) {
+        return error_code(EIO, boost::system::system_category());
+    }
+    return appended;
 }
 
 result<void> QueryLog::checkpoint() {

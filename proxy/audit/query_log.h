@@ -2,8 +2,9 @@
 // of files, chain and ledger is in docs/query-log.md).
 //
 // One QueryLog a process, shared by all workers; every function is thread-safe. An append returns
-// once the record is in the kernel (durability: write) or on the disk (fsync); on an error nothing
-// of the record is left in the file, and the caller must not go on with what it wanted to record.
+// once the record is in the kernel; on an error nothing of the record is left in the file. The
+// caller must not go on with what it wanted to record after an error, nor before the ticket is
+// settled (durability: write: it is; fsync: when the record is on the disk).
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -18,6 +19,7 @@
 
 #include "auth/principal.h"
 #include "config/config.h"
+#include "proxy/audit/file_sync.h"
 
 namespace vitrine::audit {
 
@@ -40,6 +42,8 @@ struct SessionStart {
     std::vector<std::string> approvers;  // of the grant
     std::string reason;
     std::chrono::sys_seconds expires;
+    // The schemas unqualified names are looked up in when the session begins.
+    std::vector<std::string> search_path;
 };
 
 struct Statement {
@@ -54,6 +58,7 @@ struct Statement {
     std::string_view rule;
     std::vector<std::string> masked;
     std::optional<std::string_view> forwarded;  // the SQL sent, where it differs
+    std::string_view policy;  // config::MaskingRules::version: by which it was decided
 };
 
 struct Result {
@@ -81,8 +86,9 @@ struct LoginRefused {
     std::string cause;
 };
 
-// A call of the HTTPS API, written before it is carried out. `id.session` is the call's own, and
-// `id.user` somebody who is known: who is not has a LoginRefused.
+// A call of the HTTPS API, written before it is carried out: its append waits for the disk.
+// `id.session` is the call's own, and `id.user` somebody who is known: who is not has a
+// LoginRefused.
 struct AccessCall {
     std::string action;  // "request", "approve", "kill", …
     bool allowed = false;
@@ -106,13 +112,13 @@ class QueryLog {
     QueryLog(const QueryLog&) = delete;
     QueryLog& operator=(const QueryLog&) = delete;
 
-    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const SessionStart& r);
-    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const Statement& r);
-    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const Result& r);
-    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const SessionEnd& r);
-    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const AccessCall& r);
+    [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const SessionStart& r);
+    [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const Statement& r);
+    [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const Result& r);
+    [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const SessionEnd& r);
+    [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const AccessCall& r);
     // `id.user` is what the stranger claimed; `id.session` the connection's.
-    [[nodiscard]] boost::system::result<void> append(const SessionId& id, const LoginRefused& r);
+    [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const LoginRefused& r);
 
     // Writes a checkpoint of every file that has grown since the last one into the ledger. A thread
     // of the log's own does so each second, and soon after a session's end.

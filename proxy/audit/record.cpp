@@ -84,6 +84,7 @@ void append_fields(std::string& line, const SessionId& id, const SessionStart& r
     }
     append_member(line, "reason", r.reason);
     append_member(line, "expires", seconds_text(r.expires));
+    append_member(line, "search_path", r.search_path);
 }
 
 void append_fields(std::string& line, const SessionId& id, const Statement& r) {
@@ -104,6 +105,7 @@ void append_fields(std::string& line, const SessionId& id, const Statement& r) {
     if (r.forwarded) {
         append_member(line, "forwarded", *r.forwarded);
     }
+    append_member(line, "policy", r.policy);
 }
 
 void append_fields(std::string& line, const SessionId& id, const Result& r) {

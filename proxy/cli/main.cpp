@@ -7,6 +7,7 @@
 #include <string>
 
 #include "proxy/cli/access_verbs.h"
+#include "proxy/cli/replay_verbs.h"
 #include "proxy/cli/verbs.h"
 #include "proxy/session/rewriting.h"
 
@@ -119,7 +120,21 @@ int main(int argc, char** argv) {
         verb->callback([&run, path] { run = [path] { return cli::not_supported(path); }; });
     };
     later(audit, "audit search", "find records (not supported yet)");
-    later(audit, "audit replay", "run a session again (not supported yet)");
+    cli::ReplayArguments replay;
+    auto* again = add_audit("replay", "judge what is on record by another configuration");
+    again->add_option("--policy", replay.policy, "the configuration to judge by")->required();
+    again->add_option("--since", replay.since, "from then on: 30d, 2026-11-24, or a time");
+    again->add_option("--until", replay.until, "before then");
+    again->add_option("--user", replay.user, "this user's statements alone");
+    again->add_option("--database", replay.database, "this database's alone");
+    again->callback([&] {
+        run = [&] {
+            replay.config = config;
+            replay.directory = directory;
+            replay.format = format;
+            return cli::audit_replay(replay);
+        };
+    });
     later(audit, "audit export", "hand the log on (not supported yet)");
 
     cli::AccessArguments access;

@@ -194,12 +194,14 @@ void Connection::arm() {
         case Phase::kServerLogin:
             wait(*server_, true, !server_->writable);
             return;
-        case Phase::kConversation:
+        case Phase::kConversation: {
+            const bool recorded = conversation_->recorded().state() == audit::Ticket::State::kDone;
             wait(client_, conversation_->wants_client_bytes(),
-                 !client_.writable || !conversation_->client_output().empty());
+                 welcomed_ && (!client_.writable || !conversation_->client_output().empty()));
             wait(*server_, conversation_->wants_server_bytes(),
-                 !server_->writable || !conversation_->server_output().empty());
+                 recorded && (!server_->writable || !conversation_->server_output().empty()));
             return;
+        }
         case Phase::kLastWords:
             wait(client_, client_output_.empty(), !client_output_.empty());
             return;
@@ -212,6 +214,33 @@ void Connection::arm() {
         case Phase::kClosed:
             return;
     }
+}
+
+// Is what was recorded last on the disk, where it has to be? If not, goes on when it is.
+bool Connection::is_recorded() {
+    switch (conversation_->recorded().state()) {
+        case audit::Ticket::State::kDone:
+            return true;
+        case audit::Ticket::State::kFailed:
+            conversation_->log_failed();
+            return true;
+        case audit::Ticket::State::kPending:
+            break;
+    }
+    if (!waits_for_log_) {
+        waits_for_log_ = true;
+        conversation_->recorded().when_settled([weak = weak_from_this(), &context = context_] {
+            asio::post(context, [weak] {
+                if (const auto self = weak.lock()) {
+                    self->waits_for_log_ = false;
+                    if (self->phase_ == Phase::kConversation) {
+                        self->pump();
+                    }
+                }
+            });
+        });
+    }
+    return false;
 }
 
 bool Connection::step_conversation() {
@@ -227,7 +256,7 @@ bool Connection::step_conversation() {
         }
     }
     const auto flush_server = [&] {
-        if (flush(*server_, conversation_->server_output(), server_gone)) {
+        if (is_recorded() && flush(*server_, conversation_->server_output(), server_gone)) {
             moved = true;
             conversation_->output_drained();
         }
@@ -242,7 +271,10 @@ bool Connection::step_conversation() {
     }
     // What an answer let go may have filled the room that the rest of its batch needs.
     flush_server();
-    moved = flush(client_, conversation_->client_output(), client_gone) || moved;
+    welcomed_ = welcomed_ || is_recorded();
+    if (welcomed_) {
+        moved = flush(client_, conversation_->client_output(), client_gone) || moved;
+    }
     if (conversation_->wants_fresh_catalog()) {
         ask_for_catalog();
     }

@@ -83,6 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] bool step_handshake(Side& side, Phase next);
     [[nodiscard]] bool step_server_login();
     [[nodiscard]] bool step_conversation();
+    [[nodiscard]] bool is_recorded();
     [[nodiscard]] bool step_last_words();
     [[nodiscard]] bool read(Side& side, std::string& into, bool& closed);
     [[nodiscard]] bool flush(Side& side, std::string& out, bool& closed);
@@ -163,7 +164,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     CancelKeys::Key cancel_key_;
     std::uint64_t revision_ = 0;  // of the revocations that were looked at
     bool end_announced_ = false;
-    Phase slowed_phase_ = Phase::kClosed;    // what kSlowedDown goes on with
+    bool waits_for_log_ = false;           // durability: fsync
+    bool welcomed_ = false;                // the session_start is on record: the client may be told
+    Phase slowed_phase_ = Phase::kClosed;  // what kSlowedDown goes on with
     std::shared_ptr<void> connect_attempt_;  // the one under way; an older one's end is ignored
     std::chrono::steady_clock::time_point connect_deadline_;
     std::optional<std::chrono::steady_clock::time_point> ending_since_;

@@ -6,6 +6,7 @@
 #include <boost/asio/connect.hpp>
 
 #include "config/limits.h"
+#include "proxy/audit/value_digest.h"
 #include "proxy/net/connection.h"
 #include "proxy/wire/frontend.h"
 
@@ -228,7 +229,8 @@ void Connection::start_conversation() {
                                  .grant = principal_.grant,
                                  .approvers = principal_.approvers,
                                  .reason = principal_.reason,
-                                 .expires = principal_.expires});
+                                 .expires = principal_.expires,
+                                 .search_path = server_login_->search_path()});
     if (!started) {
         spdlog::error("the query log cannot be written to: {}", started.error().message());
         refuse("58030", "the session could not be recorded in the query log",
@@ -240,12 +242,18 @@ void Connection::start_conversation() {
     options.policy = policy_;
     options.search_path = server_login_->search_path();
     options.server_parameters = server_login_->parameters();
+    options.recorded = *started;
     options.newest_policy = [database = database_, groups = principal_.groups] {
         return database->policy(groups);
     };
     options.log = shared_.log.get();
     options.judgements = &judgements_;
     options.parameters = current_->config->audit.parameters;
+    if (options.parameters == config::Parameters::kMasked) {
+        options.digest = [config = current_->config](std::string_view value) {
+            return audit::value_digest(config->masking.key, value);
+        };
+    }
     options.application_prefix = application_prefix(principal_.user);
     options.now = [] { return std::chrono::steady_clock::now(); };
     options.limits = limits_;

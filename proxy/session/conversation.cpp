@@ -14,6 +14,15 @@ Conversation::Conversation(ConversationOptions options) : options_(std::move(opt
     context_.costs_fixed = options_.limits.max_cost.has_value();
     context_.prepared = [this](std::string_view name) { return known_as_prepared(name); };
     last_active_ = options_.now();
+    recorded_ = options_.recorded;
+}
+
+void Conversation::log_failed() {
+    finish({.cause = audit::EndCause::kError,
+            .sqlstate = "58030",
+            .message = "the statement could not be recorded in the query log",
+            .hint = "Nothing of it was sent. Tell the operator, and connect again later.",
+            .log_message = "the query log could not be brought to the disk"});
 }
 
 void Conversation::from_client(std::string_view bytes) {

@@ -30,6 +30,7 @@
 
 #include "auth/principal.h"
 #include "config/config.h"
+#include "parser/constants.h"
 #include "parser/cost_question.h"
 #include "parser/judge.h"
 #include "parser/judgement_cache.h"
@@ -52,6 +53,9 @@ struct ConversationOptions {
     audit::QueryLog* log = nullptr;
     parser::JudgementCache* judgements = nullptr;  // the worker's
     config::Parameters parameters = config::Parameters::kFull;
+    // What stands for a value; set for Parameters::kMasked.
+    parser::Digest digest;
+    audit::Ticket recorded;          // of the session_start
     std::string application_prefix;  // what stands before the client's own application_name
     std::function<std::chrono::steady_clock::time_point()> now;
     config::UserLimits limits;
@@ -111,6 +115,11 @@ class Conversation {
     // The same as end(), at once, whatever the client is in the middle of: no last words.
     void abandon();
 
+    // What is to be sent to the server may be sent once this is settled; see log_failed().
+    [[nodiscard]] const audit::Ticket& recorded() const { return recorded_; }
+    // The record could not be brought to the disk: what hangs on it is never sent.
+    void log_failed();
+
     // Bytes to send; whoever sends takes them out.
     [[nodiscard]] std::string& client_output() { return client_output_; }
     [[nodiscard]] std::string& server_output() { return server_output_; }
@@ -137,11 +146,16 @@ class Conversation {
     struct Prepared {
         std::shared_ptr<const std::string> sql;  // the client's text (PREPARE: all of it)
         std::vector<std::uint32_t> parameter_types;
-        std::uint64_t statement = 0;  // its record
-        bool by_sql = false;          // PREPARE: judged as a simple statement
+        std::vector<std::uint32_t> found_types;  // as the server has described them; or empty
+        std::uint64_t statement = 0;             // its record
+        bool by_sql = false;                     // PREPARE: judged as a simple statement
         // Under the current policy and path it would not be sent as it was.
         bool stale = false;
         std::shared_ptr<const parser::Judgement> judgement;
+
+        [[nodiscard]] const std::vector<std::uint32_t>& types() const {
+            return found_types.empty() ? parameter_types : found_types;
+        }
     };
     struct Portal {
         std::shared_ptr<const std::string> sql;
@@ -189,6 +203,12 @@ class Conversation {
     void function_call();
     void malformed(std::string_view what);
     void record_skipped(std::string_view sql);
+    void record_skipped(const wire::Bind& bind);
+    // A Bind's values for the record: as text, in whatever format and of whatever type they came.
+    [[nodiscard]] std::optional<std::vector<std::optional<std::string>>> values_of(
+        const wire::Bind& bind, const std::vector<std::uint32_t>& types) const;
+    // What is vitrine's own words, and has no values in it.
+    enum class Words : std::uint8_t { kClients, kOwn };
     [[nodiscard]] bool waits_for_rows(char type) const;
     // The refusal where the user has run too many statements; the count is taken where not.
     [[nodiscard]] std::optional<parser::Refusal> beyond_rate(std::size_t statements);
@@ -231,7 +251,7 @@ class Conversation {
     void push_internal(std::initializer_list<EntryKind> kinds);
     void end_internal(bool inside_batch);
     void note_effects(const parser::Judgement& judgement, std::size_t count);
-    [[nodiscard]] bool record(audit::Statement statement);
+    [[nodiscard]] bool record(audit::Statement statement, Words words = Words::kClients);
     [[nodiscard]] const Prepared* find_prepared(std::string_view name) const;
     // Puts a message into the server's stream that fails there, in place of a refused one.
     void forward_refusal(std::string_view statement_name, Entry entry, parser::Refusal refusal);
@@ -249,6 +269,7 @@ class Conversation {
     [[nodiscard]] bool row_description(std::string_view payload);
     void trip(std::uint32_t table, std::int16_t number);
     void described(const Entry& entry);
+    void note_parameter_types(const Entry& entry, std::string_view payload);
     void parameter_status(std::string_view payload, std::string_view whole);
     void unexpected(char type);
     void drop_skipped_entries();
@@ -271,6 +292,7 @@ class Conversation {
     // What the next statement is judged by; kept, since to make it takes longer than to find a
     // judgement by it.
     parser::SessionContext context_;
+    audit::Ticket recorded_;  // of the last statement
     std::string client_input_;
     std::size_t client_taken_ = 0;  // bytes of client_input_ that are done with
     std::string server_input_;

@@ -6,6 +6,7 @@
 #include "proxy/session/conversation.h"
 #include "proxy/session/rewriting.h"
 #include "proxy/session/server_login.h"
+#include "proxy/wire/binary_value.h"
 #include "proxy/wire/frame.h"
 
 namespace vitrine::session {
@@ -61,6 +62,10 @@ std::string hex(std::string_view bytes) {
     return text;
 }
 
+std::string unknown_statement(std::string_view name) {
+    return "-- Bind of prepared statement \"" + std::string(name) + "\", which does not exist";
+}
+
 std::string_view trim(std::string_view text) {
     constexpr std::string_view kSpace = " \t\r\n\f\v;";
     const std::size_t begin = text.find_first_not_of(kSpace);
@@ -112,6 +117,9 @@ bool Conversation::client_message(char type, std::string_view payload) {
         } else if (type == 'P') {
             const auto message = wire::decode_parse(payload);
             message ? record_skipped(message->sql) : malformed("Parse");
+        } else if (type == 'B') {
+            const auto message = wire::decode_bind(payload);
+            message ? record_skipped(*message) : malformed("Bind");
         }
         return true;
     }
@@ -425,12 +433,30 @@ Conversation::Standing Conversation::standing(const Prepared& prepared) {
     return Standing::kWait;
 }
 
-bool Conversation::record(audit::Statement statement) {
+bool Conversation::record(audit::Statement statement, Words words) {
+    std::string sql;
+    std::string forwarded;
+    if (options_.digest && words == Words::kClients) {
+        if (statement.sql) {
+            sql = parser::without_constants(std::string(*statement.sql), options_.digest);
+            statement.sql = sql;
+        }
+        if (statement.forwarded) {
+            forwarded =
+                parser::without_constants(std::string(*statement.forwarded), options_.digest);
+            statement.forwarded = forwarded;
+        }
+    }
+    statement.policy = options_.policy->rules_version();
     ++totals_.statements;
     if (!statement.allowed) {
         ++totals_.rejected;
     }
-    return static_cast<bool>(options_.log->append(options_.id, statement));
+    const auto appended = options_.log->append(options_.id, statement);
+    if (appended) {
+        recorded_ = *appended;
+    }
+    return static_cast<bool>(appended);
 }
 
 void Conversation::record_skipped(std::string_view sql) {
@@ -443,6 +469,45 @@ void Conversation::record_skipped(std::string_view sql) {
                   .rule = kSkipped,
                   .masked = {},
                   .forwarded = {}});
+}
+
+void Conversation::record_skipped(const wire::Bind& bind) {
+    const Prepared* made = find_prepared(bind.statement);
+    static const std::vector<std::uint32_t> kNoTypes;
+    const std::string unknown = unknown_statement(bind.statement);
+    (void)record(
+        {.statement = next_statement_++,
+         .sql = made == nullptr ? std::optional<std::string_view>(unknown) : std::nullopt,
+         .of = made == nullptr ? std::nullopt : std::optional<std::uint64_t>(made->statement),
+         .params = values_of(bind, made == nullptr ? kNoTypes : made->types()),
+         .allowed = false,
+         .rule = kSkipped,
+         .masked = {},
+         .forwarded = {}},
+        Words::kOwn);
+}
+
+std::optional<std::vector<std::optional<std::string>>> Conversation::values_of(
+    const wire::Bind& bind, const std::vector<std::uint32_t>& types) const {
+    if (bind.values.empty() || options_.parameters == config::Parameters::kNone) {
+        return std::nullopt;
+    }
+    std::vector<std::optional<std::string>> values;
+    values.reserve(bind.values.size());
+    for (std::size_t i = 0; i < bind.values.size(); ++i) {
+        if (!bind.values[i]) {
+            values.emplace_back(std::nullopt);
+            continue;
+        }
+        const std::string_view sent = *bind.values[i];
+        std::string text(sent);
+        if (bind.format(i) != 0) {
+            const auto read = wire::text_of_binary(i < types.size() ? types[i] : 0, sent);
+            text = read ? *read : hex(sent);
+        }
+        values.emplace_back(options_.digest ? options_.digest(text) : std::move(text));
+    }
+    return values;
 }
 
 void Conversation::note_effects(const parser::Judgement& judgement, std::size_t count) {
@@ -772,24 +837,13 @@ bool Conversation::bind(std::string_view payload) {
         rule = of == 0 ? "protocol: unknown prepared statement" : "statement: empty";
     }
 
-    std::optional<std::vector<std::optional<std::string>>> params;
-    if (!message->values.empty() && options_.parameters == config::Parameters::kFull) {
-        params.emplace();
-        for (std::size_t i = 0; i < message->values.size(); ++i) {
-            const auto& value = message->values[i];
-            if (!value) {
-                params->emplace_back(std::nullopt);
-            } else if (message->format(i) == 0) {
-                params->emplace_back(std::string(*value));
-            } else {
-                params->emplace_back(hex(*value));
-            }
-        }
-    }
+    static const std::vector<std::uint32_t> kNoTypes;
+    auto params = values_of(*message, named.pending != nullptr ? named.pending->parameter_types
+                                      : named.made != nullptr  ? named.made->types()
+                                                               : kNoTypes);
     const std::uint64_t number = next_statement_++;
     // A Bind of a name that was never prepared has no text to refer to; the server refuses it.
-    const std::string unknown = "-- Bind of prepared statement \"" +
-                                std::string(message->statement) + "\", which does not exist";
+    const std::string unknown = unknown_statement(message->statement);
     if (record({.statement = number,
                 .sql = of == 0 ? std::optional<std::string_view>(unknown) : std::nullopt,
                 .of = of == 0 ? std::nullopt : std::optional<std::uint64_t>(of),
@@ -797,7 +851,8 @@ bool Conversation::bind(std::string_view payload) {
                 .allowed = !refusal,
                 .rule = rule,
                 .masked = std::move(masked),
-                .forwarded = {}})) {
+                .forwarded = {}},
+               Words::kOwn)) {
         entry.records.push_back(number);
     } else {
         refusal = log_refusal();
@@ -931,7 +986,8 @@ bool Conversation::execute(std::string_view payload) {
                     .allowed = !beyond,
                     .rule = beyond ? kRateRule : std::string_view("protocol: Execute of a cursor"),
                     .masked = {},
-                    .forwarded = {}});
+                    .forwarded = {}},
+                   Words::kOwn);
         if (recorded) {
             entry.records = {number};
         }
@@ -995,7 +1051,8 @@ void Conversation::function_call() {
                 .allowed = false,
                 .rule = "protocol: FunctionCall",
                 .masked = {},
-                .forwarded = {}})) {
+                .forwarded = {}},
+               Words::kOwn)) {
         entry.records.push_back(number);
     }
     entry.refusal = {.sqlstate = "0A000",

@@ -170,6 +170,7 @@ void Conversation::server_message(char type, std::string_view payload, std::stri
             client_output_ += whole;
             return;
         case 't':  // ParameterDescription
+            note_parameter_types(entry, payload);
             client_output_ += whole;
             return;
         case 'n':  // NoData
@@ -302,6 +303,16 @@ void Conversation::trip(std::uint32_t table, std::int16_t number) {
                            (relation == nullptr ? std::to_string(table)
                                                 : relation->schema + "." + relation->name) +
                            " is masked and came back as itself"});
+}
+
+// For the record of what will be bound: the types that the Parse left to the server.
+void Conversation::note_parameter_types(const Entry& entry, std::string_view payload) {
+    const auto types = wire::decode_parameter_description(payload);
+    const auto prepared = prepared_.find(entry.name);
+    if (types && entry.kind == EntryKind::kDescribe && !entry.is_portal &&
+        prepared != prepared_.end()) {
+        prepared->second.found_types = *types;
+    }
 }
 
 void Conversation::described(const Entry& entry) {
@@ -661,6 +672,10 @@ void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std
                                 std::string_view sqlstate, std::string_view message) {
     totals_.rows += rows;
     totals_.bytes += bytes;
+    std::string said(message);
+    if (options_.digest) {
+        said = parser::without_values(sqlstate, message, options_.digest);
+    }
     // Where a result cannot be written, the next statement cannot be recorded either, and is
     // refused for it: nothing is lost but this.
     (void)options_.log->append(
@@ -671,7 +686,7 @@ void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std
                       .duration = std::chrono::duration_cast<std::chrono::microseconds>(
                           options_.now() - started),
                       .sqlstate = std::string(sqlstate),
-                      .message = std::string(message)});
+                      .message = std::move(said)});
 }
 
 }  // namespace vitrine::session

@@ -93,6 +93,16 @@ boost::system::result<BackendKeyData> decode_backend_key_data(std::string_view p
     return reader.finish(std::move(key));
 }
 
+boost::system::result<std::vector<std::uint32_t>> decode_parameter_description(
+    std::string_view payload) {
+    Reader reader(payload);
+    std::vector<std::uint32_t> types(reader.count(sizeof(std::uint32_t)));
+    for (std::uint32_t& type : types) {
+        type = reader.u32();
+    }
+    return reader.finish(std::move(types));
+}
+
 boost::system::result<ParameterStatus> decode_parameter_status(std::string_view payload) {
     Reader reader(payload);
     ParameterStatus status;

@@ -72,6 +72,9 @@ struct Fields {
 [[nodiscard]] boost::system::result<Authentication> decode_authentication(std::string_view payload);
 [[nodiscard]] boost::system::result<BackendKeyData> decode_backend_key_data(
     std::string_view payload);
+// ParameterDescription: the type of each parameter.
+[[nodiscard]] boost::system::result<std::vector<std::uint32_t>> decode_parameter_description(
+    std::string_view payload);
 [[nodiscard]] boost::system::result<ParameterStatus> decode_parameter_status(
     std::string_view payload);
 [[nodiscard]] boost::system::result<ReadyForQuery> decode_ready_for_query(std::string_view payload);

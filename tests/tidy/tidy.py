@@ -25,6 +25,7 @@ MAY_INCLUDE = {
     "proxy/net": ("proxy/net", "proxy/session", "proxy/wire", "proxy/audit", "parser", "auth",
                   "config"),
     "proxy/admin": ("proxy/admin", "proxy/net", "proxy/wire", "proxy/audit", "auth", "config"),
+    "proxy/replay": ("proxy/replay", "proxy/audit", "parser", "config"),
     "proxy/cli": ("proxy", "parser", "auth", "config"),
 }
 
