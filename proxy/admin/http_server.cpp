@@ -23,6 +23,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <thread>
+#include <type_traits>
 
 #include "config/limits.h"
 #include "proxy/net/throttle.h"
@@ -61,20 +62,24 @@ std::shared_ptr<asio::ssl::context> make_context(const config::ListenTls& tls) {
 }  // namespace
 
 struct HttpServer::State {
-    State(Tls get_tls, Handler handle)
-        : tls(std::move(get_tls)), handler(std::move(handle)), acceptor(context) {}
+    State(HttpListener where, Tls get_tls, Handler handle)
+        : listener(std::move(where)),
+          tls(std::move(get_tls)),
+          handler(std::move(handle)),
+          acceptor(context) {}
 
     void accept();
     // Null: there are too many, of all or of the peer's. Counted for as long as it lives.
     [[nodiscard]] std::shared_ptr<void> count(const tcp::socket& socket);
-    [[nodiscard]] std::shared_ptr<asio::ssl::context> tls_context();
+    void begin(tcp::socket socket, const std::shared_ptr<void>& counted);
 
     // Before the context, whose handlers hold the connections, which count and use them.
     std::atomic<unsigned> connections{0};
     std::mutex sources_mutex;
     std::map<std::string, unsigned> sources;  // connections of each
-    Tls tls;
-    Handler handler;
+    const HttpListener listener;
+    const Tls tls;
+    const Handler handler;
     asio::io_context context{1};
     tcp::acceptor acceptor;
     // Handlers block on the store and derive passwords: two, so that one slow call holds up no
@@ -86,16 +91,22 @@ struct HttpServer::State {
 
 namespace {
 
+using OverTls = beast::ssl_stream<beast::tcp_stream>;
+using InTheClear = beast::tcp_stream;
+
 // One connection: a request after the other.
-class Exchange : public std::enable_shared_from_this<Exchange> {
+template <class Stream>
+class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   public:
-    Exchange(const HttpServer::Handler& handler, asio::thread_pool& workers,
-             std::shared_ptr<asio::ssl::context> tls, tcp::socket socket,
-             std::shared_ptr<void> counted)
-        : handler_(handler),
+    // `tls` is null for a stream in the clear.
+    Exchange(const HttpListener& listener, const HttpServer::Handler& handler,
+             asio::thread_pool& workers, std::shared_ptr<asio::ssl::context> tls,
+             tcp::socket socket, std::shared_ptr<void> counted)
+        : listener_(listener),
+          handler_(handler),
           workers_(workers),
           tls_(std::move(tls)),
-          stream_(std::move(socket), *tls_),
+          stream_(make_stream(std::move(socket), tls_.get())),
           timer_(stream_.get_executor()),
           counted_(std::move(counted)) {
         error_code error;
@@ -108,24 +119,38 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     }
 
     void start() {
-        beast::get_lowest_layer(stream_).expires_after(limits::kApiHandshakeMax);
-        stream_.async_handshake(asio::ssl::stream_base::server,
-                                [self = shared_from_this()](error_code error) {
-                                    if (!error) {
-                                        self->read();
-                                    }
-                                });
+        if constexpr (std::is_same_v<Stream, OverTls>) {
+            beast::get_lowest_layer(stream_).expires_after(limits::kApiHandshakeMax);
+            stream_.async_handshake(asio::ssl::stream_base::server,
+                                    [self = this->shared_from_this()](error_code error) {
+                                        if (!error) {
+                                            self->read();
+                                        }
+                                    });
+        } else {
+            read();
+        }
     }
 
   private:
+    static Stream make_stream(tcp::socket socket, [[maybe_unused]] asio::ssl::context* tls) {
+        if constexpr (std::is_same_v<Stream, OverTls>) {
+            return Stream(std::move(socket), *tls);
+        } else {
+            return Stream(std::move(socket));
+        }
+    }
+
     void read() {
+        head_ = false;
         parser_.emplace();
-        parser_->header_limit(limits::kApiHeaderBytesMax);
-        parser_->body_limit(limits::kApiBodyBytesMax);
-        beast::get_lowest_layer(stream_).expires_after(limits::kApiIdleMax);
-        http::async_read(
-            stream_, buffer_, *parser_,
-            [self = shared_from_this()](error_code error, std::size_t) { self->have_read(error); });
+        parser_->header_limit(listener_.header_bytes_max);
+        parser_->body_limit(listener_.body_bytes_max);
+        beast::get_lowest_layer(stream_).expires_after(listener_.idle_max);
+        http::async_read(stream_, buffer_, *parser_,
+                         [self = this->shared_from_this()](error_code error, std::size_t) {
+                             self->have_read(error);
+                         });
     }
 
     void have_read(error_code error) {
@@ -151,8 +176,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         request_.content_type = std::string(message[http::field::content_type]);
         request_.from_a_page = message.find(http::field::origin) != message.end() ||
                                message.find("Sec-Fetch-Site") != message.end();
-        // An answer to HEAD has no body, and none of the API's is of use without.
-        keep_alive_ = keep_alive_ && message.method() != http::verb::head;
+        head_ = message.method() == http::verb::head;
         request_.client = client_;
         request_.came = std::chrono::steady_clock::now();
         handle();
@@ -160,12 +184,12 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
     void handle() {
         beast::get_lowest_layer(stream_).expires_never();
-        asio::post(workers_, [self = shared_from_this()] {
+        asio::post(workers_, [self = this->shared_from_this()] {
             HttpAnswer answer;
             try {
                 answer = self->handler_(self->request_);
             } catch (const std::exception& failure) {
-                spdlog::error("the API failed: {} {}: {}", self->request_.method,
+                spdlog::error("{} failed: {} {}: {}", self->listener_.key, self->request_.method,
                               self->request_.path, failure.what());
                 answer = {
                     500, {{"error", "vitrine failed; the operator's log has the reason"}}, {}};
@@ -181,7 +205,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
             return;
         }
         timer_.expires_after(*answer.again);
-        timer_.async_wait([self = shared_from_this()](error_code error) {
+        timer_.async_wait([self = this->shared_from_this()](error_code error) {
             if (!error) {
                 self->handle();
             }
@@ -192,18 +216,26 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         response_ = {};
         response_.version(11);
         response_.result(answer.status);
-        response_.set(http::field::content_type, "application/json");
+        response_.set(http::field::content_type, answer.text
+                                                     ? "text/plain; version=0.0.4; charset=utf-8"
+                                                     : "application/json");
         response_.set(http::field::cache_control, "no-store");
         if (answer.status == 401) {
             // Basic is taken, and not named: a browser would ask, and remember the password.
             response_.set(http::field::www_authenticate, "Bearer");
         }
+        if (answer.status == 405 && answer.text) {
+            response_.set(http::field::allow, "GET, HEAD");
+        }
         response_.keep_alive(keep_alive_);
-        response_.body() = boost::json::serialize(answer.body) + "\n";
-        response_.prepare_payload();
-        beast::get_lowest_layer(stream_).expires_after(limits::kApiIdleMax);
+        std::string body = answer.text ? *answer.text : boost::json::serialize(answer.body) + "\n";
+        response_.content_length(body.size());
+        if (!head_) {
+            response_.body() = std::move(body);
+        }
+        beast::get_lowest_layer(stream_).expires_after(listener_.idle_max);
         http::async_write(stream_, response_,
-                          [self = shared_from_this()](error_code error, std::size_t) {
+                          [self = this->shared_from_this()](error_code error, std::size_t) {
                               self->request_ = {};
                               if (!error && self->keep_alive_) {
                                   self->read();
@@ -214,14 +246,20 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     }
 
     void shut_down() {
-        beast::get_lowest_layer(stream_).expires_after(limits::kLastWordsMax);
-        stream_.async_shutdown([self = shared_from_this()](error_code) {});
+        if constexpr (std::is_same_v<Stream, OverTls>) {
+            beast::get_lowest_layer(stream_).expires_after(limits::kLastWordsMax);
+            stream_.async_shutdown([self = this->shared_from_this()](error_code) {});
+        } else {
+            error_code ignored;
+            stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+        }
     }
 
+    const HttpListener& listener_;
     const HttpServer::Handler& handler_;
     asio::thread_pool& workers_;
     std::shared_ptr<asio::ssl::context> tls_;
-    beast::ssl_stream<beast::tcp_stream> stream_;
+    Stream stream_;
     asio::steady_timer timer_;
     std::shared_ptr<void> counted_;
     beast::flat_buffer buffer_;
@@ -230,23 +268,32 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     HttpRequest request_;
     std::string client_;
     bool keep_alive_ = false;
+    bool head_ = false;  // the answer has no body (RFC 9110, 9.3.2)
 };
 
 }  // namespace
 
-std::shared_ptr<asio::ssl::context> HttpServer::State::tls_context() {
-    return make_context(tls());
+void HttpServer::State::begin(tcp::socket socket, const std::shared_ptr<void>& counted) {
+    if (tls) {
+        std::make_shared<Exchange<OverTls>>(listener, handler, workers, make_context(tls()),
+                                            std::move(socket), counted)
+            ->start();
+    } else {
+        std::make_shared<Exchange<InTheClear>>(listener, handler, workers, nullptr,
+                                               std::move(socket), counted)
+            ->start();
+    }
 }
 
 std::shared_ptr<void> HttpServer::State::count(const tcp::socket& socket) {
     error_code error;
     const auto peer = socket.remote_endpoint(error);
-    if (error || connections.load() >= limits::kApiConnectionsMax) {
+    if (error || connections.load() >= listener.connections_max) {
         return nullptr;
     }
     std::string source = net::source_of(peer.address().to_string());
     const std::lock_guard lock(sources_mutex);
-    if (sources[source] >= limits::kApiConnectionsOfSourceMax) {
+    if (sources[source] >= listener.connections_of_source_max) {
         return nullptr;
     }
     ++sources[source];
@@ -266,7 +313,7 @@ void HttpServer::State::accept() {
             return;
         }
         if (error) {
-            spdlog::error("the API cannot accept a connection: {}", error.message());
+            spdlog::error("{} cannot accept a connection: {}", listener.key, error.message());
             auto timer =
                 std::make_shared<asio::steady_timer>(context, std::chrono::milliseconds(100));
             timer->async_wait([this, timer](error_code) { accept(); });
@@ -274,31 +321,32 @@ void HttpServer::State::accept() {
         }
         if (const auto counted = count(socket)) {
             try {
-                std::make_shared<Exchange>(handler, workers, tls_context(), std::move(socket),
-                                           counted)
-                    ->start();
+                begin(std::move(socket), counted);
             } catch (const std::exception& failure) {
-                spdlog::error("the API refuses a connection: {}", failure.what());
+                spdlog::error("{} refuses a connection: {}", listener.key, failure.what());
             }
         }
         accept();
     });
 }
 
-HttpServer::HttpServer(const std::string& address, std::uint16_t port, Tls tls, Handler handler)
-    : state_(std::make_unique<State>(std::move(tls), std::move(handler))) {
-    (void)state_->tls_context();
+HttpServer::HttpServer(const HttpListener& listener, Tls tls, Handler handler)
+    : state_(std::make_unique<State>(listener, std::move(tls), std::move(handler))) {
+    if (state_->tls) {
+        (void)make_context(state_->tls());
+    }
     try {
         tcp::resolver resolver(state_->context);
-        const auto found = resolver.resolve(address, std::to_string(port), tcp::resolver::passive);
+        const auto found = resolver.resolve(listener.address, std::to_string(listener.port),
+                                            tcp::resolver::passive);
         const tcp::endpoint endpoint = found.begin()->endpoint();
         state_->acceptor.open(endpoint.protocol());
         state_->acceptor.set_option(tcp::acceptor::reuse_address(true));
         state_->acceptor.bind(endpoint);
         state_->acceptor.listen();
     } catch (const boost::system::system_error& error) {
-        throw std::runtime_error(fmt::format("cannot listen on {}:{} (access.api): {}", address,
-                                             port, error.code().message()));
+        throw std::runtime_error(fmt::format("cannot listen on {}:{} ({}): {}", listener.address,
+                                             listener.port, listener.key, error.code().message()));
     }
     state_->accept();
     state_->thread = std::thread([state = state_.get()] { state->context.run(); });

@@ -1,5 +1,6 @@
-// The HTTPS listener of the API (HTTP/1.1, RFC 9112; by Boost.Beast): TLS alone, JSON alone, small
-// requests, slow clients ended. What a request means is the handler's.
+// A listener for HTTP/1.1 (RFC 9112; by Boost.Beast): small requests, so many connections and no
+// more, slow clients ended. Over TLS and with JSON for the API, in the clear and with plain text
+// for machines (admin.address). What a request means is the handler's.
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "config/limits.h"
 
 namespace vitrine::admin {
 
@@ -33,17 +35,31 @@ struct HttpAnswer {
     boost::json::value body;
     // Set: nothing is sent, and the handler is asked again after so long.
     std::optional<std::chrono::milliseconds> again;
+    // Set: sent in place of `body`, as text/plain in the version of Prometheus' format.
+    std::optional<std::string> text;
+};
+
+// Where it listens, and what it bears.
+struct HttpListener {
+    std::string key;  // of the configuration, for errors: "access.api"
+    std::string address;
+    std::uint16_t port = 0;
+    unsigned connections_max = limits::kApiConnectionsMax;
+    unsigned connections_of_source_max = limits::kApiConnectionsOfSourceMax;
+    std::uint32_t header_bytes_max = limits::kApiHeaderBytesMax;
+    std::uint64_t body_bytes_max = limits::kApiBodyBytesMax;
+    std::chrono::seconds idle_max = limits::kApiIdleMax;  // for a request, and for its answer
 };
 
 class HttpServer {
   public:
     // Called on threads of the server's own, several at a time; may block.
     using Handler = std::function<HttpAnswer(HttpRequest&)>;
-    // The certificate and key to begin a connection with.
+    // The certificate and key to begin a connection with; empty: there is no TLS.
     using Tls = std::function<config::ListenTls()>;
 
     // Throws std::runtime_error where it cannot listen there or the certificate is none.
-    HttpServer(const std::string& address, std::uint16_t port, Tls tls, Handler handler);
+    HttpServer(const HttpListener& listener, Tls tls, Handler handler);
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;

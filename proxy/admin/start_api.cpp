@@ -13,8 +13,9 @@ struct Api {
     explicit Api(net::Shared& shared)
         : calls(shared),
           server(
-              shared.current()->config->access.api_address,
-              shared.current()->config->access.api_port,
+              {.key = "access.api",
+               .address = shared.current()->config->access.api_address,
+               .port = shared.current()->config->access.api_port},
               // As a reload has it.
               [&shared] { return shared.current()->config->listen.tls; },
               [this](HttpRequest& request) { return calls.handle(request); }) {}
