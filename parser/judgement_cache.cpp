@@ -126,6 +126,7 @@ std::shared_ptr<const Judgement> JudgementCache::judge(std::string_view sql, con
         return std::make_shared<const Judgement>(parser::judge(std::string(sql), policy, session));
     };
     if (sql.size() > limits::kJudgementCacheEntryBytesMax) {
+        ++misses_;
         return afresh();
     }
     const std::uint64_t version = policy.version();
@@ -139,6 +140,7 @@ std::shared_ptr<const Judgement> JudgementCache::judge(std::string_view sql, con
             return place.entry->judgement;
         }
     }
+    ++misses_;
     auto judgement = afresh();
     if (keepable(*judgement) && met(hash)) {
         keep(set, hash, std::make_unique<const Entry>(sql, version, session, judgement));

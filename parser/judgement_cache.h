@@ -43,6 +43,8 @@ class JudgementCache {
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
     // How often a judgement was given again.
     [[nodiscard]] std::uint64_t hits() const { return hits_; }
+    // How often it had to be made.
+    [[nodiscard]] std::uint64_t misses() const { return misses_; }
 
   private:
     struct Entry;
@@ -72,6 +74,7 @@ class JudgementCache {
     std::size_t hand_ = 0;  // the set that is looked at next where there are too many bytes
     std::uint64_t clock_ = 0;
     std::uint64_t hits_ = 0;
+    std::uint64_t misses_ = 0;
 };
 
 }  // namespace vitrine::parser

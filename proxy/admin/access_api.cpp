@@ -281,6 +281,7 @@ HttpAnswer AccessApi::not_there(Action action, const Call& call, const About& ab
 
 HttpAnswer AccessApi::store_failed(const boost::system::error_code& error) const {
     if (error == auth::StoreError::kUnavailable) {
+        shared_.access->count_error();
         spdlog::error("the store of access.store: {}", shared_.access->store().last_problem());
         return problem(503, "the store of grants does not answer", "Try again in a moment.");
     }
@@ -625,7 +626,11 @@ HttpAnswer AccessApi::request_grant(Call& call) {
     if (const auto added = shared_.access->store().add_grant(grant); !added) {
         return store_failed(added.error());
     }
+    if (grant.state == GrantState::kActive) {
+        ++shared_.metrics.grants_made;
+    }
     if (grant.emergency) {
+        ++shared_.metrics.emergency_grants;
         spdlog::critical("EMERGENCY ACCESS: {} takes {} for {} s by policy {}: {} (grant {})",
                          grant.user, grant.database, grant.duration.count(), grant.policy,
                          grant.reason, grant.id);
@@ -749,6 +754,13 @@ HttpAnswer AccessApi::change_grant(const Call& call, const Grant& grant, Action 
         return store_failed(changed.error());
     }
     shared_.access->look_now();
+    if (action == Action::kApprove && changed->state == GrantState::kActive) {
+        ++shared_.metrics.grants_made;
+    } else if (action == Action::kDeny) {
+        ++shared_.metrics.grants_denied;
+    } else if (action == Action::kRevoke && changed->state == GrantState::kRevoked) {
+        ++shared_.metrics.grants_revoked;
+    }
     spdlog::info("access {}: {} on grant {} of {}", name(action), call.who.user, grant.id,
                  grant.user);
     return {200, grant_value(*changed, call.now), {}};
@@ -857,6 +869,7 @@ HttpAnswer AccessApi::revoke_many(const Call& call) {
     if (const auto done = shared_.access->store().revoke(revocation, keep_until); !done) {
         return store_failed(done.error());
     }
+    ++shared_.metrics.revocations;
     shared_.access->look_now();
     spdlog::warn("revoked: {} by {}: {}", about.subject, call.who.user, *reason);
     return {200, {{"revoked", about.subject}}, {}};

@@ -151,8 +151,16 @@ class Troubles {
   public:
     void set(const std::string& file, const error_code& error) {
         const std::lock_guard lock(mutex_);
-        by_file_[file] = file + ": " + error.message();
+        by_file_[file] = {file + ": " + error.message(), is_of_the_disk(error)};
         any_ = true;
+    }
+    // The disk takes writes: what was only that is over, for all files.
+    void disk_is_well() {
+        if (any_) {
+            const std::lock_guard lock(mutex_);
+            std::erase_if(by_file_, [](const auto& entry) { return entry.second.of_the_disk; });
+            any_ = !by_file_.empty();
+        }
     }
     void clear(const std::string& file) {
         if (any_) {
@@ -163,12 +171,21 @@ class Troubles {
     }
     [[nodiscard]] std::string first() const {
         const std::lock_guard lock(mutex_);
-        return by_file_.empty() ? std::string() : by_file_.begin()->second;
+        return by_file_.empty() ? std::string() : by_file_.begin()->second.sentence;
     }
 
   private:
+    struct Trouble {
+        std::string sentence;
+        bool of_the_disk = false;
+    };
+    static bool is_of_the_disk(const error_code& error) {
+        return error.category() == boost::system::system_category() &&
+               (error.value() == ENOSPC || error.value() == EDQUOT || error.value() == EROFS);
+    }
+
     mutable std::mutex mutex_;
-    std::map<std::string, std::string> by_file_;
+    std::map<std::string, Trouble> by_file_;
     std::atomic<bool> any_ = false;
 };
 
@@ -188,6 +205,8 @@ struct QueryLog::State {
     Trails trails;
     Troubles troubles;
     std::atomic<unsigned> strangers = 0;
+    std::atomic<std::uint64_t> records = 0;
+    std::atomic<std::uint64_t> failures = 0;
 
     // Checkpoints. `oldest_unvouched`: the time of the oldest record without one, 0: there is none.
     std::mutex checkpoint_mutex;
@@ -209,7 +228,10 @@ struct QueryLog::State {
 
     template <class Record>
     result<Ticket> append(const SessionId& id, const std::string& user, const Record& record);
+    template <class Record>
+    result<Ticket> write(const SessionId& id, const std::string& user, const Record& record);
 
+    result<void> try_disk() const;
     result<void> make_ready(const TrailPointer& trail, Microseconds time);
     result<void> open_day(Trail& trail, std::chrono::sys_days day, Microseconds time);
     void note_growth(const TrailPointer& trail, Microseconds time);
@@ -227,7 +249,15 @@ struct QueryLog::State {
 
 template <class Record>
 result<Ticket> QueryLog::State::append(const SessionId& id, const std::string& user,
-                                       const Record& record) {
+                                     const Record& record) {
+    auto written = write(id, user, record);
+    (written ? records : failures).fetch_add(1, std::memory_order_relaxed);
+    return written;
+}
+
+template <class Record>
+result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& user,
+                                    const Record& record) {
     if (const auto kept_up = keep_up(now()); !kept_up) {
         return kept_up.error();
     }
@@ -593,6 +623,44 @@ result<void> QueryLog::checkpoint() {
 
 std::string QueryLog::trouble() const {
     return state_->troubles.first();
+}
+
+// A file without a name, gone when it is closed, with more in it than what the last block of
+// another may still have room for.
+result<void> QueryLog::State::try_disk() const {
+    static constexpr std::array<char, 4096> kBlock{};
+    const Descriptor file(
+        ::openat(directory.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (!file.is_open()) {
+        // Few file systems cannot do this; there, what the appends say has to do.
+        const bool unknown = errno == EOPNOTSUPP || errno == EISDIR;
+        return unknown ? result<void>() : last_system_error();
+    }
+    const ssize_t written = ::write(file.get(), kBlock.data(), kBlock.size());
+    if (written != static_cast<ssize_t>(kBlock.size())) {
+        return written < 0 ? last_system_error()
+                           : error_code(ENOSPC, boost::system::system_category());
+    }
+    if (sync && ::fdatasync(file.get()) != 0) {
+        return last_system_error();
+    }
+    return {};
+}
+
+std::string QueryLog::try_to_write() {
+    if (const auto tried = state_->try_disk(); !tried) {
+        return state_->path.string() + ": " + tried.error().message();
+    }
+    state_->troubles.disk_is_well();
+    return trouble();
+}
+
+std::uint64_t QueryLog::records() const {
+    return state_->records.load(std::memory_order_relaxed);
+}
+
+std::uint64_t QueryLog::failures() const {
+    return state_->failures.load(std::memory_order_relaxed);
 }
 
 std::string new_session_id() {

@@ -127,6 +127,14 @@ class QueryLog {
     // What keeps the log from being written now, one sentence with the file's name, for the health
     // check and the operator's log; empty: nothing. Goes away by itself when an append succeeds.
     [[nodiscard]] std::string trouble() const;
+    // The same, and tries it: whether there is room is not known of a log that nobody writes to,
+    // and a file that nobody goes on with would keep its trouble for ever. Leaves nothing behind.
+    // Blocks on the disk.
+    [[nodiscard]] std::string try_to_write();
+
+    // Records that were written since the start, and those that could not be.
+    [[nodiscard]] std::uint64_t records() const;
+    [[nodiscard]] std::uint64_t failures() const;
 
   private:
     QueryLog();

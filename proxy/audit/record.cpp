@@ -13,7 +13,22 @@ namespace {
 constexpr std::array<std::string_view, 6> kTypes{"session_start", "statement",     "result",
                                                  "session_end",   "login_refused", "access"};
 
-std::string_view text_of(EndCause cause) {
+void append_id(std::string& line, const SessionId& id) {
+    append_member(line, "session", id.session);
+    append_member(line, "user", id.user);
+}
+
+// RFC 3339 to the second: a token's exp has no fractions.
+std::string seconds_text(std::chrono::sys_seconds time) {
+    std::string text;
+    append_time(text, time);
+    text.resize(text.find('.'));
+    return text + 'Z';
+}
+
+}  // namespace
+
+std::string_view to_string(EndCause cause) {
     switch (cause) {
         case EndCause::kClient:
             return "client";
@@ -30,21 +45,6 @@ std::string_view text_of(EndCause cause) {
     }
     return "error";
 }
-
-void append_id(std::string& line, const SessionId& id) {
-    append_member(line, "session", id.session);
-    append_member(line, "user", id.user);
-}
-
-// RFC 3339 to the second: a token's exp has no fractions.
-std::string seconds_text(std::chrono::sys_seconds time) {
-    std::string text;
-    append_time(text, time);
-    text.resize(text.find('.'));
-    return text + 'Z';
-}
-
-}  // namespace
 
 std::string_view record_type(const SessionStart&) {
     return kTypes[0];
@@ -120,7 +120,7 @@ void append_fields(std::string& line, const SessionId& id, const Result& r) {
 
 void append_fields(std::string& line, const SessionId& id, const SessionEnd& r) {
     append_id(line, id);
-    append_member(line, "cause", text_of(r.cause));
+    append_member(line, "cause", to_string(r.cause));
     append_member(line, "statements", r.statements);
     append_member(line, "rejected", r.rejected);
     append_member(line, "rows", r.rows);

@@ -17,6 +17,8 @@ namespace vitrine::audit {
 [[nodiscard]] std::string_view record_type(const AccessCall&);
 [[nodiscard]] bool is_record_type(std::string_view type);
 
+[[nodiscard]] std::string_view to_string(EndCause cause);  // "client", "expired", …
+
 // Append `,"session":…,"user":…` and the record's own members to a line that was begun.
 void append_fields(std::string& line, const SessionId& id, const SessionStart& r);
 void append_fields(std::string& line, const SessionId& id, const Statement& r);

@@ -76,6 +76,7 @@ void AccessControl::take_revocations() {
     const std::int64_t asked = steady_ms();
     auto revocations = store_->revocations();
     if (!revocations) {
+        count_error();
         const std::string problem = store_->last_problem();
         const std::lock_guard lock(mutex_);
         if (trouble_.empty()) {
@@ -131,6 +132,7 @@ void AccessControl::watch() {
             if (std::chrono::steady_clock::now() - cleaned > limits::kStoreCleanUp) {
                 cleaned = std::chrono::steady_clock::now();
                 if (const auto done = store_->clean_up(now()); !done) {
+                    count_error();
                     spdlog::warn("the store was not cleaned up: {}", store_->last_problem());
                 }
             }

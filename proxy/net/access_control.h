@@ -35,6 +35,9 @@ class AccessControl {
     AccessControl& operator=(const AccessControl&) = delete;
 
     [[nodiscard]] auth::Store& store() { return *store_; }
+    // A question to the store had no answer; whoever asked counts it.
+    void count_error() { errors_.fetch_add(1, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
 
     // The newest list. Null: there has been none yet, so that nobody knows what is void.
     [[nodiscard]] std::shared_ptr<const auth::RevocationList> revocations() const;
@@ -59,6 +62,7 @@ class AccessControl {
     void take_revocations();
 
     std::unique_ptr<auth::Store> store_;
+    std::atomic<std::uint64_t> errors_{0};
     std::mutex looking_;  // one looks at a time, so that no older list comes after a newer one
     mutable std::mutex mutex_;
     std::shared_ptr<const auth::RevocationList> revocations_;

@@ -25,10 +25,11 @@ constexpr int kRoundsMax = 16;
 
 }  // namespace
 
-Connection::Connection(asio::io_context& context, Shared& shared,
+Connection::Connection(asio::io_context& context, Shared& shared, WorkerMetrics& metrics,
                        parser::JudgementCache& judgements, tcp::socket socket)
     : context_(context),
       shared_(shared),
+      metrics_(metrics),
       judgements_(judgements),
       current_(shared.current()),
       client_(std::move(socket)) {
@@ -54,7 +55,7 @@ void Connection::start() {
     if (shared_.connections.load() > current_->config->listen.max_connections) {
         refuse("53300", "too many connections",
                "Try again later, or ask the operator to raise listen.max_connections.",
-               "too many connections");
+               LoginCause::kLimit, "too many connections");
     }
     pump();
 }
@@ -383,6 +384,7 @@ void Connection::look() {
                 } else {
                     refuse("08006", "the login took too long",
                            "Try again in a moment; the operator's log has the reason.",
+                           LoginCause::kTimeout,
                            server_error_.empty() ? "login timeout"
                                                  : "login timeout; server: " + server_error_);
                     pump();

@@ -29,9 +29,10 @@ namespace vitrine::net {
 
 class Connection : public std::enable_shared_from_this<Connection> {
   public:
-    // On `context` alone, and with the judgements of its thread; all outlive the connection.
-    Connection(boost::asio::io_context& context, Shared& shared, parser::JudgementCache& judgements,
-               boost::asio::ip::tcp::socket socket);
+    // On `context` alone, and with the counters and judgements of its thread; all outlive the
+    // connection.
+    Connection(boost::asio::io_context& context, Shared& shared, WorkerMetrics& metrics,
+               parser::JudgementCache& judgements, boost::asio::ip::tcp::socket socket);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -91,7 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void arm();
 
     void authenticate();
-    void bad_token(std::string_view cause);
+    void bad_token(std::string_view cause, LoginCause counted = LoginCause::kToken);
     void slow_down();
     void ask_store(std::function<std::function<void()>(auth::Store&)> question);
     void take_handle();
@@ -119,9 +120,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void end(session::Ending ending);
     // Before the conversation: the client is told, the query log too.
     void refuse(std::string_view sqlstate, std::string message, std::string hint,
-                std::string_view cause);
-    void refuse_token(wire::ErrorFields refusal, std::string_view cause);
-    void record_refusal(std::string_view cause);
+                LoginCause counted, std::string_view cause);
+    void refuse_token(wire::ErrorFields refusal, LoginCause counted, std::string_view cause);
+    void record_refusal(LoginCause counted, std::string_view cause);
     void close();
     [[nodiscard]] std::string welcome() const;
     [[nodiscard]] auth::Time now() const;
@@ -129,6 +130,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     boost::asio::io_context& context_;
     Shared& shared_;
+    WorkerMetrics& metrics_;
     parser::JudgementCache& judgements_;
     std::shared_ptr<const Current> current_;
     Phase phase_ = Phase::kClientLogin;

@@ -103,7 +103,7 @@ bool Connection::step_client_login() {
                     fmt::format("certificate authentication failed for user \"{}\"", login_.user()),
                     "Connect with a certificate (sslcert, sslkey) whose subject's CN is the "
                     "user.",
-                    "certificate of another");
+                    LoginCause::kCertificate, "certificate of another");
                 return true;
             }
             ask_for_token();
@@ -128,6 +128,7 @@ bool Connection::step_client_login() {
             return true;
         }
         case session::ClientLogin::Want::kRefused:
+            metrics_.refused(LoginCause::kProtocol);
             spdlog::info("login refused: client={} cause=\"{}\"", client_address_, login_.cause());
             client_output_ = std::move(login_.output());
             phase_ = Phase::kLastWords;
@@ -149,6 +150,7 @@ bool Connection::step_handshake(Side& side, Phase next) {
             return false;
         case Io::kClosed:
             if (&side == &client_) {
+                metrics_.refused(LoginCause::kTls);
                 spdlog::info("TLS handshake failed: client={} error=\"{}\"", client_address_,
                              side.stream.error());
                 close();
@@ -161,6 +163,7 @@ bool Connection::step_handshake(Side& side, Phase next) {
         // A start without SSLRequest names the protocol, so that no other one can be confused with
         // it (ALPACA).
         if (login_.started_directly() && !negotiated_postgresql(side.stream.ssl())) {
+            metrics_.refused(LoginCause::kTls);
             spdlog::info("direct TLS without ALPN postgresql: client={}", client_address_);
             close();
             return true;
@@ -182,7 +185,7 @@ void Connection::ask_for_token() {
     if (asked && !oauth.configured()) {
         refuse("0A000", "logins by OAuth are not configured",
                "Connect without vitrine.login=oauth and with a token as the password.",
-               "OAuth is not configured");
+               LoginCause::kUnsupported, "OAuth is not configured");
         return;
     }
     const bool always = oauth.configured() && oauth.offer == config::OAuth::Offer::kAlways &&
@@ -194,7 +197,8 @@ void Connection::ask_for_token() {
     }
 }
 
-void Connection::record_refusal(std::string_view cause) {
+void Connection::record_refusal(LoginCause counted, std::string_view cause) {
+    metrics_.refused(counted);
     spdlog::warn("login refused: client={} user=\"{}\" database=\"{}\" cause=\"{}\"",
                  client_address_, login_.user(), login_.database(), cause);
     if (!id_.user.empty()) {
@@ -210,12 +214,14 @@ void Connection::record_refusal(std::string_view cause) {
 
 // In the words of the mechanism that the token came by: after a password at once; by OAUTHBEARER
 // the client first hears where to get a better one.
-void Connection::refuse_token(wire::ErrorFields refusal, std::string_view cause) {
+void Connection::refuse_token(wire::ErrorFields refusal, LoginCause counted,
+                              std::string_view cause) {
     if (!login_.by_oauth()) {
-        refuse(refusal.sqlstate, std::move(refusal.message), std::move(refusal.hint), cause);
+        refuse(refusal.sqlstate, std::move(refusal.message), std::move(refusal.hint), counted,
+               cause);
         return;
     }
-    record_refusal(cause);
+    record_refusal(counted, cause);
     config::wipe(login_.password());
     if (server_) {
         server_->stream.close();
@@ -227,7 +233,7 @@ void Connection::refuse_token(wire::ErrorFields refusal, std::string_view cause)
 }
 
 // One answer for all that is no good: who tries learns nothing of why.
-void Connection::bad_token(std::string_view cause) {
+void Connection::bad_token(std::string_view cause, LoginCause counted) {
     const bool by_oauth = login_.by_oauth();
     refuse_token(
         {.sqlstate = "28P01",
@@ -235,7 +241,7 @@ void Connection::bad_token(std::string_view cause) {
                                 by_oauth ? "OAuth bearer" : "password", login_.user()),
          .hint = by_oauth ? "Get a new token from the issuer and try again."
                           : "The password is a vitrine token; get a new one and try again."},
-        cause);
+        counted, cause);
     if (cause != kNoToken) {
         slow_down();
     }
@@ -254,8 +260,8 @@ void Connection::slow_down() {
 }
 
 void Connection::refuse(std::string_view sqlstate, std::string message, std::string hint,
-                        std::string_view cause) {
-    record_refusal(cause);
+                        LoginCause counted, std::string_view cause) {
+    record_refusal(counted, cause);
     wire::write_error_response(client_output_, {.severity = "FATAL",
                                                 .sqlstate = std::string(sqlstate),
                                                 .message = std::move(message),
@@ -301,13 +307,14 @@ void Connection::authenticate() {
     if (!principal) {
         const auto error = static_cast<auth::TokenError>(principal.error().value());
         if (login_.by_oauth() && login_.password().empty()) {
-            bad_token(kNoToken);  // it asks where to get one, which is how it begins
+            bad_token(kNoToken,
+                      LoginCause::kNoToken);  // it asks where to get one, which is how it begins
         } else if (auth::is_authorization_error(error)) {
             refuse_token({.sqlstate = "28000",
                           .message = "the token does not allow this user on this database",
                           .hint = "Ask for a token for the user and the database that you connect "
                                   "with."},
-                         auth::cause(error));
+                         LoginCause::kNotAllowed, auth::cause(error));
         } else {
             bad_token(auth::cause(error));
         }
@@ -331,7 +338,7 @@ void Connection::ask_store(std::function<std::function<void()>(auth::Store&)> qu
         });
     if (!asked) {
         refuse("57P03", "too many logins wait for the store of grants", "Try again in a moment.",
-               "store: too many questions");
+               LoginCause::kStore, "store: too many questions");
     }
 }
 
@@ -349,8 +356,10 @@ void Connection::take_handle() {
                 return [this] { bad_token("unknown handle"); };
             }
             return [this] {
+                shared_.access->count_error();
                 refuse("57P03", "the store of grants does not answer, and a handle needs it",
-                       "Try again in a moment, or use the token itself.", "store");
+                       "Try again in a moment, or use the token itself.", LoginCause::kStore,
+                       "store");
             };
         }
         if (const auto grant = store.grant(found->principal.grant); grant) {
@@ -387,8 +396,9 @@ void Connection::take_grant(auth::Principal principal) {
             store.grants({.user = principal.user, .state = auth::GrantState::kActive});
         if (!grants) {
             return [this] {
+                shared_.access->count_error();
                 refuse("57P03", "the store of grants does not answer, and this token needs it",
-                       "Try again in a moment.", "store");
+                       "Try again in a moment.", LoginCause::kStore, "store");
             };
         }
         const auth::Grant* longest = nullptr;
@@ -406,7 +416,7 @@ void Connection::take_grant(auth::Principal principal) {
                                                      login_.user(), login_.database()),
                               .hint = "Ask for it: vitrine access request --database " +
                                       login_.database() + " --for 1h --reason …"},
-                             "no grant");
+                             LoginCause::kNotAllowed, "no grant");
             };
         }
         auth::Principal granted = principal;
@@ -435,7 +445,7 @@ void Connection::admit(auth::Principal principal) {
     if (shared_.access == nullptr) {
         if (principal_.single_use) {
             refuse("0A000", "tokens for a single use are not supported without access.store",
-                   "Tell the operator.", "single use without a store");
+                   "Tell the operator.", LoginCause::kUnsupported, "single use without a store");
             return;
         }
         if (take_place()) {
@@ -446,13 +456,13 @@ void Connection::admit(auth::Principal principal) {
     if (!shared_.access->current() && !current_->config->access.accept_without_store) {
         refuse("57P03",
                "the store of grants does not answer, so that nobody can say what is revoked",
-               "Try again in a moment; the operator's log has the reason.",
+               "Try again in a moment; the operator's log has the reason.", LoginCause::kStore,
                "store: " + shared_.access->trouble());
         return;
     }
     revision_ = shared_.access->revision();
     if (const std::string cause = revocation_cause(); !cause.empty()) {
-        bad_token(cause);
+        bad_token(cause, LoginCause::kRevoked);
         return;
     }
     // Before a token for a single use is used up.
@@ -468,8 +478,9 @@ void Connection::admit(auth::Principal principal) {
         const auto first = store.use_token(issuer, token, expires);
         if (!first) {
             return [this] {
+                shared_.access->count_error();
                 refuse("57P03", "the store of grants does not answer, and this token needs it",
-                       "Try again in a moment.", "store");
+                       "Try again in a moment.", LoginCause::kStore, "store");
             };
         }
         return [this, first = *first] { first ? find_database() : bad_token("used before"); };
@@ -485,7 +496,7 @@ bool Connection::take_place() {
                fmt::format("more than {} logins a minute of user \"{}\" (limits.logins_per_minute)",
                            *limits_.logins_per_minute, principal_.user),
                "Wait some seconds, or let one session run many statements.",
-               "limits: logins_per_minute");
+               LoginCause::kLimit, "limits: logins_per_minute");
         return false;
     }
     if (auto place = shared_.sessions.take_place(principal_.user, limits_.max_sessions)) {
@@ -495,7 +506,8 @@ bool Connection::take_place() {
     refuse("53300",
            fmt::format("too many sessions of user \"{}\": {} at most (limits.max_sessions)",
                        principal_.user, *limits_.max_sessions),
-           "Close one of them, or ask the operator for more.", "limits: max_sessions");
+           "Close one of them, or ask the operator for more.", LoginCause::kLimit,
+           "limits: max_sessions");
     return false;
 }
 
@@ -503,7 +515,8 @@ void Connection::find_database() {
     const auto database = current_->databases.find(login_.database());
     if (database == current_->databases.end()) {
         refuse("3D000", fmt::format("database \"{}\" does not exist", login_.database()),
-               "Connect with a database name of vitrine's configuration.", "no such database");
+               "Connect with a database name of vitrine's configuration.", LoginCause::kDatabase,
+               "no such database");
         return;
     }
     database_ = database->second;
@@ -547,7 +560,7 @@ void Connection::find_policy() {
             const auto& refusal = *judgement.statements.front().refusal;
             refuse(refusal.sqlstate,
                    fmt::format("setting \"{}\" in the startup message: {}", name, refusal.message),
-                   refusal.hint, fmt::format("startup setting {}", name));
+                   refusal.hint, LoginCause::kSetting, fmt::format("startup setting {}", name));
             return;
         }
         settings_.emplace_back(name, value);
@@ -568,6 +581,7 @@ void Connection::ask_for_catalog() {
                 if (self->policy_ == nullptr) {
                     self->refuse("08006", "the database is not available",
                                  "Try again in a moment; the operator's log has the reason.",
+                                 LoginCause::kDatabase,
                                  "catalog: " + self->database_->catalog_error());
                 } else {
                     self->find_policy();

@@ -35,7 +35,7 @@ void Connection::connect_server() {
             server_sqlstate_ == "57P03" || server_sqlstate_ == "53300"
                 ? "the database cannot take connections now: " + server_error_
                 : "the database server cannot be reached",
-            "Try again in a moment; the operator's log has the reason.",
+            "Try again in a moment; the operator's log has the reason.", LoginCause::kDatabase,
             "server: " + server_error_);
         return;
     }
@@ -215,7 +215,7 @@ void Connection::start_conversation() {
     if (shared_.access != nullptr && shared_.access->revision() != revision_) {
         revision_ = shared_.access->revision();
         if (const std::string cause = revocation_cause(); !cause.empty()) {
-            bad_token(cause);
+            bad_token(cause, LoginCause::kRevoked);
             return;
         }
     }
@@ -234,7 +234,7 @@ void Connection::start_conversation() {
     if (!started) {
         spdlog::error("the query log cannot be written to: {}", started.error().message());
         refuse("58030", "the session could not be recorded in the query log",
-               "Tell the operator, and try again later.", "query log");
+               "Tell the operator, and try again later.", LoginCause::kQueryLog, "query log");
         return;
     }
     session::ConversationOptions options;
@@ -247,6 +247,7 @@ void Connection::start_conversation() {
         return database->policy(groups);
     };
     options.log = shared_.log.get();
+    options.counters = &metrics_.of(principal_.database);
     options.judgements = &judgements_;
     options.parameters = current_->config->audit.parameters;
     if (options.parameters == config::Parameters::kMasked) {
@@ -275,6 +276,7 @@ void Connection::start_conversation() {
             return bytes.take(user, wanted, most, Hourly::Clock::now());
         };
     }
+    options.counters->sessions.add();
     conversation_.emplace(std::move(options));
     server_key_ = server_login_->key();
     cancel_key_ = shared_.cancel_keys.add(weak_from_this());

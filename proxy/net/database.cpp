@@ -496,6 +496,7 @@ void Database::run() {
         bool version_refused = false;
         auto catalog = load_catalog(*settings.database, error, &version_refused);
 
+        ++(catalog ? catalog_loads_ : catalog_failures_);
         lock.lock();
         const std::string& name = settings.database->name;
         std::shared_ptr<const parser::CatalogSnapshot> news;  // to be held against the rules

@@ -2,8 +2,10 @@
 // role by a thread of its own, and the policies compiled on it. Outlives a reload; thread-safe.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -79,8 +81,11 @@ class Database {
     // or none young enough to be believed.
     [[nodiscard]] std::shared_ptr<const parser::Policy> policy(
         const std::vector<std::string>& groups);
-    // Why there is no catalog.
+    // Why there is no catalog, or why it could not be loaded anew.
     [[nodiscard]] std::string catalog_error() const;
+    // How often it was loaded, and how often it could not be.
+    [[nodiscard]] std::uint64_t catalog_loads() const { return catalog_loads_; }
+    [[nodiscard]] std::uint64_t catalog_failures() const { return catalog_failures_; }
     // Waits for the first load to end, and no longer than `deadline`: a sentence where the server
     // was not taken for its version.
     [[nodiscard]] std::string version_refusal(std::chrono::steady_clock::time_point deadline);
@@ -102,6 +107,8 @@ class Database {
     DatabaseSettings settings_;
     std::shared_ptr<const parser::CatalogSnapshot> catalog_;
     std::chrono::steady_clock::time_point loaded_at_;
+    std::atomic<std::uint64_t> catalog_loads_{0};
+    std::atomic<std::uint64_t> catalog_failures_{0};
     std::string catalog_error_ = "the catalog has not been loaded yet";
     std::condition_variable first_load_ended_;
     std::optional<std::string> first_load_;  // what version_refusal() gives, once it has ended

@@ -16,6 +16,7 @@
 #include "proxy/net/database.h"
 #include "proxy/net/hourly.h"
 #include "proxy/net/jwks_fetcher.h"
+#include "proxy/net/metrics.h"
 #include "proxy/net/sessions.h"
 #include "proxy/net/rates.h"
 #include "proxy/net/throttle.h"
@@ -66,6 +67,7 @@ struct Shared {
 
     mutable std::mutex mutex;
     std::shared_ptr<const Current> now;
+    Metrics metrics;
     std::unique_ptr<audit::QueryLog> log;
     std::unique_ptr<AccessControl> access;  // null: there is no store
     CancelKeys cancel_keys;
@@ -77,6 +79,7 @@ struct Shared {
     Hourly bytes;
     std::unique_ptr<JwksFetcher> jwks;
     std::atomic<unsigned> connections{0};
+    std::atomic<bool> draining{false};  // no more logins are taken
 };
 
 }  // namespace vitrine::net

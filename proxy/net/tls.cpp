@@ -158,6 +158,20 @@ std::string peer_common_name(const SSL* ssl) {
     return name;
 }
 
+std::optional<std::chrono::sys_seconds> certificate_end(const SSL_CTX* context) {
+    const X509* certificate = SSL_CTX_get0_certificate(context);
+    std::tm end{};
+    if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) {
+        return std::nullopt;
+    }
+    // In UTC, whatever the machine's zone is.
+    return std::chrono::sys_days(std::chrono::year(end.tm_year + 1900) /
+                                 std::chrono::month(static_cast<unsigned>(end.tm_mon) + 1) /
+                                 std::chrono::day(static_cast<unsigned>(end.tm_mday))) +
+           std::chrono::hours(end.tm_hour) + std::chrono::minutes(end.tm_min) +
+           std::chrono::seconds(end.tm_sec);
+}
+
 std::string server_end_point(const SSL* ssl) {
     X509* certificate = SSL_get0_peer_certificate(ssl);
     if (certificate == nullptr) {

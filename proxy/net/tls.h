@@ -3,7 +3,9 @@
 
 #include <openssl/ssl.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "config/config.h"
@@ -42,6 +44,9 @@ using Ssl = std::unique_ptr<SSL, SslDeleter>;
 
 // tls-server-end-point: the hash of the peer's certificate (RFC 5929, 4.1); empty: none to be had.
 [[nodiscard]] std::string server_end_point(const SSL* ssl);
+
+// When the certificate of a listener's context ends; nothing where it has none.
+[[nodiscard]] std::optional<std::chrono::sys_seconds> certificate_end(const SSL_CTX* context);
 
 // The newest error of this thread's OpenSSL queue, which is emptied; "" where there is none.
 [[nodiscard]] std::string last_tls_error();

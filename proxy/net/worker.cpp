@@ -15,7 +15,11 @@ constexpr std::chrono::milliseconds kTick{200};
 }  // namespace
 
 Worker::Worker(Shared& shared)
-    : shared_(shared), work_(context_.get_executor()), timer_(context_), thread_([this] {
+    : shared_(shared),
+      metrics_(shared.metrics.add_worker()),
+      work_(context_.get_executor()),
+      timer_(context_),
+      thread_([this] {
           tick();
           while (true) {
               try {
@@ -40,7 +44,7 @@ Worker::~Worker() {
 
 void Worker::adopt(boost::asio::ip::tcp::socket socket) {
     auto connection =
-        std::make_shared<Connection>(context_, shared_, judgements_, std::move(socket));
+        std::make_shared<Connection>(context_, shared_, metrics_, judgements_, std::move(socket));
     boost::asio::post(context_, [this, connection] {
         connections_.push_back(connection);
         connection->start();
@@ -67,6 +71,7 @@ void Worker::tick() {
         (*it)->tick();
         it = (*it)->closed() ? connections_.erase(it) : std::next(it);
     }
+    metrics_.tick(judgements_.hits(), judgements_.misses());
 }
 
 }  // namespace vitrine::net

@@ -31,6 +31,7 @@ class Worker {
     void tick();
 
     Shared& shared_;
+    WorkerMetrics& metrics_;
     parser::JudgementCache judgements_;
     boost::asio::io_context context_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

@@ -157,6 +157,9 @@ void Conversation::finish(Ending ending) {
         }
     }
     totals_.cause = ending.cause;
+    if (options_.counters != nullptr) {
+        options_.counters->end(ending.cause);
+    }
     if (const auto written = options_.log->append(options_.id, totals_); !written) {
         ending.log_message += ending.log_message.empty() ? "" : "; ";
         ending.log_message += "session_end could not be recorded: " + written.error().message();

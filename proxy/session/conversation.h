@@ -35,6 +35,7 @@
 #include "parser/judge.h"
 #include "parser/judgement_cache.h"
 #include "proxy/audit/query_log.h"
+#include "proxy/session/counters.h"
 #include "proxy/session/pipeline.h"
 #include "proxy/wire/backend.h"
 #include "proxy/wire/frontend.h"
@@ -51,6 +52,7 @@ struct ConversationOptions {
     // is none that may be believed, and nothing is let through.
     std::function<std::shared_ptr<const parser::Policy>()> newest_policy;
     audit::QueryLog* log = nullptr;
+    Counters* counters = nullptr;                  // the worker's; null: nothing is counted
     parser::JudgementCache* judgements = nullptr;  // the worker's
     config::Parameters parameters = config::Parameters::kFull;
     // What stands for a value; set for Parameters::kMasked.
@@ -275,6 +277,7 @@ class Conversation {
     void drop_skipped_entries();
     // A row of so many bytes comes: does its statement stay within the user's limits?
     [[nodiscard]] bool within_limits(Entry& entry, std::size_t size);
+    void count_limit(LimitMet met) const;
     [[nodiscard]] parser::Refusal beyond_refusal(Beyond beyond) const;
     void tell_beyond(const Entry& entry);
     void end_if_idle();

@@ -452,6 +452,9 @@ bool Conversation::record(audit::Statement statement, Words words) {
     if (!statement.allowed) {
         ++totals_.rejected;
     }
+    if (options_.counters != nullptr) {
+        (statement.allowed ? options_.counters->allowed : options_.counters->rejected).add();
+    }
     const auto appended = options_.log->append(options_.id, statement);
     if (appended) {
         recorded_ = *appended;

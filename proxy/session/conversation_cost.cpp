@@ -81,6 +81,7 @@ void Conversation::cost_message(char type, std::string_view payload) {
     held_->answer.clear();
     const double most = *options_.limits.max_cost;
     if (!held_->refusal && !(cost && *cost <= most)) {
+        count_limit(LimitMet::kCost);
         held_->refusal = {
             .sqlstate = "53400",
             .message = (cost ? "the statement would cost " + rounded(*cost)

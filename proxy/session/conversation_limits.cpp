@@ -26,6 +26,7 @@ std::optional<parser::Refusal> Conversation::beyond_rate(std::size_t statements)
     if (!most || statements == 0 || options_.take_statements(statements)) {
         return std::nullopt;
     }
+    count_limit(LimitMet::kRate);
     return parser::Refusal{
         .sqlstate = "53400",
         .message = "more than " + std::to_string(*most) +
@@ -41,6 +42,12 @@ bool Conversation::limits_rows() const {
     const config::UserLimits& limits = options_.limits;
     return limits.max_rows || limits.max_result_bytes || limits.rows_per_hour ||
            limits.bytes_per_hour;
+}
+
+void Conversation::count_limit(LimitMet met) const {
+    if (options_.counters != nullptr) {
+        options_.counters->limit(met);
+    }
 }
 
 bool Conversation::within_limits(Entry& entry, std::size_t size) {
@@ -62,8 +69,10 @@ bool Conversation::within_limits(Entry& entry, std::size_t size) {
     }
     if (limits.max_rows && rows >= *limits.max_rows) {
         entry.beyond = Beyond::kRows;
+        count_limit(LimitMet::kRows);
     } else if (limits.max_result_bytes && bytes + size > *limits.max_result_bytes) {
         entry.beyond = Beyond::kBytes;
+        count_limit(LimitMet::kBytes);
     }
     return entry.beyond == Beyond::kNothing && within_the_hour(entry, size);
 }
@@ -77,6 +86,7 @@ bool Conversation::within_the_hour(Entry& entry, std::size_t size) {
             std::clamp<std::uint64_t>(*limits.rows_per_hour / 100, 1, limits::kHourRowsStep));
         if (rows_taken_ == 0) {
             entry.beyond = Beyond::kHourRows;
+            count_limit(LimitMet::kHourRows);
             return false;
         }
     }
@@ -86,6 +96,7 @@ bool Conversation::within_the_hour(Entry& entry, std::size_t size) {
         bytes_taken_ += options_.take_bytes(std::max<std::uint64_t>(step, size - bytes_taken_));
         if (bytes_taken_ < size) {
             entry.beyond = Beyond::kHourBytes;
+            count_limit(LimitMet::kHourBytes);
             return false;
         }
     }
@@ -123,6 +134,7 @@ bool Conversation::enforce_limits() {
     const auto& timeout = options_.limits.statement_timeout;
     if (entry.beyond == Beyond::kNothing && timeout && now - running_since_ >= *timeout) {
         pipeline_.mark_batch(Beyond::kTime);
+        count_limit(LimitMet::kTime);
     }
     if (entry.beyond == Beyond::kNothing) {
         return false;

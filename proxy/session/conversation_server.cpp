@@ -672,6 +672,10 @@ void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std
                                 std::string_view sqlstate, std::string_view message) {
     totals_.rows += rows;
     totals_.bytes += bytes;
+    if (options_.counters != nullptr) {
+        options_.counters->rows.add(rows);
+        options_.counters->bytes.add(bytes);
+    }
     std::string said(message);
     if (options_.digest) {
         said = parser::without_values(sqlstate, message, options_.digest);
