@@ -148,6 +148,13 @@ struct Masking {
     MaskingRules rules;
 };
 
+// Health and metrics, for machines: plain HTTP.
+struct Admin {
+    std::string address;  // empty: there is no such listener
+    std::uint16_t port = 9187;
+    Position position;  // of the address
+};
+
 struct Log {
     enum class Level : std::uint8_t { kDebug, kInfo, kWarn, kError } level = Level::kInfo;
     enum class Format : std::uint8_t { kText, kJson } format = Format::kText;
@@ -163,6 +170,7 @@ struct Config {
     FunctionRules functions;
     std::vector<LimitRule> limits;
     Audit audit;
+    Admin admin;
     Log log;
 };
 

@@ -199,6 +199,18 @@ inline constexpr unsigned kApiConnectionsMax = 512;
 inline constexpr unsigned kApiConnectionsOfSourceMax = 64;
 inline constexpr unsigned kApiThreads = 2;
 
+// admin.address: machines of the operator's own, that ask for a line each few seconds. All of them
+// come from one address, so they share one bound.
+inline constexpr unsigned kAdminConnectionsMax = 64;
+// From the first byte to the whole request, and between two requests of a connection: whoever holds
+// a place for nothing has it no longer than this.
+inline constexpr std::chrono::seconds kAdminIdleMax{5};
+inline constexpr std::uint32_t kAdminHeaderBytesMax = 8 * 1024;
+// A worker looks at its connections five times a second; one that has not for so long is stuck.
+inline constexpr std::chrono::seconds kWorkerSilentMax{10};
+// More than this are not told apart in vitrine_emergency_grants_unreviewed.
+inline constexpr std::size_t kUnreviewedCountMax = 1000;
+
 // Requests of one user that wait for a decision.
 inline constexpr std::size_t kPendingGrantsMax = 20;
 // Grants of one user that are in force at a time. Each is looked at when the user is revoked.

@@ -333,12 +333,14 @@ void read_log(Reader& reader, const Value& value, Log& log) {
     }
 }
 
-// What follows is known and checked, and its feature comes later.
-
-void read_address_map(Reader& reader, const Value& value) {
+void read_admin(Reader& reader, const Value& value, Admin& admin) {
     Fields fields(reader, value, {"address"});
-    if (const auto address = fields.require("address", "write address: host:port")) {
-        (void)read_address(reader, *address);
+    if (const auto address = fields.require("address", "write address: 127.0.0.1:9187")) {
+        if (auto read = read_address(reader, *address)) {
+            admin.address = std::move(read->host);
+            admin.port = read->port;
+            admin.position = reader.position(*address->node);
+        }
     }
 }
 
@@ -378,8 +380,7 @@ void read_file_as(Reader& reader, const Node& root, Config& config) {
         }
     }
     if (const auto admin = fields.find("admin")) {
-        read_address_map(reader, *admin);
-        reader.not_supported(*admin, kLeaveOut);
+        read_admin(reader, *admin, config.admin);
     }
     if (const auto log = fields.find("log")) {
         read_log(reader, *log, config.log);

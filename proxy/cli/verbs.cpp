@@ -17,6 +17,7 @@
 #include "parser/judge.h"
 #include "parser/masking/rewrite.h"
 #include "parser/masking/written_sql.h"
+#include "proxy/admin/start_admin.h"
 #include "proxy/admin/start_api.h"
 #include "proxy/net/database.h"
 #include "proxy/net/proxy.h"
@@ -91,13 +92,21 @@ int serve(const std::string& file) {
                  "` lists them");
         return kCouldNotRun;
     }
-    return net::serve(std::move(config), admin::start_api);
+    return net::serve(std::move(config), [](net::Shared& shared) -> net::Companion {
+        // Health first: it is there while the rest begins.
+        auto health = admin::start_admin(shared);
+        return std::make_shared<std::pair<net::Companion, net::Companion>>(
+            std::move(health), admin::start_api(shared));
+    });
 }
 
 namespace {
 
 // What is as it should be and must be known all the same.
-void warn_of_expressions(const config::Config& config) {
+void warn(const config::Config& config) {
+    if (const std::string reach = admin::reach_warning(config.admin); !reach.empty()) {
+        std::cerr << "warning: " << config::to_string({config.admin.position, reach}) << "\n";
+    }
     for (const config::MaskRule& rule : config.masking.rules.rules) {
         if (rule.mask.kind == config::MaskKind::kExpression) {
             std::cerr << "warning: "
@@ -142,7 +151,7 @@ int check(const std::string& file, bool connect, audit::Format format) {
         lines.push_back({problem.position, problem.message});
     }
     if (loaded.config != nullptr) {
-        warn_of_expressions(*loaded.config);
+        warn(*loaded.config);
         for (const auto& problem : auth::key_problems(loaded.config->auth)) {
             lines.push_back({problem.position, problem.message});
         }

@@ -250,10 +250,11 @@ void Proxy::reload() {
         now.access.sqlite != before->access.sqlite ||
         now.access.postgres.reveal() != before->access.postgres.reveal() ||
         now.access.api_address != before->access.api_address ||
-        now.access.api_port != before->access.api_port) {
+        now.access.api_port != before->access.api_port ||
+        now.admin.address != before->admin.address || now.admin.port != before->admin.port) {
         spdlog::warn(
-            "listen.address, listen.workers, audit, access.store and access.api take effect at the "
-            "next start only");
+            "listen.address, listen.workers, audit, access.store, access.api and admin.address "
+            "take effect at the next start only");
     }
     try {
         use(std::move(loaded.config));
@@ -267,6 +268,7 @@ void Proxy::reload() {
 void Proxy::drain() {
     if (!draining_) {
         draining_ = true;
+        shared_.draining.store(true);
         boost::system::error_code ignored;
         acceptor_.close(ignored);
         spdlog::info("draining: {} connections; a second signal ends them",

@@ -123,6 +123,8 @@ TEST_CASE("every value arrives where it belongs") {
     CHECK(config.audit.durability == Durability::kFsync);
     CHECK(config.audit.parameters == Parameters::kNone);
     CHECK_FALSE(config.audit.signing_key.empty());
+    CHECK(config.admin.address == "::1");
+    CHECK(config.admin.port == 9188);
     CHECK(config.log.level == Log::Level::kDebug);
     CHECK(config.log.format == Log::Format::kJson);
 

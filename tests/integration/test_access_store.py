@@ -13,6 +13,7 @@ from http.client import HTTPException
 from environment import DATABASE, PATIENCE, SANITIZED, shared
 from issuers import Key, claims, key_set
 from test_access import Caller, access, add_account
+from test_admin import Machine
 from throwaway import Authority, PostgresServer, free_port, write_private
 from wire_client import error_of, query, within
 
@@ -57,9 +58,12 @@ class TwoProxies(unittest.TestCase):
                       f"?sslmode=verify-full&sslrootcert={cls.folder / 'store-ca.crt'}\n")
         cls.key, issuers = with_provider(cls.folder)
         cls.ports = [free_port(), free_port()]
+        cls.machines = [Machine(free_port()), Machine(free_port())]
         cls.proxies = [cls.env.another(
             f"access_pg_{n}", issuers=issuers,
-            extra=access(port, store=f"{{file: {uri}}}")) for n, port in enumerate(cls.ports)]
+            extra=access(port, store=f"{{file: {uri}}}")
+            + f"admin: {{address: '127.0.0.1:{cls.machines[n].port}'}}\n")
+            for n, port in enumerate(cls.ports)]
         # One key to sign with: a token of the one is good at the other.
         shutil.copy(cls.proxies[0].config.parent / "signing.pem",
                     cls.proxies[1].config.parent / "signing.pem")
@@ -164,6 +168,9 @@ class TwoProxies(unittest.TestCase):
         grant = ann.granted()
         answer = ann.token(grant) | ann.token(grant, handle=True)
         session = self.proxies[0].login(answer["token"], user="pat")
+        machine = self.machines[0]
+        self.assertEqual(machine.get("/readyz"), (200, "ok\n"))
+        errors = machine.value("vitrine_store_errors_total")
         self.store.stop()
         try:
             # What runs goes on; who comes is told why not, after the list has grown old.
@@ -172,10 +179,23 @@ class TwoProxies(unittest.TestCase):
             self.assertEqual(self.refusal(answer["handle"]), "57P03")
             self.assertIn("DataRow", [m.name for m in session.simple("SELECT 1")])
             self.assertEqual(ann.http("GET", "/v1/grants")[0], 503)
+            status, said = machine.get("/readyz")
+            self.assertEqual(status, 503)
+            self.assertRegex(said, r"^the store of access.store does not answer: .+\n$")
+            self.assertNotIn("secret", said)
+            self.assertEqual(machine.get("/healthz"), (200, "ok\n"))
+            metrics = machine.metrics()
+            self.assertEqual(metrics["vitrine_store_available", frozenset()], 0)
+            self.assertGreater(metrics["vitrine_store_errors_total", frozenset()], errors)
+            self.assertNotIn(("vitrine_emergency_grants_unreviewed", frozenset()), metrics)
+            self.assertGreaterEqual(
+                metrics["vitrine_logins_refused_total", frozenset({("cause", "store")})], 2)
         finally:
             self.store.start()
         self.assertTrue(within(10 * PATIENCE, lambda: self.refusal(answer["token"]) is None,
                                every=0.2))
+        self.assertEqual(machine.get("/readyz"), (200, "ok\n"))
+        self.assertEqual(machine.value("vitrine_store_available"), 1)
         self.assertIn("DataRow", [m.name for m in session.simple("SELECT 1")])
         session.close()
 
