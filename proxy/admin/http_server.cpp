@@ -38,6 +38,12 @@ using boost::system::error_code;
 
 namespace {
 
+std::string described(const tcp::endpoint& endpoint) {
+    const auto address = endpoint.address();
+    return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), endpoint.port())
+                           : fmt::format("{}:{}", address.to_string(), endpoint.port());
+}
+
 std::shared_ptr<asio::ssl::context> make_context(const config::ListenTls& tls) {
     auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
     SSL_CTX* const native = context->native_handle();
@@ -112,9 +118,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
         error_code error;
         const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
         if (!error) {
-            const auto address = peer.address();
-            client_ = address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), peer.port())
-                                      : fmt::format("{}:{}", address.to_string(), peer.port());
+            client_ = described(peer);
         }
     }
 
@@ -361,8 +365,7 @@ HttpServer::~HttpServer() {
 }
 
 std::string HttpServer::address() const {
-    const auto endpoint = state_->acceptor.local_endpoint();
-    return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+    return described(state_->acceptor.local_endpoint());
 }
 
 }  // namespace vitrine::admin

@@ -34,27 +34,27 @@ class MetricsText {
     std::string text_;
 };
 
+struct CatalogReading {
+    std::uint64_t loads = 0;
+    std::uint64_t failures = 0;
+    bool usable = false;
+};
+struct StoreReading {
+    bool available = false;
+    std::uint64_t errors = 0;
+    std::optional<std::uint64_t> unreviewed;  // nothing: it could not be asked
+};
+
 // All that is said, as it was at one moment.
 struct Readings {
-    struct Catalog {
-        std::uint64_t loads = 0;
-        std::uint64_t failures = 0;
-        bool usable = false;
-    };
-    struct Store {
-        bool available = false;
-        std::uint64_t errors = 0;
-        std::optional<std::uint64_t> unreviewed;  // nothing: it could not be asked
-    };
-
     std::string version;
     std::uint64_t connections = 0;
     net::Totals totals;
     std::uint64_t audit_records = 0;
     std::uint64_t audit_failures = 0;
     bool audit_writable = false;
-    std::map<std::string, Catalog> catalogs;
-    std::optional<Store> store;  // nothing: none is configured
+    std::map<std::string, CatalogReading> catalogs;
+    std::optional<StoreReading> store;  // nothing: none is configured
     std::uint64_t grants_made = 0;
     std::uint64_t grants_denied = 0;
     std::uint64_t grants_revoked = 0;

@@ -625,10 +625,9 @@ std::string QueryLog::trouble() const {
     return state_->troubles.first();
 }
 
-// A file without a name, gone when it is closed, with more in it than what the last block of
-// another may still have room for.
+// A file without a name, gone when it is closed, with room for a few records that are long.
 result<void> QueryLog::State::try_disk() const {
-    static constexpr std::array<char, 4096> kBlock{};
+    static constexpr std::array<char, std::size_t{64} * 1024> kBlock{};
     const Descriptor file(
         ::openat(directory.get(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR));
     if (!file.is_open()) {

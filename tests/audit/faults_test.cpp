@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -152,6 +153,50 @@ TEST_CASE("A full disk refuses, and goes on when there is room again") {
     check_sound(fixture);
     log.reset();
     check_sound(fixture);
+}
+
+TEST_CASE("Whether there is room is found out without a record") {
+    LogFixture fixture;
+    const SmallDisk disk(fixture.directory);
+    if (!disk.mounted()) {
+        WARN("no tmpfs can be mounted here");
+        return;
+    }
+    auto log = fixture.open();
+    const SessionId id = session_of("alice");
+    REQUIRE(log->append(id, a_start()));
+    CHECK(log->try_to_write().empty());
+    CHECK(log->records() == 1);
+    CHECK(log->failures() == 0);
+    const auto ballast = fixture.directory / "ballast";
+    {
+        std::ofstream fills(ballast, std::ios::binary);
+        while (fills << 'x' && fills.flush()) {
+        }
+    }
+    // Nobody has tried to write: appends know of nothing.
+    CHECK(log->trouble().empty());
+    const std::string said = log->try_to_write();
+    CHECK(said.find(fixture.directory.string() + ": No space left") == 0);
+    CHECK_FALSE(log->append(id, a_statement(1, std::string(5000, 'x'))));
+    CHECK_FALSE(log->trouble().empty());
+    CHECK(log->records() == 1);
+    CHECK(log->failures() == 1);
+    std::filesystem::remove(ballast);
+    // Alice does not come back, and it is well all the same.
+    CHECK_FALSE(log->trouble().empty());
+    CHECK(log->try_to_write().empty());
+    CHECK(log->trouble().empty());
+    // Nothing is left of the tries: they are no files of the log.
+    REQUIRE(log->checkpoint());
+    check_sound(fixture);
+    // What is wrong with one file and not with the disk stays.
+    std::filesystem::rename(fixture.file(), fixture.directory / "elsewhere");
+    write_file(fixture.file(), "");
+    REQUIRE(log->append(id, a_statement(2, "SELECT 1")));
+    REQUIRE(log->checkpoint());
+    CHECK_FALSE(log->append(id, a_statement(3, "SELECT 1")));
+    CHECK(log->try_to_write().find("alice/2026-11-24.jsonl: ") == 0);
 }
 
 TEST_CASE("A ledger that cannot be written stops the records two seconds later") {
