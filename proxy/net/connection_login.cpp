@@ -307,8 +307,8 @@ void Connection::authenticate() {
     if (!principal) {
         const auto error = static_cast<auth::TokenError>(principal.error().value());
         if (login_.by_oauth() && login_.password().empty()) {
-            bad_token(kNoToken,
-                      LoginCause::kNoToken);  // it asks where to get one, which is how it begins
+            // It asks where to get one, which is how it begins.
+            bad_token(kNoToken, LoginCause::kNoToken);
         } else if (auth::is_authorization_error(error)) {
             refuse_token({.sqlstate = "28000",
                           .message = "the token does not allow this user on this database",
