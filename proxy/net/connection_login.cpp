@@ -495,8 +495,8 @@ bool Connection::take_place() {
         refuse("53400",
                fmt::format("more than {} logins a minute of user \"{}\" (limits.logins_per_minute)",
                            *limits_.logins_per_minute, principal_.user),
-               "Wait some seconds, or let one session run many statements.",
-               LoginCause::kLimit, "limits: logins_per_minute");
+               "Wait some seconds, or let one session run many statements.", LoginCause::kLimit,
+               "limits: logins_per_minute");
         return false;
     }
     if (auto place = shared_.sessions.take_place(principal_.user, limits_.max_sessions)) {

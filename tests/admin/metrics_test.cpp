@@ -217,6 +217,19 @@ TEST_CASE("each cause of a refused login has a name of its own") {
     CHECK_FALSE(names.contains(""));
 }
 
+TEST_CASE("each limit has a name of its own") {
+    Readings readings;
+    readings.totals.databases["shop"];
+    std::set<std::string> names;
+    for (const std::string& line : lines(render(readings))) {
+        if (line.starts_with("vitrine_statements_limited_total{")) {
+            CHECK(line.find("cause=\"\"") == std::string::npos);
+            names.insert(line);
+        }
+    }
+    CHECK(names.size() == session::kLimitsMet);
+}
+
 TEST_CASE("an address that others reach is warned of") {
     const auto warned = [](const std::string& address) {
         return !admin::reach_warning({.address = address, .port = 9187, .position = {}}).empty();

@@ -273,27 +273,38 @@ class Limits(AdminCase):
     def test_statements_by_the_limit_they_met(self):
         self.proxy = self.start("limits", """
 limits:
-  - {groups: ["*"], statement_timeout: 1s, max_rows: 5, max_result_size: 4KiB,
-     statements_per_minute: 6}
+  - {groups: [rows], max_rows: 5}
+  - {groups: [size], max_result_size: 4KiB}
+  - {groups: [time], statement_timeout: 1s}
+  - {groups: [rate], statements_per_minute: 3}
+  - {groups: [cost], max_cost: 1000}
+  - {groups: [hour], rows_per_hour: 5}
+  - {groups: [bytes], bytes_per_hour: 4KiB}
 """)
-        with self.proxy.login() as client:
-            for cause, sql, sqlstate in (
-                    ("max_rows", "SELECT generate_series(1, 6)", ["54000"]),
-                    ("max_result_size", "SELECT repeat('x', 5000)", ["54000"]),
-                    ("statement_timeout", "SELECT count(*) FROM generate_series(1, 2000000000)",
-                     ["57014"]),
-                    (None, "SELECT 1", []), (None, "SELECT 2", []), (None, "SELECT 3", []),
-                    ("statements_per_minute", "SELECT 4", ["53400"])):
-                with self.subTest(cause, sql=sql):
+        for user, cause, within_it, sql, sqlstate in (
+                ("rows", "max_rows", "SELECT generate_series(1, 5)", "SELECT generate_series(1, 6)",
+                 "53400"),
+                ("size", "max_result_size", "SELECT 1", "SELECT repeat('x', 5000)", "53400"),
+                ("time", "statement_timeout", "SELECT 1",
+                 "SELECT count(*) FROM generate_series(1, 2000000000)", "57014"),
+                ("rate", "statements_per_minute", "SELECT 1; SELECT 2; SELECT 3", "SELECT 4",
+                 "53400"),
+                ("cost", "max_cost", "SELECT 1",
+                 "SELECT * FROM pgbench_accounts a, pgbench_accounts b", "53400"),
+                ("hour", "rows_per_hour", "SELECT generate_series(1, 5)", "SELECT 1", "53400"),
+                ("bytes", "bytes_per_hour", "SELECT 1", "SELECT repeat('x', 5000)", "53400")):
+            token = self.proxy.token(user, DATABASE, groups=[user])
+            with self.subTest(cause), self.proxy.login(token, user=user) as client:
+                for text, expected in ((within_it, []), (sql, [sqlstate])):
                     before = self.machine.metrics()
-                    self.assertEqual([m.sqlstate for m in client.simple(sql)
-                                      if m.name == "ErrorResponse"], sqlstate)
+                    self.assertEqual([m.sqlstate for m in client.simple(text)
+                                      if m.name == "ErrorResponse"], expected)
                     limited = {key: by for key, by in changed(before,
                                                               self.machine.metrics()).items()
                                if key[0] == "vitrine_statements_limited_total"}
-                    self.assertEqual(limited, {} if cause is None else {
-                        sample("vitrine_statements_limited_total", database=DATABASE,
-                               cause=cause): 1})
+                    self.assertEqual(limited, {sample("vitrine_statements_limited_total",
+                                                      database=DATABASE, cause=cause): 1}
+                                     if expected else {})
 
 
 class Grants(AdminCase):
