@@ -67,6 +67,9 @@ class PostgresLink : public SqlLink {
     result<void> announce() override;
     result<std::int64_t> version() override;
     void wait(int wake, milliseconds most) override;
+    [[nodiscard]] std::string items_of(std::string_view list) const override {
+        return "pg_catalog.jsonb_array_elements_text(CAST(" + std::string(list) + " AS jsonb))";
+    }
     [[nodiscard]] const std::string& problem() const override { return problem_; }
 
   private:

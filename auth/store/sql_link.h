@@ -1,7 +1,8 @@
 // One connection to a database that speaks SQL, as SqlStore needs it. What both databases
 // understand alike is written once, in sql_store.cpp; here is what they do each in their own way.
 //
-// A link is used by one thread at a time. Statements are constants, and their values parameters.
+// A link is used by one thread at a time. Statements are constants, which stay where they are for
+// as long as the link lives, and their values parameters.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -55,6 +56,9 @@ class SqlLink {
     // Until `wake` (a descriptor) can be read, another process has announced something, or the
     // time is over.
     virtual void wait(int wake, std::chrono::milliseconds most) = 0;
+
+    // A table of the texts in a JSON list, for FROM; its column is `value`.
+    [[nodiscard]] virtual std::string items_of(std::string_view list) const = 0;
 
     // What went wrong last, one sentence without secrets; empty where the last call went well.
     [[nodiscard]] virtual const std::string& problem() const = 0;

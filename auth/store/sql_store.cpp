@@ -106,16 +106,18 @@ result<void> write_grant(SqlLink& link, const Grant& grant) {
         StoreError::kNotFound);
 }
 
+// Of one and the same the latest counts: should the clock have gone back, what was void stays so.
+#define LATEST_COUNTS                                                                \
+    " ON CONFLICT (kind, value) DO UPDATE "                                          \
+    "SET revoked_at = CASE WHEN revocations.revoked_at > excluded.revoked_at THEN "  \
+    "revocations.revoked_at ELSE excluded.revoked_at END, keep_until = CASE WHEN "   \
+    "revocations.keep_until > excluded.keep_until THEN revocations.keep_until ELSE " \
+    "excluded.keep_until END, revoked_by = excluded.revoked_by, reason = excluded.reason"
+
 result<void> write_revocation(SqlLink& link, const Revocation& revocation, Time keep_until) {
-    // Should the clock have gone back, what was void stays so.
     return must_change(
         link.run("INSERT INTO revocations (kind, value, revoked_at, revoked_by, reason, "
-                 "keep_until) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind, value) DO UPDATE "
-                 "SET revoked_at = CASE WHEN revocations.revoked_at > excluded.revoked_at THEN "
-                 "revocations.revoked_at ELSE excluded.revoked_at END, keep_until = CASE WHEN "
-                 "revocations.keep_until > excluded.keep_until THEN revocations.keep_until ELSE "
-                 "excluded.keep_until END, revoked_by = excluded.revoked_by, "
-                 "reason = excluded.reason",
+                 "keep_until) VALUES ($1, $2, $3, $4, $5, $6)" LATEST_COUNTS,
                  {to_string(revocation.kind), revocation.value, number_of(revocation.at),
                   revocation.by, revocation.reason, number_of(keep_until)}),
         StoreError::kCorrupt);
@@ -128,31 +130,33 @@ result<std::vector<Revocation>> read_revocations(SqlLink& link) {
                   revocation_of);
 }
 
-constexpr const char* kNewestGrants = "SELECT " GRANT_COLUMNS
-                                      " FROM grants WHERE ($1 = '' OR state = $1) "
-                                      "AND ($2 = 0 OR (emergency = 1 AND reviewed_by = '')) "
-                                      "ORDER BY requested DESC, id DESC LIMIT $3";
-constexpr const char* kNewestGrantsOfUser =
-    "SELECT " GRANT_COLUMNS
-    " FROM grants WHERE ($1 = '' OR state = $1) "
-    "AND ($2 = 0 OR (emergency = 1 AND reviewed_by = '')) "
-    "AND user_name = $4 ORDER BY requested DESC, id DESC LIMIT $3";
+// By RevocationList, of those that may hit: few, as there are few groups.
+result<bool> is_hit(SqlLink& link, const Principal& principal) {
+    auto revocations =
+        all_of(link.run("SELECT kind, value, revoked_at, revoked_by, reason FROM revocations "
+                        "WHERE kind IN ('all', 'group') OR (kind = 'user' AND value = $1) "
+                        "OR (kind = 'grant' AND value = $2) OR (kind = 'token' AND value = $3)",
+                        {principal.user, principal.grant, principal.token}),
+               revocation_of);
+    if (revocations.has_error()) {
+        // In so many words: an error code would turn into a bool.
+        return {boost::system::in_place_error, revocations.error()};
+    }
+    return RevocationList(std::move(*revocations)).find(principal) != nullptr;
+}
 
 // Whether who asked for this was revoked since: between the moment at which they were known and
 // this transaction, a revocation may have come in that did not find the grant.
 result<void> asked_in_vain(SqlLink& link, const Grant& grant) {
-    auto revocations = read_revocations(link);
-    if (revocations.has_error()) {
-        return revocations.error();
-    }
     Principal principal;
     principal.user = grant.user;
     principal.groups = grant.groups;
     principal.issued = grant.requested;
-    if (RevocationList(std::move(*revocations)).find(principal) != nullptr) {
-        return StoreError::kRevoked;
+    const auto hit = is_hit(link, principal);
+    if (hit.has_error()) {
+        return hit.error();
     }
-    return {};
+    return *hit ? result<void>(StoreError::kRevoked) : result<void>();
 }
 
 // The tokens of a revoked grant are void with it.
@@ -162,52 +166,21 @@ result<void> revoke_tokens_of(SqlLink& link, const Grant& grant, Time would_have
         std::max(grant.ends, would_have_ended));
 }
 
-bool is_hit(const Grant& grant, const Revocation& revocation) {
-    switch (revocation.kind) {
+// Which grants a revocation is about; its value is $2.
+std::string hit_by(const SqlLink& link, Revocation::Kind kind) {
+    switch (kind) {
         case Revocation::Kind::kToken:
-            return false;
+            return "1 = 0 AND $2 <> ''";
         case Revocation::Kind::kGrant:
-            return grant.id == revocation.value;
+            return "id = $2";
         case Revocation::Kind::kUser:
-            return grant.user == revocation.value;
+            return "user_name = $2";
         case Revocation::Kind::kGroup:
-            return std::find(grant.groups.begin(), grant.groups.end(), revocation.value) !=
-                   grant.groups.end();
+            return "EXISTS (SELECT 1 FROM " + link.items_of("user_groups") + " WHERE value = $2)";
         case Revocation::Kind::kAll:
-            return true;
+            return "$2 = ''";
     }
-    return true;
-}
-
-result<void> revoke_grants(SqlLink& link, const Revocation& revocation) {
-    // What has ended by itself is left as it is; should the clock have gone back and it be in force
-    // again, its tokens are void by the revocation.
-    auto grants = all_of(link.run("SELECT " GRANT_COLUMNS
-                                  " FROM grants WHERE state IN ('pending', 'active') AND ends > $1",
-                                  {number_of(revocation.at)}),
-                         grant_of);
-    if (grants.has_error()) {
-        return grants.error();
-    }
-    for (Grant& grant : *grants) {
-        if (!is_hit(grant, revocation)) {
-            continue;
-        }
-        const Time would_have_ended = grant.ends;
-        const bool active = grant.state == GrantState::kActive;
-        grant.state = active ? GrantState::kRevoked : GrantState::kWithdrawn;
-        grant.ends = revocation.at;
-        grant.ended_by = revocation.by;
-        grant.end_reason = revocation.reason;
-        auto written = write_grant(link, grant);
-        if (!written.has_error() && active) {
-            written = revoke_tokens_of(link, grant, would_have_ended);
-        }
-        if (written.has_error()) {
-            return written;
-        }
-    }
-    return {};
+    return "$2 = $2";
 }
 
 // The sentence for what went wrong, as far as it is the store's doing.
@@ -231,6 +204,10 @@ SqlStore::SqlStore(std::unique_ptr<SqlLink> calls, std::unique_ptr<SqlLink> wait
 
 SqlStore::~SqlStore() {
     close(wake_);
+}
+
+const char* SqlStore::constant(std::string sql) {
+    return constants_.insert(std::move(sql)).first->c_str();
 }
 
 template <class Body>
@@ -286,18 +263,37 @@ result<Grant> SqlStore::grant(std::string_view id) {
 }
 
 result<std::vector<Grant>> SqlStore::grants(const GrantFilter& filter) {
-    if (!is_name_or_empty(filter.user)) {
+    const Identity who = filter.concerning.value_or(Identity());
+    if (!is_name_or_empty(filter.user) || !is_name_or_empty(filter.issuer) ||
+        (filter.concerning && !is_name(who.user)) || !is_name_or_empty(who.issuer)) {
         return std::vector<Grant>();
     }
     const std::string_view state = filter.state ? to_string(*filter.state) : std::string_view();
     const std::int64_t emergencies = filter.unreviewed_emergencies ? 1 : 0;
+    const std::int64_t ends_after = filter.ends_after ? number_of(*filter.ends_after)
+                                                      : std::numeric_limits<std::int64_t>::min();
     const auto most = static_cast<std::int64_t>(std::min<std::size_t>(
         filter.most, static_cast<std::size_t>(std::numeric_limits<std::int64_t>::max())));
+    const std::string groups = filter.concerning ? list_of(who.groups) : "";
     return ask([&] {
-        return all_of(filter.user.empty() ? calls_->run(kNewestGrants, {state, emergencies, most})
-                                          : calls_->run(kNewestGrantsOfUser,
-                                                        {state, emergencies, most, filter.user}),
-                      grant_of);
+        // What is not asked about is left out, so that an index answers, but for its parameter.
+        const std::string sql =
+            std::string("SELECT " GRANT_COLUMNS
+                        " FROM grants WHERE ($1 = '' OR state = $1) AND ($2 = 0 OR (emergency = 1 "
+                        "AND reviewed_by = '')) AND ends > $3 AND ") +
+            (filter.user.empty() ? "$4 = ''" : "user_name = $4") + " AND " +
+            (filter.issuer.empty() ? "$5 = ''" : "issuer = $5") + " AND " +
+            (filter.concerning
+                 ? "((user_name = $6 AND issuer = $7) OR EXISTS (SELECT 1 FROM " +
+                       calls_->items_of("approver_groups") + " WHERE value IN (SELECT value FROM " +
+                       calls_->items_of("$8") + ")))"
+                 : "$6 = '' AND $7 = '' AND $8 = ''") +
+            (filter.unreviewed_emergencies ? " ORDER BY requested, id LIMIT $9"
+                                           : " ORDER BY requested DESC, id DESC LIMIT $9");
+        return all_of(
+            calls_->run(constant(sql), {state, emergencies, ends_after, filter.user, filter.issuer,
+                                        who.user, who.issuer, groups, most}),
+            grant_of);
     });
 }
 
@@ -461,25 +457,74 @@ result<bool> SqlStore::use_token(std::string_view issuer, std::string_view jti, 
 
 // --- revocation -----------------------------------------------------------------------------
 
-result<void> SqlStore::revoke(const Revocation& revocation, Time keep_until) {
+result<std::size_t> SqlStore::revoke_grants(const Revocation& revocation) {
+    // What has ended by itself is left as it is; should the clock have gone back and it be in force
+    // again, its tokens are void by the revocation.
+    const std::string hit = " AND ends > $1 AND " + hit_by(*calls_, revocation.kind);
+    const std::int64_t at = number_of(revocation.at);
+    // Before they are changed: until their ends, which a revocation changes.
+    const auto voided = calls_->run(
+        constant(
+            "INSERT INTO revocations (kind, value, revoked_at, revoked_by, reason, keep_until) "
+            "SELECT 'grant', id, CAST($1 AS BIGINT), $3, $4, ends FROM grants "
+            "WHERE state = 'active'" +
+            hit + LATEST_COUNTS),
+        {at, revocation.value, revocation.by, revocation.reason});
+    if (voided.has_error()) {
+        return voided.error();
+    }
+    const auto ended =
+        calls_->run(constant("UPDATE grants SET state = CASE state WHEN 'active' THEN 'revoked' "
+                             "ELSE 'withdrawn' END, ends = $1, ended_by = $3, end_reason = $4 "
+                             "WHERE state IN ('pending', 'active')" +
+                             hit),
+                    {at, revocation.value, revocation.by, revocation.reason});
+    if (ended.has_error()) {
+        return ended.error();
+    }
+    return static_cast<std::size_t>(ended->changed);
+}
+
+result<Revoked> SqlStore::revoke(const Revocation& revocation, Time keep_until) {
     if (!is_storable(revocation)) {
         return StoreError::kInvalid;
     }
-    return change([&]() -> result<void> {
-        auto done = revoke_grants(*calls_, revocation);
-        if (!done.has_error() && revocation.kind == Revocation::Kind::kUser) {
+    return change([&]() -> result<Revoked> {
+        Revoked revoked;
+        const auto grants = revoke_grants(revocation);
+        if (grants.has_error()) {
+            return grants.error();
+        }
+        revoked.grants = *grants;
+        if (revocation.kind == Revocation::Kind::kUser) {
             // The revocation is forgotten once no token can be older; the account stays out.
             const auto disabled = calls_->run(
                 "UPDATE accounts SET disabled = 1 WHERE user_name = $1", {revocation.value});
             if (disabled.has_error()) {
-                done = disabled.error();
+                return disabled.error();
             }
+            revoked.account = disabled->changed == 1;
         }
-        if (!done.has_error()) {
-            done = write_revocation(*calls_, revocation, keep_until);
+        auto written = write_revocation(*calls_, revocation, keep_until);
+        if (!written.has_error()) {
+            written = count_change(*calls_);
         }
-        return done.has_error() ? done : count_change(*calls_);
+        if (written.has_error()) {
+            return written.error();
+        }
+        return revoked;
     });
+}
+
+result<bool> SqlStore::is_revoked(const Principal& principal) {
+    // What is no name is in no row, and not every database takes it for a question.
+    Principal asked = principal;
+    for (std::string* const each : {&asked.user, &asked.grant, &asked.token}) {
+        if (!is_name(*each)) {
+            each->clear();
+        }
+    }
+    return ask([&] { return is_hit(*calls_, asked); });
 }
 
 result<std::vector<Revocation>> SqlStore::revocations() {

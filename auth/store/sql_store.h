@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "auth/store/sql_link.h"
@@ -35,7 +36,8 @@ class SqlStore : public Store {
     result<void> add_handle(const HandleRecord& handle) override;
     result<HandleRecord> handle(std::string_view hash) override;
     result<bool> use_token(std::string_view issuer, std::string_view jti, Time expires) override;
-    result<void> revoke(const Revocation& revocation, Time keep_until) override;
+    result<Revoked> revoke(const Revocation& revocation, Time keep_until) override;
+    result<bool> is_revoked(const Principal& principal) override;
     result<std::vector<Revocation>> revocations() override;
     result<std::uint64_t> wait_for_change(std::uint64_t seen,
                                           std::chrono::milliseconds timeout) override;
@@ -50,8 +52,13 @@ class SqlStore : public Store {
     template <class Body>
     auto change(Body body) -> decltype(body());
     void wake() const;
+    // Ends the grants that are open and voids their tokens; how many. Within a transaction.
+    result<std::size_t> revoke_grants(const Revocation& revocation);
+    // The text as a constant of the link's. Under the mutex.
+    const char* constant(std::string sql);
 
     std::mutex calls_mutex_;
+    std::set<std::string> constants_;  // before the link, which knows them by their addresses
     std::unique_ptr<SqlLink> calls_;
     std::mutex waiting_mutex_;
     std::unique_ptr<SqlLink> waiting_;

@@ -79,6 +79,9 @@ class SqliteLink : public SqlLink {
     result<void> announce() override { return {}; }
     result<std::int64_t> version() override;
     void wait(int wake, milliseconds most) override;
+    [[nodiscard]] std::string items_of(std::string_view list) const override {
+        return "json_each(" + std::string(list) + ")";
+    }
     [[nodiscard]] const std::string& problem() const override { return problem_; }
 
   private:

@@ -58,10 +58,20 @@ struct HandleRecord {
 };
 
 struct GrantFilter {
-    std::string user;  // empty: everybody's
+    std::string user;    // empty: everybody's
+    std::string issuer;  // who vouches for the user; empty: whoever
+    // Only what this person has asked for, or a group of theirs decides on.
+    std::optional<Identity> concerning;
     std::optional<GrantState> state;
-    bool unreviewed_emergencies = false;
-    std::size_t most = 1000;  // the newest come first
+    std::optional<Time> ends_after;
+    bool unreviewed_emergencies = false;  // the oldest come first, otherwise the newest
+    std::size_t most = 1000;
+};
+
+// What a revocation has hit.
+struct Revoked {
+    std::size_t grants = 0;  // those that were pending or active
+    bool account = false;    // the user has a local account, which is disabled now
 };
 
 class Store {
@@ -105,7 +115,10 @@ class Store {
     // kRevoked), in the same transaction; a user's local account is disabled in it; of a grant,
     // itself. `keep_until` is when nothing that it voids can be good any more. Of one and the same
     // the latest time counts.
-    [[nodiscard]] virtual result<void> revoke(const Revocation& revocation, Time keep_until) = 0;
+    [[nodiscard]] virtual result<Revoked> revoke(const Revocation& revocation, Time keep_until) = 0;
+    // Whether what this principal came in with is void (RevocationList::find), as of now: a list of
+    // all of them may be some moments old.
+    [[nodiscard]] virtual result<bool> is_revoked(const Principal& principal) = 0;
     [[nodiscard]] virtual result<std::vector<Revocation>> revocations() = 0;
 
     // Waits until something may have changed that sessions or waiting requesters need to know of,

@@ -109,7 +109,10 @@ Principal principal_of(const Grant& grant, Time issued) {
 }
 
 bool is_void(Store& store, const Principal& principal) {
-    return RevocationList(store.revocations().value()).find(principal) != nullptr;
+    const bool listed = RevocationList(store.revocations().value()).find(principal) != nullptr;
+    // Two ways to ask, and one answer.
+    REQUIRE(store.is_revoked(principal).value() == listed);
+    return listed;
 }
 
 template <class T>
@@ -177,6 +180,77 @@ TEST_CASE("lists of grants: the newest first, by user, state and what is unrevie
     CHECK(ids(store->grants({.unreviewed_emergencies = true})) == std::vector{all[2]});
     CHECK(ids(store->grants({.user = "bob", .unreviewed_emergencies = true, .most = 5})) ==
           std::vector{all[2]});
+    CHECK(ids(store->grants({.user = "bob", .issuer = "local", .most = 1})) == std::vector{all[0]});
+    CHECK(ids(store->grants({.user = "bob", .issuer = "https://idp"})).empty());
+    CHECK(ids(store->grants({.issuer = "local"})) == all);
+}
+
+TEST_CASE("what is over or nobody's business takes no place in a list of grants", "[store]") {
+    const Place place(both());
+    const auto store = place.open();
+    // An emergency and a request that wait for somebody, and then more than a list is long of what
+    // has lapsed, ended, or been reviewed since.
+    Grant waiting = pending_grant();
+    waiting.approver_groups = {"dba", "a \"group\", in\\JSON"};
+    Grant first = active_grant();
+    first.emergency = true;
+    Grant second = first;
+    second.id = new_grant_id();
+    second.requested = kNow + 1s;
+    for (const Grant& grant : {waiting, first, second}) {
+        REQUIRE(store->add_grant(grant).has_value());
+    }
+    for (int i = 0; i < 10; ++i) {
+        Grant lapsed = pending_grant(i % 2 == 0 ? "mallory" : "ada");
+        lapsed.requested = kNow + 2s;
+        lapsed.ends = kNow + 10s;
+        lapsed.approver_groups = {"others", "db", "a"};
+        Grant reviewed = active_grant("mallory");
+        reviewed.requested = kNow + 2s;
+        reviewed.emergency = true;
+        reviewed.reviewed_by = "root";
+        reviewed.approver_groups = {};
+        REQUIRE(store->add_grant(lapsed).has_value());
+        REQUIRE(store->add_grant(reviewed).has_value());
+    }
+    CHECK(
+        ids(store->grants({.state = GrantState::kPending, .ends_after = kNow + 10s, .most = 2})) ==
+        std::vector{waiting.id});
+    CHECK(ids(store->grants({.state = GrantState::kPending, .ends_after = kNow + 24h})).empty());
+    // Who has waited longest is seen even where not all are.
+    CHECK(ids(store->grants({.unreviewed_emergencies = true, .most = 1})) == std::vector{first.id});
+    CHECK(ids(store->grants({.unreviewed_emergencies = true, .most = 5})) ==
+          std::vector{first.id, second.id});
+
+    const auto concerning = [&](const Identity& who) {
+        return ids(store->grants({.concerning = who, .ends_after = kNow + 10s, .most = 4}));
+    };
+    CHECK(concerning({"bob", {"x", "dba"}, "local", ""}) ==
+          std::vector{second.id, std::max(waiting.id, first.id), std::min(waiting.id, first.id)});
+    CHECK(concerning({"eve", {"a \"group\", in\\JSON"}, "", ""}) == std::vector{waiting.id});
+    CHECK(concerning({"ada", {}, "local", ""}).size() == 3);
+    // Another issuer's, another spelling, pieces of a group's name, nobody.
+    CHECK(concerning({"ada", {}, "https://idp", ""}).empty());
+    CHECK(concerning({"Ada", {"DBA", "db", "a", ",", "[]", ""}, "local", ""}).empty());
+    CHECK(concerning({"", {"dba"}, "", ""}).empty());
+}
+
+TEST_CASE("many grants are revoked in no more statements than one", "[store]") {
+    const Place place(both());
+    const auto store = place.open();
+    constexpr std::size_t kMany = 300;
+    for (std::size_t i = 0; i < kMany; ++i) {
+        REQUIRE(store->add_grant(active_grant(i % 3 == 0 ? "bob" : "ada")).has_value());
+    }
+    const auto hit = store->revoke({Kind::kUser, "ada", kNow, "root", ""}, kNow + 24h);
+    CHECK(hit->grants == kMany * 2 / 3);
+    CHECK(store->revocations()->size() == 1 + kMany * 2 / 3);
+    for (const Grant& grant : store->grants({}).value()) {
+        const bool hers = grant.user == "ada";
+        CHECK((grant.state == GrantState::kRevoked) == hers);
+        CHECK(store->is_revoked(principal_of(grant, kNow + 1h)).value() == hers);
+    }
+    CHECK(store->revoke({Kind::kUser, "ada", kNow, "root", ""}, kNow + 24h)->grants == 0);
 }
 
 TEST_CASE("a change is the whole of it, or nothing", "[store]") {
@@ -265,7 +339,10 @@ TEST_CASE("a revocation takes the grants with it that it is about", "[store]") {
     REQUIRE(states() == "paapad");
     const Time at = kNow + 10s;
     SECTION("a user") {
-        REQUIRE(store->revoke({Kind::kUser, "ada", at, "root", "left"}, kNow + 24h).has_value());
+        REQUIRE(store->add_account({"ada", {}, "scrypt$…", kNow, false}).has_value());
+        const auto hit = store->revoke({Kind::kUser, "ada", at, "root", "left"}, kNow + 24h);
+        CHECK(hit->grants == 2);
+        CHECK(hit->account);
         CHECK(states() == "wrapad");
         const Grant revoked = store->grant(ada_active.id).value();
         CHECK(revoked.ends == at);
@@ -278,24 +355,47 @@ TEST_CASE("a revocation takes the grants with it that it is about", "[store]") {
         CHECK_FALSE(is_void(*store, principal_of(bob_active, kNow)));
     }
     SECTION("a group") {
-        REQUIRE(store->revoke({Kind::kGroup, "oncall", at, "root", ""}, kNow + 24h).has_value());
+        const auto hit = store->revoke({Kind::kGroup, "oncall", at, "root", ""}, kNow + 24h);
+        CHECK(hit->grants == 2);
+        CHECK_FALSE(hit->account);
         CHECK(states() == "prrpad");
+        // Both of its grants' tokens, whenever they were issued, until those would have ended.
+        for (const Grant& grant : {ada_active, bob_active}) {
+            CHECK(is_void(*store, principal_of(grant, at + 5s)));
+        }
+        REQUIRE(store->clean_up(kNow + 59min + limits::kClockBackMax).has_value());
+        CHECK(is_void(*store, principal_of(bob_active, at + 5s)));
     }
-    SECTION("a group that is a piece of another's name") {
-        REQUIRE(store->revoke({Kind::kGroup, "call", at, "root", ""}, kNow + 24h).has_value());
+    SECTION("a name that nobody has, a piece of another's, or SQL") {
+        for (const char* const name : {"call", "Ada", "oncal%", "oncall\"", "' OR 1 = 1 --", ","}) {
+            for (const Kind kind : {Kind::kUser, Kind::kGroup, Kind::kGrant}) {
+                INFO(to_string(kind) << " " << name);
+                const auto hit = store->revoke({kind, name, at, "root", ""}, kNow + 24h);
+                CHECK(hit->grants == 0);
+                CHECK_FALSE(hit->account);
+            }
+        }
         CHECK(states() == "paapad");
     }
+    SECTION("a group whose name has everything in it that JSON writes in its own way") {
+        const std::string name = "a\"b\\c,\xc3\xa4\xf0\x9f\x94\xa5/]";
+        const Grant odd = active_grant("eve", {"x,", name, ",y"});
+        REQUIRE(store->add_grant(odd).has_value());
+        CHECK(store->revoke({Kind::kGroup, ",", at, "root", ""}, kNow + 24h)->grants == 0);
+        CHECK(store->revoke({Kind::kGroup, name, at, "root", ""}, kNow + 24h)->grants == 1);
+        CHECK(store->grant(odd.id)->state == GrantState::kRevoked);
+    }
     SECTION("everything") {
-        REQUIRE(store->revoke({Kind::kAll, "", at, "root", ""}, kNow + 24h).has_value());
+        CHECK(store->revoke({Kind::kAll, "", at, "root", ""}, kNow + 24h)->grants == 4);
         CHECK(states() == "wrrwad");
     }
     SECTION("one grant") {
-        REQUIRE(store->revoke({Kind::kGrant, bob_active.id, at, "root", ""}, at).has_value());
+        CHECK(store->revoke({Kind::kGrant, bob_active.id, at, "root", ""}, at)->grants == 1);
         CHECK(states() == "parpad");
         CHECK(is_void(*store, principal_of(bob_active, kNow)));
     }
     SECTION("a token") {
-        REQUIRE(store->revoke({Kind::kToken, "t", at, "root", ""}, kNow + 24h).has_value());
+        CHECK(store->revoke({Kind::kToken, "t", at, "root", ""}, kNow + 24h)->grants == 0);
         CHECK(states() == "paapad");
         CHECK(is_void(*store, principal_of(bob_active, kNow + 24h)));
     }
