@@ -18,7 +18,7 @@ struct Principal {
     std::string issuer;  // iss
     std::string grant;   // empty: not from a grant
     std::string reason;  // empty: none on record
-    // No later than this it was issued: iat, less the clock skew of an issuer other than vitrine.
+    // No earlier than this it was issued: iat, less the clock skew where it is from no grant.
     Time issued;
     Time expires;                        // exp
     std::string client_address;          // an address or a network that it is bound to; empty: none

@@ -277,7 +277,7 @@ struct KnownIssuer {
     std::string audience;
     std::string user_claim;
     std::string groups_claim;
-    bool is_ours = false;     // vitrine mints with its key: its clock is ours
+    bool is_ours = false;     // vitrine mints with its key
     bool is_fetched = false;  // its keys come from a jwks.url
     std::shared_ptr<const KeySet> keys;
 
@@ -516,9 +516,12 @@ result<Principal> Verifier::State::verified(std::string_view token, std::string_
         !network_contains(principal.client_address, client_address)) {
         return TokenError::kOtherAddress;
     }
-    // The issuer's clock may be behind ours as it may be ahead.
+    // The clock that iat is by may be ahead of the one that a revocation is by; vitrine's own too,
+    // on another machine. A grant's tokens need no such care, since whoever revokes their user or
+    // group revokes the grant by its id: so who asks anew after a revocation need not wait.
+    const bool by_grant = issuer.is_ours && !principal.grant.empty();
     principal.issued = Time(std::chrono::seconds(times.iat)) -
-                       (issuer.is_ours ? std::chrono::seconds(0) : clock_skew);
+                       (by_grant ? std::chrono::seconds(0) : clock_skew);
     principal.expires = Time(std::chrono::seconds(times.exp));
     return principal;
 }

@@ -8,6 +8,7 @@
 #include "auth/base64url.h"
 #include "auth/json_object.h"
 #include "auth/network.h"
+#include "auth/revocation.h"
 #include "auth/token.h"
 #include "config/keys.h"
 #include "config/limits.h"
@@ -877,9 +878,41 @@ TEST_CASE("each issuer has its own audience and its own clock") {
           static_cast<int>(TokenError::kExpired));
     // Their clock may be behind.
     CHECK(verifier.verify(with({}), "alice", "shop", "", kNow)->issued == kNow - 10s);
-    CHECK(
-        verifier.verify(test::token(key(), kHeader, claims()), "alice", "shop", "", kNow)->issued ==
-        kNow);
+    // So may that of another machine with vitrine's own key. But for a grant's token: the grant is
+    // revoked with its user, by its id.
+    const auto issued = [&](std::vector<std::pair<std::string, std::string>> changes) {
+        return verifier
+            .verify(test::token(key(), kHeader, claims(std::move(changes))), "alice", "shop", "",
+                    kNow)
+            ->issued;
+    };
+    CHECK(issued({}) == kNow - 10s);
+    CHECK(issued({{"grant", R"("g_1")"}}) == kNow);
+}
+
+TEST_CASE("a token of a clock that is ahead does not outlive a revocation") {
+    auto auth = test::auth_with(key());
+    auth.clock_skew = 60s;
+    const Verifier verifier(auth);
+    // Minted by a clock that is a minute ahead; the user is revoked a moment later, and tries again
+    // when the token's iat is behind.
+    const auto token = issue_token(auth, request_for_alice(), kNow + 60s);
+    const Time revoked = kNow + 1s;
+    for (const auto kind : {Revocation::Kind::kUser, Revocation::Kind::kAll}) {
+        const RevocationList list(
+            {{kind, kind == Revocation::Kind::kUser ? "alice" : "", revoked, "root", ""}});
+        for (const Time now : {kNow, revoked + 1s, kNow + 62s}) {
+            const auto principal = verifier.verify(*token, "alice", "shop", "", now);
+            REQUIRE(principal.has_value());
+            CHECK(list.find(*principal) != nullptr);
+        }
+        // What is minted when that minute is over is good.
+        const Time later = revoked + 61s;
+        const auto again = verifier.verify(*issue_token(auth, request_for_alice(), later), "alice",
+                                           "shop", "", later);
+        REQUIRE(again.has_value());
+        CHECK(list.find(*again) == nullptr);
+    }
 }
 
 TEST_CASE("claims as the identity providers send them") {
