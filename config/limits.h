@@ -213,8 +213,10 @@ inline constexpr std::size_t kUnreviewedCountMax = 1000;
 
 // Requests of one user that wait for a decision.
 inline constexpr std::size_t kPendingGrantsMax = 20;
-// Grants of one user that are in force at a time. Each is looked at when the user is revoked.
+// Grants of one user that are in force at a time.
 inline constexpr std::size_t kActiveGrantsMax = 50;
+// Grants in one list of the API's.
+inline constexpr std::size_t kListedGrantsMax = 1000;
 
 // For each failed login so much time must have passed, beyond the auth.failed_logins that are free;
 // nobody waits longer than the second. Sources that are kept track of; some 100 bytes each.

@@ -370,11 +370,11 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
         }
         // The store's own list, not the one that the sessions have, which may be some moments old:
         // in them, who was revoked at another proxy could make a grant here that outlives it.
-        auto revoked = shared_.access->store().revocations();
+        const auto revoked = shared_.access->store().is_revoked(found->principal);
         if (!revoked) {
             return store_failed(revoked.error());
         }
-        if (auth::RevocationList(std::move(*revoked)).find(found->principal) != nullptr) {
+        if (*revoked) {
             return stranger(found->who.user, "revoked");
         }
         const auto& issuers = call.current->config->auth.issuers;
@@ -644,11 +644,16 @@ HttpAnswer AccessApi::request_grant(Call& call) {
 
 HttpAnswer AccessApi::list_grants(const Call& call) {
     const std::string scope = query_value(call.request.query, "scope");
-    auth::GrantFilter filter;
+    // One more than are shown says that there are more.
+    auth::GrantFilter filter{.most = limits::kListedGrantsMax + 1};
+    if (!is_admin(call)) {
+        filter.concerning = call.who;
+    }
     if (scope.empty() || scope == "mine") {
         filter.user = call.who.user;
     } else if (scope == "pending") {
         filter.state = GrantState::kPending;
+        filter.ends_after = call.now;
     } else if (scope == "emergencies") {
         filter.unreviewed_emergencies = true;
     } else if (scope != "all") {
@@ -657,18 +662,21 @@ HttpAnswer AccessApi::list_grants(const Call& call) {
     if (auto refused = door(Action::kList, call, {.subject = scope.empty() ? "mine" : scope})) {
         return std::move(*refused);
     }
-    const auto found = shared_.access->store().grants(filter);
+    auto found = shared_.access->store().grants(filter);
     if (!found) {
         return store_failed(found.error());
     }
-    json::array list;
+    HttpAnswer answer;
+    answer.cut = found->size() > limits::kListedGrantsMax;
+    found->resize(std::min(found->size(), limits::kListedGrantsMax));
+    json::array& list = answer.body.emplace_array();
     for (const Grant& grant : *found) {
         const bool lapsed = scope == "pending" && !auth::awaits_decision(grant, call.now);
         if (!lapsed && (concerns(grant, call.who) || is_admin(call))) {
             list.push_back(grant_value(grant, call.now));
         }
     }
-    return {200, std::move(list), {}};
+    return answer;
 }
 
 HttpAnswer AccessApi::show_grant(const Call& call, const Grant& grant) {
@@ -866,13 +874,27 @@ HttpAnswer AccessApi::revoke_many(const Call& call) {
         .kind = *kind, .value = *value, .at = call.now, .by = call.who.user, .reason = *reason};
     const auto keep_until = call.now + call.current->config->auth.max_token_lifetime +
                             2 * call.current->config->auth.clock_skew + std::chrono::hours(24);
-    if (const auto done = shared_.access->store().revoke(revocation, keep_until); !done) {
-        return store_failed(done.error());
+    // Before they end: how many of those that run here it is about.
+    const auth::RevocationList hits({revocation});
+    const auto running = shared_.sessions.list();
+    const auto sessions = std::ranges::count_if(running, [&](const net::RunningSession& session) {
+        return hits.find(session.principal) != nullptr;
+    });
+    const auto hit = shared_.access->store().revoke(revocation, keep_until);
+    if (!hit) {
+        return store_failed(hit.error());
     }
     ++shared_.metrics.revocations;
     shared_.access->look_now();
-    spdlog::warn("revoked: {} by {}: {}", about.subject, call.who.user, *reason);
-    return {200, {{"revoked", about.subject}}, {}};
+    spdlog::warn("revoked: {} by {}: {} grants, {} sessions here{}: {}", about.subject,
+                 call.who.user, hit->grants, sessions, hit->account ? ", the local account" : "",
+                 *reason);
+    return {200,
+            {{"revoked", about.subject},
+             {"grants", hit->grants},
+             {"sessions", sessions},
+             {"account", hit->account}},
+            {}};
 }
 
 // By a token of the same issuer, or by a grant that the caller has asked for.

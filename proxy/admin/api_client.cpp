@@ -22,6 +22,7 @@
 #include <stdexcept>
 
 #include "config/limits.h"
+#include "proxy/admin/http_server.h"
 
 namespace vitrine::admin {
 
@@ -132,6 +133,7 @@ ApiAnswer call_api(const ApiAddress& address, const std::string& authorization,
 
     ApiAnswer answer;
     answer.status = response.result_int();
+    answer.cut = response[kListHeader] == kListCut;
     boost::json::error_code malformed;
     answer.body = boost::json::parse(response.body(), malformed);
     if (malformed) {

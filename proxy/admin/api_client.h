@@ -20,6 +20,7 @@ struct ApiAddress {
 struct ApiAnswer {
     unsigned status = 0;
     boost::json::value body;
+    bool cut = false;  // a list, of which there is more
 };
 
 // Throws std::runtime_error, one sentence with the way out, where there is no answer: no

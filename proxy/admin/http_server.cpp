@@ -231,6 +231,9 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
         if (answer.status == 405 && answer.text) {
             response_.set(http::field::allow, "GET, HEAD");
         }
+        if (answer.cut) {
+            response_.set(kListHeader, kListCut);
+        }
         response_.keep_alive(keep_alive_);
         std::string body = answer.text ? *answer.text : boost::json::serialize(answer.body) + "\n";
         response_.content_length(body.size());

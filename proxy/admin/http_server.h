@@ -16,6 +16,10 @@
 
 namespace vitrine::admin {
 
+// The header that says of a list that it is cut.
+inline constexpr const char* kListHeader = "Vitrine-List";
+inline constexpr const char* kListCut = "cut";
+
 struct HttpRequest {
     std::string method;
     std::string path;           // without the query
@@ -35,6 +39,8 @@ struct HttpAnswer {
     boost::json::value body;
     // Set: nothing is sent, and the handler is asked again after so long.
     std::optional<std::chrono::milliseconds> again;
+    // Of a list: there is more than is in it, which kListHeader says.
+    bool cut = false;
     // Set: sent in place of `body`, as text/plain in the version of Prometheus' format.
     std::optional<std::string> text;
 };

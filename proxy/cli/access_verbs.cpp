@@ -243,6 +243,12 @@ std::int64_t number_of(const json::value& object, std::string_view name) {
     return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
+bool flag_of(const json::value& object, std::string_view name) {
+    const json::value* const value =
+        object.is_object() ? object.get_object().if_contains(name) : nullptr;
+    return value != nullptr && value->is_bool() && value->get_bool();
+}
+
 std::string duration_text(std::int64_t seconds) {
     if (seconds % 3600 == 0) {
         return fmt::format("{}h", seconds / 3600);
@@ -468,6 +474,13 @@ int access_list(const AccessArguments& arguments) {
         } else {
             print_grants(answer.body.as_array());
         }
+        if (answer.cut) {
+            complain(fmt::format("there are more than these {} grants; {}",
+                                 answer.body.as_array().size(),
+                                 arguments.scope == "emergencies"
+                                     ? "review some of them (the oldest are listed first)"
+                                     : "the newest are listed"));
+        }
         return kDone;
     });
 }
@@ -499,10 +512,24 @@ int access_revoke_many(const AccessArguments& arguments) {
         if (answer.status != 200) {
             return refused(answer);
         }
+        const std::string what = audit::printable(text_of(answer.body, "revoked"));
+        const std::int64_t grants = number_of(answer.body, "grants");
+        const std::int64_t sessions = number_of(answer.body, "sessions");
+        const bool account = flag_of(answer.body, "account");
         if (arguments.api.format == audit::Format::kJson) {
             std::cout << json::serialize(answer.body) << "\n";
         } else {
-            std::cout << "revoked: " << audit::printable(text_of(answer.body, "revoked")) << "\n";
+            std::cout << fmt::format(
+                "revoked: {} ({} open grant{}, {} session{} at this proxy{})\n", what, grants,
+                grants == 1 ? "" : "s", sessions, sessions == 1 ? "" : "s",
+                account ? ", the local account is disabled" : "");
+        }
+        if (grants == 0 && sessions == 0 && !account) {
+            complain(
+                "nothing here is " + what +
+                "'s: no open grant, no session at this proxy, no local account. The revocation "
+                "stands and voids what was issued until now; make sure that the name is spelled "
+                "as in the tokens, in upper and lower case too");
         }
         return kDone;
     });

@@ -392,8 +392,10 @@ void Connection::take_handle() {
 void Connection::take_grant(auth::Principal principal) {
     ask_store([this, principal = std::move(principal), database = login_.database(),
                now = now()](auth::Store& store) -> std::function<void()> {
-        const auto grants =
-            store.grants({.user = principal.user, .state = auth::GrantState::kActive});
+        const auto grants = store.grants({.user = principal.user,
+                                          .issuer = principal.issuer,
+                                          .state = auth::GrantState::kActive,
+                                          .ends_after = now});
         if (!grants) {
             return [this] {
                 shared_.access->count_error();

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sqlite3
 import ssl
 import subprocess
 import time
@@ -262,6 +263,48 @@ class Life(AccessCase):
         on_list = [g["id"] for g in self.erin.http("GET", "/v1/grants?scope=emergencies")[1]]
         self.assertNotIn(grant["id"], on_list)
 
+    def test_a_list_that_is_cut_says_so_and_hides_nobody_who_waits(self):
+        """A thousand emergencies and requests that nobody has to decide on any more, and one each
+        that waits: the newer ones are the others'."""
+        emergency = self.alice.granted(reason="a fire", emergency=True)["id"]
+        pending = self.dave.request(reason="LONG a look", duration="1h")[1]["id"]
+        columns = ("issuer, user_groups, database_name, duration, reason, policy, "
+                   "emergency, approvals_needed, approver_groups, approvals, state, {}, {}, "
+                   "started, ended_by, end_reason, reviewed_by, reviewed")
+        copy = ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001) "
+                f"INSERT INTO grants (id, user_name, {columns.format('requested', 'ends')}) "
+                f"SELECT ? || i, 'somebody', {columns} FROM grants, n WHERE id = ?")
+
+        def listed(caller, scope):
+            done = caller.run("access", "list", f"--{scope}", "--format", "json")
+            return [grant["id"] for grant in json.loads(done.stdout)], done.stderr
+
+        store = sqlite3.connect(self.proxy.config.parent / "access.db", timeout=10)
+        try:
+            with store:
+                store.execute(copy.format("requested + i", "ends"), ("g_cut_e", emergency))
+                store.execute(copy.format("requested + i", "1"), ("g_cut_p", pending))
+            ids, said = listed(self.erin, "emergencies")
+            self.assertEqual(len(ids), 1000)
+            self.assertIn(emergency, ids)
+            self.assertIn("there are more than these 1000 grants", said)
+            self.assertEqual(listed(self.bob, "pending"), ([pending], ""))
+            ids, said = listed(self.erin, "all")
+            self.assertEqual(len(ids), 1000)
+            self.assertIn("there are more", said)
+            # What concerns somebody is not hidden by what does not.
+            ids, said = listed(self.dave, "all")
+            self.assertIn(pending, ids)
+            self.assertFalse([each for each in ids if each.startswith("g_cut")])
+            self.assertEqual(said, "")
+            self.assertEqual(listed(self.mallory, "all"), ([], ""))
+        finally:
+            with store:
+                store.execute("DELETE FROM grants WHERE id LIKE 'g_cut%'")
+            store.close()
+        self.assertEqual(self.dave.decide({"id": pending}, "revoke")[0], 200)
+        self.assertEqual(self.erin.decide({"id": emergency}, "review")[0], 200)
+
     def test_single_use(self):
         token = self.alice.token(self.alice.granted(), single_use=True)["token"]
         self.proxy.login(token, user="alice").close()
@@ -426,6 +469,27 @@ class End(AccessCase):
         time.sleep(1.1)
         again = Caller(self.proxy, self.port, "gina", "another long password")
         self.assertEqual(again.http("GET", "/v1/whoami")[0], 200)
+
+    def test_a_revocation_says_what_it_has_hit(self):
+        add_account(self.proxy, "ivan", "engineering")
+        ivan = Caller(self.proxy, self.port, "ivan")
+        client = ivan.login(ivan.granted())
+        ivan.granted()
+        since = time.monotonic()
+        done = self.erin.run("access", "revoke", "--of-user", "ivan", "--reason", "left",
+                             "--format", "json")
+        self.assertEqual(json.loads(done.stdout), {"revoked": "user ivan", "grants": 2,
+                                                   "sessions": 1, "account": True})
+        self.assertEqual(done.stderr, "")
+        self.revoked(client, since, "left")
+        # Nobody is called that: it is said, and stands all the same.
+        done = self.erin.run("access", "revoke", "--of-user", "Ivan", "--reason", "left")
+        self.assertIn("revoked: user Ivan (0 open grants, 0 sessions at this proxy)", done.stdout)
+        self.assertIn("no open grant, no session at this proxy, no local account", done.stderr)
+        store = sqlite3.connect(self.proxy.config.parent / "access.db")
+        self.assertEqual(store.execute("SELECT count(*) FROM revocations WHERE kind = 'user' AND "
+                                       "value = 'Ivan'").fetchone(), (1,))
+        store.close()
 
     def test_ones_own(self):
         time.sleep(1.1)
