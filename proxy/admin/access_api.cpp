@@ -8,9 +8,9 @@
 #include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <future>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "auth/base64url.h"
@@ -39,6 +39,9 @@ constexpr const char* kLocalIssuer = "local account";
 
 // How soon a password is looked at that has to wait for another.
 constexpr std::chrono::milliseconds kDerivesAgain{50};
+
+// How soon it is looked whether an issuer's keys have come.
+constexpr std::chrono::milliseconds kKeysAgain{50};
 
 // Who sends a request that waits.
 struct Known {
@@ -166,6 +169,25 @@ std::vector<std::string> approvers(const Grant& grant) {
 
 }  // namespace
 
+enum class AccessApi::KeysAnswer : std::uint8_t {
+    kNone,
+    kBefore,   // to a request that was under way before this one asked
+    kSettled,  // with the keys, or without
+};
+
+// Of the one call that waits for keys; the next may when this is gone.
+struct AccessApi::AwaitedKeys {
+    explicit AwaitedKeys(std::atomic<bool>& is_taken) : taken(is_taken) {}
+    AwaitedKeys(const AwaitedKeys&) = delete;
+    AwaitedKeys& operator=(const AwaitedKeys&) = delete;
+    ~AwaitedKeys() { taken = false; }
+
+    std::atomic<bool>& taken;
+    std::shared_ptr<std::atomic<KeysAnswer>> answer;  // the fetcher may outlive this
+    std::chrono::steady_clock::time_point until;
+    bool asked_twice = false;
+};
+
 std::string_view AccessApi::name(Action action) {
     switch (action) {
         case Action::kWhoAmI:
@@ -292,27 +314,50 @@ HttpAnswer AccessApi::store_failed(const boost::system::error_code& error) const
     return problem(409, error.message());
 }
 
-// One call at a time: others that name unknown keys, as anybody can, must not take all the threads.
-bool AccessApi::await_keys(const std::string& issuer) {
-    if (awaits_keys_.exchange(true)) {
-        return false;
+// Never on a thread of the API's, of which there are two: the call is asked again until the answer
+// is there. And one call at a time, as anybody can name unknown keys.
+std::optional<HttpAnswer> AccessApi::await_keys(HttpRequest& request, const std::string& issuer) {
+    const HttpAnswer busy = problem(503, "the keys of your identity provider are being fetched",
+                                    "Try again in a moment.");
+    auto awaited = std::static_pointer_cast<AwaitedKeys>(request.waits);
+    if (awaited == nullptr) {
+        if (awaits_keys_.exchange(true)) {
+            return busy;
+        }
+        awaited = std::make_shared<AwaitedKeys>(awaits_keys_);
+        request.waits = awaited;
+        ask_for_keys(*awaited, issuer);
     }
-    const auto done = [this](void*) { awaits_keys_ = false; };
-    const std::unique_ptr<void, decltype(done)> waits(this, done);
-    bool settled = false;
-    // The first request may have been under way before the key was there.
-    for (int asked = 0; asked < 2 && !settled; ++asked) {
-        const auto answer = std::make_shared<std::promise<bool>>();
-        auto answered = answer->get_future();
-        shared_.jwks->refresh(issuer, [answer](bool is_settled) { answer->set_value(is_settled); });
-        settled = answered.wait_for(limits::kJwksRefreshMin + limits::kJwksFetchMax) ==
-                      std::future_status::ready &&
-                  answered.get();
+    switch (awaited->answer->load()) {
+        case KeysAnswer::kNone:
+            if (std::chrono::steady_clock::now() < awaited->until) {
+                return HttpAnswer{200, nullptr, kKeysAgain};
+            }
+            break;
+        case KeysAnswer::kBefore:
+            // The request was under way before the key was there, perhaps.
+            if (!std::exchange(awaited->asked_twice, true)) {
+                ask_for_keys(*awaited, issuer);
+                return HttpAnswer{200, nullptr, kKeysAgain};
+            }
+            break;
+        case KeysAnswer::kSettled:
+            return std::nullopt;
     }
-    return settled;
+    request.waits.reset();
+    return busy;
 }
 
-std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& call) {
+void AccessApi::ask_for_keys(AwaitedKeys& awaited, const std::string& issuer) {
+    awaited.answer = std::make_shared<std::atomic<KeysAnswer>>(KeysAnswer::kNone);
+    awaited.until =
+        std::chrono::steady_clock::now() + limits::kJwksRefreshMin + limits::kJwksFetchMax;
+    shared_.jwks->refresh(issuer, [answer = awaited.answer](bool settled) {
+        answer->store(settled ? KeysAnswer::kSettled : KeysAnswer::kBefore);
+    });
+}
+
+std::optional<HttpAnswer> AccessApi::identify(HttpRequest& request, Call& call) {
     if (request.known != nullptr) {
         // It was made sure of some seconds ago at most, and derives no password again.
         const auto& known = *static_cast<const Known*>(request.known.get());
@@ -357,13 +402,13 @@ std::optional<HttpAnswer> AccessApi::identify(const HttpRequest& request, Call& 
                                 ? call.current->verifier->issuer_to_refresh(token)
                                 : std::nullopt;
         if (issuer) {
-            if (!await_keys(*issuer)) {
-                return problem(503, "the keys of your identity provider are being fetched",
-                               "Try again in a moment.");
+            if (auto waits = await_keys(request, *issuer)) {
+                return waits;
             }
             call.current = shared_.current();
             found = call.current->verifier->identify(token, call.now, host_of(request.client));
         }
+        request.waits.reset();
         if (!found) {
             return stranger(
                 "", std::string(auth::cause(static_cast<auth::TokenError>(found.error().value()))));
@@ -597,19 +642,17 @@ HttpAnswer AccessApi::request_grant(Call& call) {
     }
     for (const auto& [state, most] : {std::pair{GrantState::kPending, limits::kPendingGrantsMax},
                                       {GrantState::kActive, limits::kActiveGrantsMax}}) {
-        // What has ended or lapsed keeps its state, and is older.
-        const auto newest = shared_.access->store().grants(
-            {.user = call.who.user, .state = state, .most = 4 * limits::kActiveGrantsMax});
-        if (!newest) {
-            return store_failed(newest.error());
+        const auto open = shared_.access->store().grants({.user = call.who.user,
+                                                          .issuer = call.who.issuer,
+                                                          .state = state,
+                                                          .ends_after = call.now,
+                                                          .most = most});
+        if (!open) {
+            return store_failed(open.error());
         }
-        const auto open = std::ranges::count_if(*newest, [&](const Grant& grant) {
-            return auth::is_own(grant, call.who) &&
-                   (auth::awaits_decision(grant, call.now) || auth::in_force(grant, call.now));
-        });
-        if (static_cast<std::size_t>(open) >= most) {
-            const std::string why =
-                fmt::format("{} grants of yours are {} already", open, auth::to_string(state));
+        if (open->size() >= most) {
+            const std::string why = fmt::format("{} grants of yours are {} already", open->size(),
+                                                auth::to_string(state));
             if (auto unrecorded = record(Action::kRequest, call, about, why)) {
                 return std::move(*unrecorded);
             }
@@ -671,8 +714,8 @@ HttpAnswer AccessApi::list_grants(const Call& call) {
     found->resize(std::min(found->size(), limits::kListedGrantsMax));
     json::array& list = answer.body.emplace_array();
     for (const Grant& grant : *found) {
-        const bool lapsed = scope == "pending" && !auth::awaits_decision(grant, call.now);
-        if (!lapsed && (concerns(grant, call.who) || is_admin(call))) {
+        // Once more: what the store was asked for is no authorisation.
+        if (concerns(grant, call.who) || is_admin(call)) {
             list.push_back(grant_value(grant, call.now));
         }
     }

@@ -69,9 +69,15 @@ class AccessApi {
     [[nodiscard]] std::optional<HttpAnswer> door(Action action, const Call& call,
                                                  const About& about);
 
-    [[nodiscard]] std::optional<HttpAnswer> identify(const HttpRequest& request, Call& call);
-    // Blocks until the issuer has been asked for fresh keys; false: it could not be waited for.
-    [[nodiscard]] bool await_keys(const std::string& issuer);
+    enum class KeysAnswer : std::uint8_t;
+    struct AwaitedKeys;
+
+    // The answer where the caller is not known: none of them, or not yet.
+    [[nodiscard]] std::optional<HttpAnswer> identify(HttpRequest& request, Call& call);
+    // Has the issuer asked for fresh keys. Nothing: it was; otherwise the answer for now.
+    [[nodiscard]] std::optional<HttpAnswer> await_keys(HttpRequest& request,
+                                                       const std::string& issuer);
+    void ask_for_keys(AwaitedKeys& awaited, const std::string& issuer);
     [[nodiscard]] HttpAnswer route(Call& call);
     [[nodiscard]] HttpAnswer grants(Call& call, std::string_view rest);
     [[nodiscard]] HttpAnswer one_grant(Call& call, const std::string& id, std::string_view verb);

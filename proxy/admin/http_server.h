@@ -31,6 +31,7 @@ struct HttpRequest {
     bool from_a_page = false;  // a browser sends it for a page of another site, or may
     // What the handler keeps of it for the next time, where it has asked for one.
     std::shared_ptr<const void> known;
+    std::shared_ptr<void> waits;  // and what it waits for
     std::chrono::steady_clock::time_point came;
 };
 

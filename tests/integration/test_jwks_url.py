@@ -1,11 +1,17 @@
 """Keys that an identity provider shows at an HTTPS address: rotation, outages, and bad answers."""
 
+import contextlib
+import os
 import shutil
+import struct
+import subprocess
 import threading
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 
-from environment import DATABASE, PATIENCE, USER, shared
+from environment import DATABASE, HERE, PATIENCE, SANITIZED, USER, shared
 from issuers import JwksServer, Key, claims
 from test_access import Caller
 from throwaway import free_port
@@ -39,9 +45,9 @@ class Provider(unittest.TestCase):
             f"\n    - {{name: idp, jwks: {{url: 'https://{host}:{self.server.port}/keys?v=1', "
             f"ca: {ca}}}}}"))
 
-    def token(self, key, kid=None):
+    def token(self, key, kid=None, **changes):
         header = {"alg": "ES256", "kid": kid or key.kid}
-        return key.token(claims("idp", USER, DATABASE), header)
+        return key.token(claims("idp", USER, DATABASE, **changes), header)
 
     def attempt(self, token):
         with self.proxy.connect() as client:
@@ -149,6 +155,69 @@ class Provider(unittest.TestCase):
         self.server.start()
         self.assertTrue(self.good(self.keys[1]))
 
+    @unittest.skipIf(SANITIZED, "a sanitizer wants to be the first library")
+    def test_an_outage_of_an_hour(self):
+        """The proxy's clocks are put forward under it; everybody else's go on as they are."""
+        clock, library = self.folder / "clock", self.folder / "moved_clock.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, HERE / "moved_clock.c"],
+                       check=True)
+
+        def put_forward(seconds):
+            with open(clock, "r+b" if clock.exists() else "wb") as file:
+                file.write(struct.pack("=q", seconds))
+
+        put_forward(0)
+        self.server.headers = {"Cache-Control": "max-age=600"}
+        self.proxy.start(os.environ | {"LD_PRELOAD": str(library), "MOVED_CLOCK": str(clock)})
+        began = int(time.time())
+
+        def token(minute, key, kid=None):
+            now = began + minute * 60
+            return self.token(key, kid, iat=now, nbf=now, exp=now + 600)
+
+        def known(minute):
+            # Good by a clock that has been put forward, and by no other.
+            last = self.attempt(token(minute, self.keys[0]))
+            self.assertEqual(last.name, "ReadyForQuery", (minute, last.fields))
+
+        def strange(minute, key):
+            self.assertEqual(self.attempt(token(minute, key)).sqlstate, "28P01")
+
+        known(0)
+        strange(5, self.keys[0])
+        # For half of it nobody is there; then somebody is who has nothing to say.
+        self.server.stop()
+        for minute in range(5, 75, 5):
+            put_forward(minute * 60)
+            if minute == 40:
+                self.server.status = 503
+                self.server.start()
+            known(minute)
+            if minute % 20 == 0:
+                mine = token(minute, self.keys[0])
+                others = [token(minute, self.keys[0], f"kid-{i}") for i in range(20)]
+                before, since = len(self.server.requests), time.monotonic()
+                with ThreadPoolExecutor(len(others)) as pool:
+                    outsiders = [pool.submit(self.attempt, other) for other in others]
+                    # Who has a known key waits for none of them.
+                    asked = time.monotonic()
+                    self.assertEqual(self.attempt(mine).name, "ReadyForQuery")
+                    self.assertLess(time.monotonic() - asked, 1.5 * PATIENCE)
+                    self.assertEqual({each.result().sqlstate for each in outsiders}, {"28P01"})
+                took = time.monotonic() - since
+                asked = len(self.server.requests) - before
+                self.assertLessEqual(asked, took / REFRESH_MIN + 2, minute)
+                self.assertGreaterEqual(asked, 0 if minute < 40 else 1, minute)
+        self.assertIn("those at hand stay in force", self.proxy.log.read_text())
+        strange(minute, self.keys[1])
+        strange(0, self.keys[0])
+        known(minute)
+
+        self.server.status = 200
+        self.server.show(self.keys[1])
+        self.assertEqual(self.attempt(token(minute, self.keys[1])).name, "ReadyForQuery")
+        strange(minute, self.keys[0])
+
     def test_the_api_asks_for_fresh_keys_too(self):
         port = free_port()
         self.server.headers = {"Cache-Control": "max-age=3600"}
@@ -182,6 +251,20 @@ class Provider(unittest.TestCase):
         self.assertIn(401, said)
         self.assertIn(503, said)
         self.assertLessEqual(len(self.server.requests), before + 3)
+        # Nor does the end of vitrine wait for them.
+        self.server.delay = 2.5
+        stranger = threading.Thread(target=self.ends_anyhow, args=(status, "kid-late"))
+        stranger.start()
+        asked = len(self.server.requests)
+        self.assertTrue(within(5, lambda: len(self.server.requests) > asked))
+        since = time.monotonic()
+        self.assertEqual(self.proxy.stop(), 0)
+        self.assertLess(time.monotonic() - since, 1 * PATIENCE)
+        stranger.join()
+
+    def ends_anyhow(self, status, kid):
+        with contextlib.suppress(OSError, HTTPException):
+            status(self.keys[0], kid)
 
     def test_bad_answers_change_nothing(self):
         self.server.headers = {"Cache-Control": "max-age=3600"}
