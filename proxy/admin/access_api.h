@@ -24,6 +24,9 @@ class AccessApi {
     [[nodiscard]] HttpAnswer handle(HttpRequest& request);
 
   private:
+    // The issuer of accounts of the store's own.
+    static constexpr const char* kLocalIssuer = "local account";
+
     enum class Action : std::uint8_t {
         kWhoAmI,
         kRequest,
@@ -69,11 +72,24 @@ class AccessApi {
     [[nodiscard]] std::optional<HttpAnswer> door(Action action, const Call& call,
                                                  const About& about);
 
+    // Who sends a request that waits.
+    struct Known {
+        auth::Identity who;
+        bool operator_key = false;
+    };
     enum class KeysAnswer : std::uint8_t;
     struct AwaitedKeys;
 
     // The answer where the caller is not known: none of them, or not yet.
     [[nodiscard]] std::optional<HttpAnswer> identify(HttpRequest& request, Call& call);
+    [[nodiscard]] std::optional<HttpAnswer> identify_by_token(HttpRequest& request, Call& call,
+                                                              std::string_view token);
+    [[nodiscard]] std::optional<HttpAnswer> identify_by_password(const HttpRequest& request,
+                                                                 Call& call,
+                                                                 std::string_view credentials);
+    // One answer for all that is no good, existing user or not; `cause` is for the logs.
+    [[nodiscard]] HttpAnswer stranger(Call& call, const std::string& claimed,
+                                      const std::string& cause);
     // Has the issuer asked for fresh keys. Nothing: it was; otherwise the answer for now.
     [[nodiscard]] std::optional<HttpAnswer> await_keys(HttpRequest& request,
                                                        const std::string& issuer);
@@ -92,6 +108,8 @@ class AccessApi {
     [[nodiscard]] HttpAnswer kill(const Call& call, const std::string& id);
     [[nodiscard]] HttpAnswer store_failed(const boost::system::error_code& error) const;
     [[nodiscard]] bool is_admin(const Call& call) const;
+    // May this person know of the grant at all?
+    [[nodiscard]] static bool concerns(const auth::Grant& grant, const auth::Identity& who);
     [[nodiscard]] bool is_own(const Call& call, const net::RunningSession& session) const;
     // Of something that there is not, or not for the caller.
     [[nodiscard]] HttpAnswer not_there(Action action, const Call& call, const About& about,
