@@ -277,8 +277,9 @@ struct KnownIssuer {
     std::string audience;
     std::string user_claim;
     std::string groups_claim;
-    bool is_ours = false;     // vitrine mints with its key
-    bool is_fetched = false;  // its keys come from a jwks.url
+    std::vector<config::NamePattern> groups;  // that it may speak for; empty: all
+    bool is_ours = false;                     // vitrine mints with its key
+    bool is_fetched = false;                  // its keys come from a jwks.url
     std::shared_ptr<const KeySet> keys;
 
     // With a kid, the key of that name alone; without, the only one.
@@ -408,6 +409,7 @@ Verifier::Verifier(const config::Auth& auth, const FetchedKeys& fetched) {
         KnownIssuer known{issuer.audience.empty() ? auth.audience : issuer.audience,
                           issuer.user_claim,
                           issuer.groups_claim,
+                          issuer.groups,
                           !issuer.signing_key.empty(),
                           !issuer.jwks_url.empty(),
                           nullptr};
@@ -485,6 +487,14 @@ result<Principal> Verifier::State::verified(std::string_view token, std::string_
     }
     const auto audiences = claims.optional("aud", read_text_or_texts);
     principal.groups = claims.optional(issuer.groups_claim, read_text_or_texts);
+    if (!issuer.groups.empty()) {
+        // Groups are one namespace: those that are not this issuer's to give are not there.
+        std::erase_if(principal.groups, [&](const std::string& group) {
+            return std::ranges::none_of(issuer.groups, [&](const config::NamePattern& each) {
+                return each.matches(group);
+            });
+        });
+    }
     principal.reason = claims.optional("reason", read_text);
     if (issuer.is_ours) {
         // Grants are vitrine's own word.
@@ -520,8 +530,8 @@ result<Principal> Verifier::State::verified(std::string_view token, std::string_
     // on another machine. A grant's tokens need no such care, since whoever revokes their user or
     // group revokes the grant by its id: so who asks anew after a revocation need not wait.
     const bool by_grant = issuer.is_ours && !principal.grant.empty();
-    principal.issued = Time(std::chrono::seconds(times.iat)) -
-                       (by_grant ? std::chrono::seconds(0) : clock_skew);
+    principal.issued =
+        Time(std::chrono::seconds(times.iat)) - (by_grant ? std::chrono::seconds(0) : clock_skew);
     principal.expires = Time(std::chrono::seconds(times.exp));
     return principal;
 }

@@ -73,6 +73,8 @@ struct Issuer {
     // Claims by name; a path with dots goes into objects where no claim has the whole name.
     std::string user_claim = "sub";
     std::string groups_claim = "groups";
+    // The groups that its tokens may speak for; others in them count for nothing. Empty: all.
+    std::vector<NamePattern> groups;
     Position position;
 };
 

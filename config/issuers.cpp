@@ -54,11 +54,26 @@ void read_jwks(Reader& reader, const Value& value, Issuer& issuer) {
     }
 }
 
+// The name of a group, as it stands in the token: nothing is folded and no quote is special, and a
+// `*` stands for any run of characters.
+NamePattern group_pattern(std::string_view text) {
+    NamePattern pattern;
+    while (true) {
+        const std::size_t star = text.find('*');
+        pattern.pieces.emplace_back(text.substr(0, star));
+        if (star == std::string_view::npos) {
+            return pattern;
+        }
+        text.remove_prefix(star + 1);
+    }
+}
+
 Issuer read_issuer(Reader& reader, const Value& value) {
     Issuer issuer;
     issuer.position = reader.position(*value.node);
-    Fields fields(reader, value,
-                  {"name", "signing_key", "jwks", "audience", "user_claim", "groups_claim"});
+    Fields fields(
+        reader, value,
+        {"name", "signing_key", "jwks", "audience", "user_claim", "groups_claim", "groups"});
     if (const auto name = fields.require("name", "name what stands in the token's iss")) {
         issuer.name = read_text(reader, *name).value_or("");
     }
@@ -91,6 +106,19 @@ Issuer read_issuer(Reader& reader, const Value& value) {
                                "is for the tokens of others: vitrine's own have sub and groups; "
                                "leave it out");
             }
+        }
+    }
+    if (const auto groups = fields.find("groups")) {
+        for (const Value& item :
+             read_list(reader, *groups, "name a group, or leave it out for all")) {
+            if (const auto text = read_text(reader, item)) {
+                issuer.groups.push_back(group_pattern(*text));
+            }
+        }
+        if (key) {
+            reader.problem(*groups,
+                           "is for the tokens of others: vitrine's own have the groups "
+                           "that it gives them; leave it out");
         }
     }
     return issuer;

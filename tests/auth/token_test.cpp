@@ -1041,6 +1041,36 @@ TEST_CASE("claims as the identity providers send them") {
     }
 }
 
+TEST_CASE("an issuer gives no groups but those that are its own to give") {
+    const std::string ec = test::ec_key();
+    using Groups = std::vector<std::string>;
+    const auto groups_with = [&](const std::vector<std::vector<std::string>>& patterns) {
+        vitrine::config::Auth auth;
+        auth.issuers.push_back(test::jwks_issuer("ec", test::jwks({{"1", ec}})));
+        for (const auto& pieces : patterns) {
+            auth.issuers.back().groups.push_back({pieces});
+        }
+        const Verifier verifier(auth);
+        const std::string token = provider_token(
+            test::sign_es256, ec, "ec", "ES256", "1",
+            {{"groups", R"(["dba","app-web","APP-web","app-","my-app-web","contractors"])"}});
+        const auto principal = verifier.verify(token, "alice", "shop", "", kNow);
+        const auto identified = verifier.identify(token, kNow);
+        REQUIRE(principal.has_value());
+        REQUIRE(identified.has_value());
+        // For a session and for the API.
+        CHECK(identified->who.groups == principal->groups);
+        CHECK(identified->principal.groups == principal->groups);
+        return principal->groups;
+    };
+    // Without: a lesser issuer makes approvers.
+    CHECK(groups_with({}) ==
+          Groups{"dba", "app-web", "APP-web", "app-", "my-app-web", "contractors"});
+    CHECK(groups_with({{"contractors"}, {"app-", ""}}) == Groups{"app-web", "app-", "contractors"});
+    CHECK(groups_with({{"DBA"}}).empty());
+    CHECK(groups_with({{"", ""}}).size() == 6);
+}
+
 TEST_CASE("a token without a jti is known by uti, or by what is signed") {
     const Providers& p = providers();
     const auto id = [&](const std::string& token) {

@@ -112,6 +112,9 @@ TEST_CASE("every value arrives where it belongs") {
     CHECK(config.auth.issuers[2].audience == "client");
     CHECK(config.auth.issuers[2].user_claim == "email");
     CHECK(config.auth.issuers[2].groups_claim == "https://x.example.com/roles");
+    CHECK(config.auth.issuers[2].groups ==
+          std::vector<NamePattern>{{{"contractors"}}, {{"App-", "-\"x\""}}, {{"", ""}}});
+    CHECK(config.auth.issuers[3].groups.empty());
     CHECK(config.auth.issuers[3].jwks_file == directory.path() / "nonsense");
     CHECK(config.auth.issuers[3].jwks == test::read(directory.path() / "nonsense"));
     CHECK(config.auth.oauth.issuer == "https://idp.example.com");
