@@ -73,14 +73,12 @@ std::string without_constants(const std::string& sql, const Digest& digest) {
         }
         done = tokens.end(i);
     }
-    // Behind the last token: blanks and comments, or what the scanner could not read.
-    if (const syntax::ParseTree tree(sql); tree.error()) {
-        const std::size_t at = tree.error()->position;
-        if (tokens.size() == 0 || at >= done) {
-            return is_blank(sql) ? sql : whole(sql, digest);
-        }
+    if (tokens.size() == 0) {
+        return is_blank(sql) ? sql : whole(sql, digest);
     }
-    return text;
+    // Behind the last token: blanks and comments, or what the scanner could not read.
+    const syntax::ParseTree tree(sql);
+    return tree.error() && tree.error()->position >= done ? whole(sql, digest) : text;
 }
 
 std::string without_values(std::string_view sqlstate, std::string_view message,

@@ -27,11 +27,14 @@ TEST_CASE("Each record has INTERFACE's fields in INTERFACE's order") {
     {
         auto log = fixture.open();
         const SessionId id = session_of("alice");
-        REQUIRE(log->append(id, a_start()));
+        SessionStart start = a_start();
+        start.search_path = {"pg_catalog", "public"};
+        REQUIRE(log->append(id, start));
         Statement statement = a_statement(1, "SELECT email FROM customers");
         statement.params = {{"x", std::nullopt}};
         statement.masked = {"public.customers.email"};
         statement.forwarded = "SELECT email FROM (SELECT 1) customers";
+        statement.policy = "0123456789abcdef";
         REQUIRE(log->append(id, statement));
         Result result = a_result(1, 3);
         result.sqlstate = "57014";
@@ -42,6 +45,7 @@ TEST_CASE("Each record has INTERFACE's fields in INTERFACE's order") {
         bind.of = 1;
         bind.allowed = false;
         bind.rule = "limit";
+        bind.policy = "0123456789abcdef";
         REQUIRE(log->append(id, bind));
         SessionEnd end;
         end.cause = EndCause::kExpired;
@@ -61,17 +65,19 @@ TEST_CASE("Each record has INTERFACE's fields in INTERFACE's order") {
             "\"database\":\"shop\",\"groups\":[\"engineering\",\"fraud\"],"
             "\"client\":\"127.0.0.1:50000\",\"application\":\"psql\",\"token\":\"0123abcd\","
             "\"issuer\":\"vitrine\",\"grant\":\"\",\"reason\":\"INC-1\","
-            "\"expires\":\"2026-11-24T12:15:00Z\",\"prev\":\"",
+            "\"expires\":\"2026-11-24T12:15:00Z\",\"search_path\":[\"pg_catalog\",\"public\"],"
+            "\"prev\":\"",
         time + "2,\"type\":\"statement" + head +
             "\"statement\":1,\"sql\":\"SELECT email FROM customers\",\"params\":[\"x\",null],"
             "\"verdict\":\"allow\",\"rule\":\"read\",\"masked\":[\"public.customers.email\"],"
-            "\"forwarded\":\"SELECT email FROM (SELECT 1) customers\",\"prev\":\"",
+            "\"forwarded\":\"SELECT email FROM (SELECT 1) customers\","
+            "\"policy\":\"0123456789abcdef\",\"prev\":\"",
         time + "3,\"type\":\"result" + head +
             "\"statement\":1,\"rows\":3,\"bytes\":30,\"duration_us\":1234,"
             "\"sqlstate\":\"57014\",\"message\":\"canceling statement\",\"prev\":\"",
         time + "4,\"type\":\"statement" + head +
             "\"statement\":2,\"of\":1,\"verdict\":\"reject\",\"rule\":\"limit\",\"masked\":[],"
-            "\"prev\":\"",
+            "\"policy\":\"0123456789abcdef\",\"prev\":\"",
         time + "5,\"type\":\"session_end" + head +
             "\"cause\":\"expired\",\"statements\":2,\"rejected\":1,\"rows\":3,\"bytes\":30,"
             "\"prev\":\"",

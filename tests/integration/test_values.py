@@ -1,8 +1,10 @@
 """What the log has of a Bind's values: text whatever format they came in, and nothing that tells
 them where it must not."""
 
+import hashlib
 import json
 import re
+import signal
 import unittest
 
 from environment import DATABASE, shared
@@ -118,7 +120,7 @@ class Values(unittest.TestCase):
 
     def test_masked(self):
         """No value stands anywhere in the log, and equal ones can be found."""
-        proxy = self.env.another("values_masked", directory="log, parameters: masked")
+        proxy = self.env.another("values_masked", directory="log\n  parameters: masked")
         user, secret = "masked", "hunter2!"
         texts = [f"SELECT '{secret}'", f"SELECT E'{secret}', $tag${secret}$tag$ -- {secret}",
                  f"SELECT 1 /* {secret} */", f"SELECT U&'{secret}'", f"SELECT '{secret}'::int",
@@ -136,7 +138,7 @@ class Values(unittest.TestCase):
             client.send(parse("SELECT $1::int", types=[23]), bind(values=[b"hunter2!"]), execute(),
                         sync())
             self.assertEqual(error_of(client.receive_until("ReadyForQuery")).sqlstate, "22P02")
-        raw = "".join(path.read_text() for path in (proxy.folder / "log" / user).iterdir())
+        raw = "".join(path.read_text() for path in (proxy.audit / user).iterdir())
         for line in raw.splitlines():
             self.assertNotIn("hunter2", line)
             record = json.loads(line)
@@ -155,7 +157,6 @@ class Values(unittest.TestCase):
 
     def test_the_version_of_the_policy(self):
         """Of the file that decided, before and behind a reload."""
-        import hashlib
         proxy = self.env.another("values_policy")
         user = "policy"
 
@@ -165,7 +166,7 @@ class Values(unittest.TestCase):
         with proxy.login(proxy.token(user, DATABASE), user=user) as client:
             client.simple("SELECT 1")
             proxy.config.write_text(proxy.config.read_text() + "\n# changed\n")
-            proxy.reload()
+            proxy.signal(signal.SIGHUP)
             after = version()
             for _ in range(50):
                 client.simple("SELECT 2")
