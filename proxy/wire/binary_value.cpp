@@ -239,8 +239,15 @@ std::string float_text(Float value) {
     if (std::isinf(value)) {
         return value > 0 ? "Infinity" : "-Infinity";
     }
+    // d2s.c and f2s.c: in scientific form below 1e-4, and from as many digits on as are exact.
+    const Float size = std::abs(value);
+    const bool scientific =
+        size != 0 &&
+        (size < Float(1e-4) || size >= std::pow(Float(10), std::numeric_limits<Float>::digits10));
     std::array<char, 64> text{};
-    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+    const auto [end, error] =
+        std::to_chars(text.data(), text.data() + text.size(), value,
+                      scientific ? std::chars_format::scientific : std::chars_format::fixed);
     return error == std::errc() ? std::string(text.data(), end) : std::string();
 }
 

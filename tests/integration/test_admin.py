@@ -143,8 +143,8 @@ class Counting(AdminCase):
             self.assertEqual(error_of(client.simple("DELETE FROM customers")).sqlstate, "25006")
             self.assertEqual(error_of(client.extended("DROP TABLE customers")).sqlstate, "25006")
             after = totals()
-            # A Parse and its Bind are a record each.
-            self.assertEqual(after[:3], [6, 2, 7 + 3 + 11 + 2])
+            # A Parse and its Bind are a record each, also one that is skipped behind an error.
+            self.assertEqual(after[:3], [6, 3, 7 + 3 + 11 + 2])
             written = self.proxy.statements()
             self.assertEqual([sum(r["verdict"] == verdict for r in written)
                               for verdict in ("allow", "reject")], after[:2])

@@ -8,7 +8,7 @@ import signal
 import unittest
 
 from environment import DATABASE, shared
-from wire_client import bind, describe, error_of, execute, parse, rows_of, sync
+from wire_client import bind, describe, error_of, execute, flush, parse, rows_of, sync
 
 VALUES = {
     "bool": ["t", "f"],
@@ -25,8 +25,9 @@ VALUES = {
     "json": ['{"a": 1}'],
     "jsonb": ['{"a": [1, null]}'],
     "xml": ["<a/>"],
-    "float4": ["0", "1.5", "-0", "3.4028235e+38", "1e-45", "NaN", "Infinity", "-Infinity", "0.1"],
-    "float8": ["0", "0.1", "1e100", "5e-324", "1.7976931348623157e+308", "123456789012345680"],
+    "float4": ["0", "1.5", "-0", "3.4028235e+38", "1e-45", "NaN", "Infinity", "-Infinity", "0.1",
+               "999999", "1000000", "0.0001", "0.00001", "123456.7"],
+    "float8": ["0", "0.1", "999999999999999", "1e15", "0.0001", "0.00009", "-1e-5", "1e100", "5e-324", "1.7976931348623157e+308", "123456789012345680"],
     "numeric": ["0", "1", "-1", "10000", "123456789.987654321", "0.0001", "0.00001", "1e30", "NaN",
                 "Infinity", "-Infinity", "1.10", "100000000", "-0.5", "12345678901234567890.10"],
     "uuid": ["00000000-0000-0000-0000-000000000001", "ffffffff-0123-4567-89ab-cdef01234567"],
@@ -78,15 +79,12 @@ class Values(unittest.TestCase):
                         server.send(parse(f"SELECT '{quoted}'::{kind}"), bind(result_formats=[1]),
                                     execute(), sync())
                         sent = rows_of(server.receive_until("ReadyForQuery"))[0][0]
-                        client.send(parse("SELECT $1::text", types=[oid]),
+                        client.send(parse("SELECT $1", types=[oid]),
                                     bind(values=[sent], formats=[1]), execute(), sync())
                         got = client.receive_until("ReadyForQuery")
                         expected.append([rows_of(got)[0][0].decode()])
         self.assertEqual(len(expected), sum(map(len, VALUES.values())))
-        for logged, wanted in zip(self.params(proxy, user), expected):
-            # The cast to text takes blanks from a bpchar, and nothing else.
-            self.assertEqual([v.rstrip() for v in logged], [v.rstrip() for v in wanted])
-        self.assertEqual(len(self.params(proxy, user)), len(expected))
+        self.assertEqual(self.params(proxy, user), expected)
 
     def test_types_that_the_server_tells(self):
         """Undeclared: known once the statement was described; before that the bytes stand there."""
@@ -99,7 +97,7 @@ class Values(unittest.TestCase):
                     client.send(describe("S", "s"))
                 client.send(sync())
                 client.receive_until("ReadyForQuery")
-                client.send(bind("", "s" if described else "", [sent, ], formats=[1]), execute(),
+                client.send(bind("", "s" if described else "", [sent], formats=[1]), execute(),
                             sync())
                 self.assertEqual(rows_of(client.receive_until("ReadyForQuery")), [[b"43"]])
         self.assertEqual(self.params(proxy, user), [["\\x0000002a"], ["42"]])
@@ -111,8 +109,10 @@ class Values(unittest.TestCase):
             client.send(parse("SELECT $1::text", "s"), sync())
             client.receive_until("ReadyForQuery")
             client.send(bind("", "s", [b"one"]), execute(), parse("SELECT 1/0"), bind(), execute(),
-                        bind("", "s", [b"two"]), execute(), bind("", "t", [b"three"]), sync())
-            self.assertEqual(error_of(client.receive_until("ReadyForQuery")).sqlstate, "22012")
+                        flush())
+            self.assertEqual(error_of(client.receive_until("ErrorResponse")).sqlstate, "22012")
+            client.send(bind("", "s", [b"two"]), execute(), bind("", "t", [b"three"]), sync())
+            client.receive_until("ReadyForQuery")
         self.assertEqual(self.params(proxy, user), [["one"], ["two"], ["three"]])
         last = [r for r in proxy.statements(user) if "params" in r][-2:]
         self.assertEqual([r["verdict"] for r in last], ["reject", "reject"])
