@@ -138,11 +138,23 @@ struct Access {
 enum class Durability : std::uint8_t { kWrite, kFsync };
 enum class Parameters : std::uint8_t { kFull, kMasked, kNone };
 
+// Where the ledger is copied to as it grows; at most one of the two.
+struct LedgerAnchor {
+    std::filesystem::path directory;   // of a file ledger.jsonl, only appended to
+    std::vector<std::string> command;  // gets the new lines on stdin; an absolute path first
+
+    friend bool operator==(const LedgerAnchor&, const LedgerAnchor&) = default;
+};
+
 struct Audit {
     std::filesystem::path directory;
     Durability durability = Durability::kWrite;
     Parameters parameters = Parameters::kFull;
     Secret signing_key;  // PKCS#8 PEM, Ed25519; empty: checkpoints are not signed
+    LedgerAnchor anchor;
+    bool compress = true;                        // sealed files, with zstd
+    std::optional<std::chrono::seconds> retain;  // the age of a sealed file
+    std::optional<std::uint64_t> retain_bytes;   // all users' files together, on the disk
 };
 
 struct Masking {

@@ -235,9 +235,36 @@ void read_functions(Reader& reader, const Value& value, FunctionRules& functions
     }
 }
 
+LedgerAnchor read_anchor(Reader& reader, const Value& value) {
+    Fields fields(reader, value, {"directory", "command"});
+    LedgerAnchor anchor;
+    const auto directory = fields.find("directory");
+    const auto command = fields.find("command");
+    if (fields.is_map() && directory.has_value() == command.has_value()) {
+        reader.problem_at(*value.node, value.path + " has " + (directory ? "both" : "neither") +
+                                           " of directory and command; write one of them");
+    }
+    if (directory) {
+        anchor.directory = read_path(reader, *directory).value_or(std::filesystem::path{});
+    }
+    if (command) {
+        for (const Value& item : read_list(reader, *command, "write [/path/of/program, …]")) {
+            anchor.command.push_back(read_text(reader, item).value_or(""));
+            // No shell and no PATH: what runs is what was written.
+            if (anchor.command.size() == 1 && !anchor.command[0].empty() &&
+                !anchor.command[0].starts_with('/')) {
+                reader.problem(item, "is " + shown(anchor.command[0]) +
+                                         ", which is no absolute path; write /path/of/program");
+            }
+        }
+    }
+    return anchor;
+}
+
 void read_audit(Reader& reader, const Value& value, Audit& audit) {
     Fields fields(reader, value,
-                  {"directory", "durability", "parameters", "retain", "signing_key"});
+                  {"directory", "durability", "parameters", "signing_key", "anchor", "compress",
+                   "retain", "retain_size"});
     if (const auto directory = fields.require("directory", "name where the query log is written")) {
         if (const auto path = read_path(reader, *directory)) {
             audit.directory = *path;
@@ -262,8 +289,16 @@ void read_audit(Reader& reader, const Value& value, Audit& audit) {
                                        : Parameters::kFull;
     }
     if (const auto retain = fields.find("retain")) {
-        (void)read_duration(reader, *retain, kDurationMax);
-        reader.not_supported(*retain, kLeaveOut);
+        audit.retain = read_duration(reader, *retain, kDurationMax);
+    }
+    if (const auto size = fields.find("retain_size")) {
+        audit.retain_bytes = read_size(reader, *size);
+    }
+    if (const auto compress = fields.find("compress")) {
+        audit.compress = read_word(reader, *compress, {"true", "false"}) != 1;
+    }
+    if (const auto anchor = fields.find("anchor")) {
+        audit.anchor = read_anchor(reader, *anchor);
     }
     if (const auto key = fields.find("signing_key")) {
         if (auto secret = read_ed25519_key(reader, *key)) {

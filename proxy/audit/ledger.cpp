@@ -299,6 +299,11 @@ result<void> Ledger::closed(Microseconds time) {
     return {};
 }
 
+std::uint64_t Ledger::size() const {
+    const std::lock_guard lock(mutex_);
+    return file_.size();
+}
+
 result<void> Ledger::check_place() const {
     const std::lock_guard lock(mutex_);
     return file_.check_place(directory_, kLedgerPath);

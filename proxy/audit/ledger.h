@@ -61,6 +61,9 @@ class Ledger {
                                                        std::string_view reason);
     [[nodiscard]] boost::system::result<void> closed(Microseconds time);
 
+    // Its whole entries, in bytes. What stands behind that may be taken back.
+    [[nodiscard]] std::uint64_t size() const;
+
     // Whether ledger.jsonl in the directory is still this one.
     [[nodiscard]] boost::system::result<void> check_place() const;
 

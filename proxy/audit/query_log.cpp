@@ -23,6 +23,7 @@
 #include "proxy/audit/continuation.h"
 #include "proxy/audit/file_sync.h"
 #include "proxy/audit/ledger.h"
+#include "proxy/audit/ledger_anchor.h"
 #include "proxy/audit/names.h"
 #include "proxy/audit/record.h"
 
@@ -189,6 +190,41 @@ class Troubles {
     std::atomic<bool> any_ = false;
 };
 
+// What is wrong behind the files, by what is not done.
+class TroublesBehind {
+  public:
+    explicit TroublesBehind(Report report) : report_(std::move(report)) {}
+
+    // Empty: nothing any more.
+    void set(const std::string& what, const std::string& trouble) {
+        {
+            const std::lock_guard lock(mutex_);
+            std::string& before = by_work_[what];
+            if (before == trouble) {
+                return;
+            }
+            before = trouble;
+        }
+        if (report_ && !trouble.empty()) {
+            report_(what + ": " + trouble);
+        }
+    }
+    [[nodiscard]] std::string first() const {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [what, trouble] : by_work_) {
+            if (!trouble.empty()) {
+                return what + ": " + trouble;
+            }
+        }
+        return {};
+    }
+
+  private:
+    const Report report_;
+    mutable std::mutex mutex_;
+    std::map<std::string, std::string> by_work_;
+};
+
 std::int64_t micros(Microseconds time) {
     return time.time_since_epoch().count();
 }
@@ -221,6 +257,10 @@ struct QueryLog::State {
     bool session_ended = false;
     bool stopping = false;
     std::thread thread;
+
+    // Behind the files. Ends before the ledger does.
+    std::unique_ptr<TroublesBehind> behind;
+    std::unique_ptr<LedgerAnchor> anchor;
 
     [[nodiscard]] Microseconds now() const {
         return std::chrono::floor<std::chrono::microseconds>(clock());
@@ -526,7 +566,8 @@ result<void> QueryLog::State::recover(Microseconds time) {
 
 QueryLog::QueryLog() : state_(std::make_unique<State>()) {}
 
-result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clock clock) {
+result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clock clock,
+                                                 Report report) {
     std::unique_ptr<QueryLog> log(new QueryLog());
     State& state = *log->state_;
     state.path = audit.directory;
@@ -559,6 +600,13 @@ result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clo
         return recovered.error();
     }
     state.thread = std::thread([&state] { state.run(); });
+
+    state.behind = std::make_unique<TroublesBehind>(std::move(report));
+    if (audit.anchor != config::LedgerAnchor{}) {
+        state.anchor = std::make_unique<LedgerAnchor>(
+            audit.anchor, state.directory.get(), *state.ledger,
+            [&state](const std::string& trouble) { state.behind->set("audit.anchor", trouble); });
+    }
     return log;
 }
 
@@ -579,6 +627,7 @@ QueryLog::~QueryLog() {
     if (state.checkpoint()) {
         static_cast<void>(state.ledger->closed(state.now()));
     }
+    state.anchor.reset();
 }
 
 result<Ticket> QueryLog::append(const SessionId& id, const SessionStart& r) {
@@ -660,6 +709,10 @@ std::uint64_t QueryLog::records() const {
 
 std::uint64_t QueryLog::failures() const {
     return state_->failures.load(std::memory_order_relaxed);
+}
+
+std::string QueryLog::trouble_behind() const {
+    return state_->behind->first();
 }
 
 std::string new_session_id() {

@@ -25,6 +25,10 @@ namespace vitrine::audit {
 
 using Clock = std::function<std::chrono::system_clock::time_point()>;
 
+// Told of trouble behind the files, one sentence each time it is another one, by threads of the
+// log's own.
+using Report = std::function<void(std::string_view trouble)>;
+
 // What all records of a session share.
 struct SessionId {
     std::string session;  // 32 hex digits, random
@@ -107,7 +111,7 @@ class QueryLog {
     // with, writing so into the ledger. Fails where the directory cannot be written to, or another
     // process has it open.
     [[nodiscard]] static boost::system::result<std::unique_ptr<QueryLog>> open(
-        const config::Audit& audit, Clock clock = {});
+        const config::Audit& audit, Clock clock = {}, Report report = {});
     ~QueryLog();  // a last checkpoint
     QueryLog(const QueryLog&) = delete;
     QueryLog& operator=(const QueryLog&) = delete;
@@ -135,6 +139,10 @@ class QueryLog {
     // Records that were written since the start, and those that could not be.
     [[nodiscard]] std::uint64_t records() const;
     [[nodiscard]] std::uint64_t failures() const;
+
+    // What keeps work behind the files from being done (the ledger's anchor, sealing, retention),
+    // one sentence; empty: nothing. No record waits for that, and it is tried again.
+    [[nodiscard]] std::string trouble_behind() const;
 
   private:
     QueryLog();

@@ -30,8 +30,10 @@ struct Verified {
 };
 
 // `public_key_pem`: Ed25519 SubjectPublicKeyInfo; empty: signatures are not checked, the rest is.
+// `anchor`: what was copied of the ledger elsewhere, a file or a directory; empty: there is none.
 [[nodiscard]] Verified verify(const std::filesystem::path& directory,
-                              std::string_view public_key_pem);
+                              std::string_view public_key_pem,
+                              const std::filesystem::path& anchor = {});
 
 // The verbs: print to `out`, complaints to `err`, give the exit status of INTERFACE.
 int list_sessions(const std::filesystem::path& directory, Format format, std::ostream& out,
@@ -41,6 +43,7 @@ int list_sessions(const std::filesystem::path& directory, Format format, std::os
 int show_session(const std::filesystem::path& directory, std::string_view session, Format format,
                  std::ostream& out, std::ostream& err);
 int verify_directory(const std::filesystem::path& directory, std::string_view public_key_pem,
-                     Format format, std::ostream& out, std::ostream& err);
+                     Format format, std::ostream& out, std::ostream& err,
+                     const std::filesystem::path& anchor = {});
 
 }  // namespace vitrine::audit

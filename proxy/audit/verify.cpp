@@ -9,6 +9,7 @@
 #include "proxy/audit/reader.h"
 #include "proxy/audit/signing.h"
 #include "proxy/audit/terminal_text.h"
+#include "proxy/audit/verify_anchor.h"
 #include "proxy/audit/verify_file.h"
 #include "proxy/audit/verify_ledger.h"
 
@@ -128,8 +129,14 @@ void print(const Finding& finding, std::ostream& out) {
 
 }  // namespace
 
-Verified verify(const std::filesystem::path& directory, std::string_view public_key_pem) {
+Verified verify(const std::filesystem::path& directory, std::string_view public_key_pem,
+                const std::filesystem::path& anchor) {
     Verified verified;
+    if (!anchor.empty()) {
+        AnchorVerdict verdict = verify_anchor(directory, anchor);
+        append(verified.broken, verdict.broken);
+        append(verified.not_checkable, verdict.not_checkable);
+    }
     const auto keys = load_public_keys(public_key_pem);
     if (keys.empty() && !public_key_pem.empty()) {
         verified.not_checkable.push_back(
@@ -151,7 +158,9 @@ Verified verify(const std::filesystem::path& directory, std::string_view public_
     if (!ledger.is_there) {
         if (listed.files.empty()) {
             // Some other directory: what stands in it is none of our business.
-            verified.broken.clear();
+            if (anchor.empty()) {
+                verified.broken.clear();
+            }
             verified.not_checkable.push_back({directory, 0, "there is no query log here"});
             return verified;
         }
@@ -191,8 +200,9 @@ Verified verify(const std::filesystem::path& directory, std::string_view public_
 }
 
 int verify_directory(const std::filesystem::path& directory, std::string_view public_key_pem,
-                     Format format, std::ostream& out, std::ostream& err) {
-    const Verified verified = verify(directory, public_key_pem);
+                     Format format, std::ostream& out, std::ostream& err,
+                     const std::filesystem::path& anchor) {
+    const Verified verified = verify(directory, public_key_pem, anchor);
     const int status = status_of(verified);
     if (format == Format::kJson) {
         const json::object answer{

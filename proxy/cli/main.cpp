@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
     std::string directory;
     std::string session;
     std::string public_key;
+    std::string anchor;
     Format format = Format::kTable;
     bool connect = false;
     cli::ExplainArguments explain;
@@ -110,8 +111,12 @@ int main(int argc, char** argv) {
         [&] { run = [&] { return cli::audit_show(config, directory, session, format); }; });
     auto* verify = add_audit("verify", "prove that the log is what was written");
     verify->add_option("--public-key", public_key, "PEM file of the checkpoints' public key");
-    verify->callback(
-        [&] { run = [&] { return cli::audit_verify(config, directory, public_key, format); }; });
+    verify->add_option(
+        "--anchor", anchor,
+        "what was copied of the ledger elsewhere: a file, or audit.anchor.directory");
+    verify->callback([&] {
+        run = [&] { return cli::audit_verify(config, directory, public_key, anchor, format); };
+    });
 
     // Known, and not there yet: whatever follows the verb is taken, so that the answer is the same.
     const auto later = [&](CLI::App* parent, const std::string& path, const char* text) {

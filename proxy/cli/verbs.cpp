@@ -460,7 +460,7 @@ int audit_show(const std::string& file, const std::string& directory, const std:
 }
 
 int audit_verify(const std::string& file, const std::string& directory,
-                 const std::string& public_key, audit::Format format) {
+                 const std::string& public_key, const std::string& anchor, audit::Format format) {
     std::string pem;
     if (!public_key.empty()) {
         std::ifstream in(public_key, std::ios::binary);
@@ -474,7 +474,7 @@ int audit_verify(const std::string& file, const std::string& directory,
     }
     const std::string log = log_directory(file, directory, &pem);
     return log.empty() ? kCouldNotRun
-                       : audit::verify_directory(log, pem, format, std::cout, std::cerr);
+                       : audit::verify_directory(log, pem, format, std::cout, std::cerr, anchor);
 }
 
 int not_supported(const std::string& verb) {

@@ -48,7 +48,7 @@ int audit_list(const std::string& config, const std::string& directory, audit::F
 int audit_show(const std::string& config, const std::string& directory, const std::string& session,
                audit::Format format);
 int audit_verify(const std::string& config, const std::string& directory,
-                 const std::string& public_key, audit::Format format);
+                 const std::string& public_key, const std::string& anchor, audit::Format format);
 
 // For what a later version brings.
 int not_supported(const std::string& verb);

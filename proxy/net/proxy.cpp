@@ -94,7 +94,9 @@ class Proxy {
 
 Proxy::Proxy(std::shared_ptr<const config::Config> config)
     : acceptor_(context_), signals_(context_, SIGTERM, SIGINT, SIGHUP), timer_(context_) {
-    auto log = audit::QueryLog::open(config->audit);
+    auto log = audit::QueryLog::open(config->audit, {}, [](std::string_view trouble) {
+        spdlog::warn("the query log: {}", trouble);
+    });
     if (!log) {
         throw std::runtime_error(fmt::format("cannot open the query log in {}: {}",
                                              config->audit.directory.string(),
@@ -247,6 +249,9 @@ void Proxy::reload() {
         now.listen.workers != before->listen.workers ||
         now.audit.directory != before->audit.directory ||
         now.audit.durability != before->audit.durability ||
+        now.audit.anchor != before->audit.anchor || now.audit.compress != before->audit.compress ||
+        now.audit.retain != before->audit.retain ||
+        now.audit.retain_bytes != before->audit.retain_bytes ||
         now.access.sqlite != before->access.sqlite ||
         now.access.postgres.reveal() != before->access.postgres.reveal() ||
         now.access.api_address != before->access.api_address ||

@@ -65,6 +65,10 @@ TEST_CASE("defaults are those of the contract") {
     CHECK(config.audit.durability == Durability::kWrite);
     CHECK(config.audit.parameters == Parameters::kFull);
     CHECK(config.audit.signing_key.empty());
+    CHECK(config.audit.anchor == LedgerAnchor{});
+    CHECK(config.audit.compress);
+    CHECK_FALSE(config.audit.retain);
+    CHECK_FALSE(config.audit.retain_bytes);
     CHECK(config.log.level == Log::Level::kInfo);
     // The query log's directory is made by who opens it.
     CHECK_FALSE(std::filesystem::exists(directory.path() / "log"));
@@ -126,6 +130,11 @@ TEST_CASE("every value arrives where it belongs") {
     CHECK(config.audit.durability == Durability::kFsync);
     CHECK(config.audit.parameters == Parameters::kNone);
     CHECK_FALSE(config.audit.signing_key.empty());
+    CHECK(config.audit.anchor.command ==
+          std::vector<std::string>{"/usr/local/bin/keep", "--from", "vitrine"});
+    CHECK_FALSE(config.audit.compress);
+    CHECK(config.audit.retain == std::chrono::hours(24 * 400));
+    CHECK(config.audit.retain_bytes == std::uint64_t{100} << 30);
     CHECK(config.admin.address == "::1");
     CHECK(config.admin.port == 9188);
     CHECK(config.log.level == Log::Level::kDebug);
