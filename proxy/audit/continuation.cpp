@@ -141,6 +141,9 @@ result<Continuation> continue_file(int directory, const std::string& name, Ledge
         return made.error();
     }
     auto known = ledger.last_known(name);
+    if (known && ledger.is_sealed(name)) {
+        return AuditError::kSealed;
+    }
     auto file = open_to_append(directory, name, false);
     if (!file && file.error().value() == ENOENT) {
         if (known && known->seq > 0) {

@@ -19,6 +19,11 @@ std::string_view describe(AuditError error) {
         case AuditError::kNotAFile:
             return "something other than a regular file stands where a log file belongs; move it "
                    "out of the query log's directory";
+        case AuditError::kSealed:
+            return "the file of that day is sealed, and the clock has gone back to it; set the "
+                   "clock right";
+        case AuditError::kDamaged:
+            return "the compressed file is damaged";
     }
     return "unknown error of the query log";
 }

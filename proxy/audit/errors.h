@@ -13,6 +13,8 @@ enum class AuditError : std::uint8_t {
     kSigningKey,  // audit.signing_key is not an Ed25519 private key
     kChanged,     // a file, the ledger or the directory is not as this process left it
     kNotAFile,    // something that is not a regular file stands where a log file belongs
+    kSealed,      // the clock has gone back to a day that is over for good
+    kDamaged,     // a compressed file cannot be taken apart
 };
 [[nodiscard]] std::string_view describe(AuditError error);
 boost::system::error_code make_error_code(AuditError error);

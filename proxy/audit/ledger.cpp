@@ -291,6 +291,36 @@ result<Anchor> Ledger::broken(Microseconds time, const std::string& file, std::u
     return anchor;
 }
 
+result<void> Ledger::append_seal(Microseconds time, std::string_view type, const Seal& seal,
+                                 std::string_view reason) {
+    std::string members = ",\"end\":";
+    append_anchor(members, seal.end);
+    append_member(members, "sha256", seal.sha256.view());
+    if (!reason.empty()) {
+        append_member(members, "reason", reason);
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto hash = append(time, type, members); !hash) {
+            return hash.error();
+        }
+        known_[seal.end.file] = {seal.end, true, true};
+    }
+    // Not under the lock: checkpoints do not wait for it.
+    if (::fdatasync(reading_.get()) != 0) {
+        return last_system_error();
+    }
+    return {};
+}
+
+result<void> Ledger::sealed(Microseconds time, const Seal& seal) {
+    return append_seal(time, "sealed", seal, {});
+}
+
+result<void> Ledger::removed(Microseconds time, const Seal& seal, std::string_view reason) {
+    return append_seal(time, "removed", seal, reason);
+}
+
 result<void> Ledger::closed(Microseconds time) {
     const std::lock_guard lock(mutex_);
     if (const auto hash = append(time, "log_closed", ""); !hash) {
@@ -309,25 +339,33 @@ result<void> Ledger::check_place() const {
     return file_.check_place(directory_, kLedgerPath);
 }
 
-std::optional<Anchor> Ledger::last_known(const std::string& file) {
-    const std::lock_guard lock(mutex_);
+const Ledger::Known* Ledger::find_known(const std::string& file) {
     auto found = known_.find(file);
     if (found == known_.end()) {
         // Only after the clock went back by more than a day is there anything left to load.
         load_back_to(day_of(file).value_or(std::chrono::sys_days{}));
         found = known_.find(file);
     }
-    if (found == known_.end()) {
-        return std::nullopt;
-    }
-    return found->second.anchor;
+    return found == known_.end() ? nullptr : &found->second;
+}
+
+std::optional<Anchor> Ledger::last_known(const std::string& file) {
+    const std::lock_guard lock(mutex_);
+    const Known* known = find_known(file);
+    return known == nullptr ? std::nullopt : std::optional(known->anchor);
+}
+
+bool Ledger::is_sealed(const std::string& file) {
+    const std::lock_guard lock(mutex_);
+    const Known* known = find_known(file);
+    return known != nullptr && known->sealed;
 }
 
 std::vector<Anchor> Ledger::maybe_torn() {
     const std::lock_guard lock(mutex_);
     std::vector<Anchor> files;
     for (const auto& [file, known] : known_) {
-        if (!was_closed_ && file != kLedgerName) {
+        if (!was_closed_ && file != kLedgerName && !known.sealed) {
             files.push_back(known.anchor);
         }
     }
@@ -374,16 +412,21 @@ void Ledger::learn_from_older(std::string_view text) {
         learn({opened->file, 0, 0, *hash, true}, true);
     } else if (const auto* broken = std::get_if<Broken>(&*entry)) {
         learn({broken->file, broken->lines, broken->bytes, *hash, true}, true);
+    } else if (const auto* sealed = std::get_if<Sealed>(&*entry)) {
+        learn(sealed->seal.end, true, true);
+    } else if (const auto* removed = std::get_if<Removed>(&*entry)) {
+        learn(removed->seal.end, true, true);
     }
 }
 
-void Ledger::learn(Anchor anchor, bool complete) {
+void Ledger::learn(Anchor anchor, bool complete, bool sealed) {
     const auto [at, is_new] = known_.try_emplace(anchor.file);
     Known& known = at->second;
     if (known.complete) {
         return;
     }
     known.complete = complete;
+    known.sealed = sealed;
     if (is_new || anchor.seq > known.anchor.seq) {
         known.anchor = std::move(anchor);
     }

@@ -32,6 +32,12 @@ struct Anchor {
     bool begins_chain = false;
 };
 
+// A file that nobody writes any more.
+struct Seal {
+    Anchor end;
+    HexDigest sha256;  // of all its bytes, as they were written
+};
+
 class Ledger {
   public:
     // Opens or makes it, repairs its end, and writes log_opened.
@@ -43,6 +49,8 @@ class Ledger {
 
     // What the ledger last said of a file; nothing: it does not know it.
     [[nodiscard]] std::optional<Anchor> last_known(const std::string& file);
+    // Nothing is written to it any more, be it still there or not.
+    [[nodiscard]] bool is_sealed(const std::string& file);
     // After an end without log_closed: the files that may be ahead of the ledger or torn.
     [[nodiscard]] std::vector<Anchor> maybe_torn();
     // Drops what is remembered of older files; last_known() reads it again if need be.
@@ -59,6 +67,10 @@ class Ledger {
     [[nodiscard]] boost::system::result<Anchor> broken(Microseconds time, const std::string& file,
                                                        std::uint64_t lines, std::uint64_t bytes,
                                                        std::string_view reason);
+    // On the disk when they return, whatever the durability: what they say is acted upon.
+    [[nodiscard]] boost::system::result<void> sealed(Microseconds time, const Seal& seal);
+    [[nodiscard]] boost::system::result<void> removed(Microseconds time, const Seal& seal,
+                                                      std::string_view reason);
     [[nodiscard]] boost::system::result<void> closed(Microseconds time);
 
     // Its whole entries, in bytes. What stands behind that may be taken back.
@@ -73,13 +85,18 @@ class Ledger {
     struct Known {
         Anchor anchor;
         bool complete = false;  // nothing older can change it
+        bool sealed = false;
     };
 
     [[nodiscard]] boost::system::result<HexDigest> append(Microseconds time, std::string_view type,
                                                           std::string_view members);
+    [[nodiscard]] boost::system::result<void> append_seal(Microseconds time, std::string_view type,
+                                                          const Seal& seal,
+                                                          std::string_view reason);
+    [[nodiscard]] const Known* find_known(const std::string& file);
     void load_back_to(std::chrono::sys_days day);
     void learn_from_older(std::string_view text);
-    void learn(Anchor anchor, bool complete);
+    void learn(Anchor anchor, bool complete, bool sealed = false);
 
     int directory_ = -1;
     bool sync_ = false;

@@ -24,6 +24,10 @@ Anchor anchor(const json::object& entry) {
     return read;
 }
 
+Seal seal(const json::object& entry) {
+    return {anchor(entry.at("end").as_object()), parse_digest(text(entry, "sha256")).value()};
+}
+
 LedgerEntry entry_of(const json::object& entry) {
     const std::string type = text(entry, "type");
     if (type == "log_opened") {
@@ -45,6 +49,12 @@ LedgerEntry entry_of(const json::object& entry) {
     if (type == "broken") {
         return Broken{text(entry, "file"), number(entry, "lines"), number(entry, "bytes"),
                       text(entry, "reason")};
+    }
+    if (type == "sealed") {
+        return Sealed{seal(entry)};
+    }
+    if (type == "removed") {
+        return Removed{seal(entry), text(entry, "reason")};
     }
     if (type == "log_closed") {
         return LogClosed{};

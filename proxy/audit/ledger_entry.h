@@ -31,9 +31,17 @@ struct Broken {
     std::uint64_t bytes = 0;
     std::string reason;
 };
+struct Sealed {
+    Seal seal;
+};
+struct Removed {
+    Seal seal;
+    std::string reason;
+};
 struct LogClosed {};
 
-using LedgerEntry = std::variant<LogOpened, FileOpened, Checkpoint, Repaired, Broken, LogClosed>;
+using LedgerEntry =
+    std::variant<LogOpened, FileOpened, Checkpoint, Repaired, Broken, Sealed, Removed, LogClosed>;
 
 // `line` without its newline. Nothing where it is not JSON, its type is not one of those above, or
 // a field is missing or of the wrong kind.

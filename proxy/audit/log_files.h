@@ -12,8 +12,10 @@
 namespace vitrine::audit {
 
 struct LogFile {
-    std::string name;  // "alice/2026-11-24.jsonl"
-    std::uint64_t size = 0;
+    std::string name;         // "alice/2026-11-24.jsonl", also where it is compressed
+    std::uint64_t size = 0;   // on the disk
+    bool compressed = false;  // it stands there as NAME.zst alone
+    bool both = false;        // plain and compressed: a crash between the two, or somebody's work
 };
 
 struct LogFiles {

@@ -26,6 +26,7 @@
 #include "proxy/audit/ledger_anchor.h"
 #include "proxy/audit/names.h"
 #include "proxy/audit/record.h"
+#include "proxy/audit/upkeep.h"
 
 namespace vitrine::audit {
 
@@ -261,6 +262,7 @@ struct QueryLog::State {
     // Behind the files. Ends before the ledger does.
     std::unique_ptr<TroublesBehind> behind;
     std::unique_ptr<LedgerAnchor> anchor;
+    std::unique_ptr<Upkeep> upkeep;
 
     [[nodiscard]] Microseconds now() const {
         return std::chrono::floor<std::chrono::microseconds>(clock());
@@ -342,6 +344,9 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
 // Makes sure that the trail's file is that of the day, and open.
 result<void> QueryLog::State::make_ready(const TrailPointer& trail, Microseconds time) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
+    if (upkeep != nullptr && day < upkeep->horizon()) {
+        return AuditError::kSealed;
+    }
     if (trail->name.empty() || trail->day != day) {
         if (const auto opened = open_day(*trail, day, time); !opened) {
             return opened.error();
@@ -599,7 +604,6 @@ result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clo
     if (const auto recovered = state.recover(time); !recovered) {
         return recovered.error();
     }
-    state.thread = std::thread([&state] { state.run(); });
 
     state.behind = std::make_unique<TroublesBehind>(std::move(report));
     if (audit.anchor != config::LedgerAnchor{}) {
@@ -607,6 +611,10 @@ result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clo
             audit.anchor, state.directory.get(), *state.ledger,
             [&state](const std::string& trouble) { state.behind->set("audit.anchor", trouble); });
     }
+    state.upkeep = std::make_unique<Upkeep>(
+        audit, state.directory.get(), *state.ledger, state.clock,
+        [&state](const std::string& trouble) { state.behind->set("sealed files", trouble); });
+    state.thread = std::thread([&state] { state.run(); });
     return log;
 }
 
@@ -622,6 +630,7 @@ QueryLog::~QueryLog() {
     state.thread_wakes.notify_all();
     state.thread.join();
     state.threads.reset();  // the files are on the disk before the ledger says so
+    state.upkeep.reset();
     // Where the last checkpoint fails there is no log_closed either, and the next open() looks at
     // the files as after a crash.
     if (state.checkpoint()) {
@@ -709,6 +718,10 @@ std::uint64_t QueryLog::records() const {
 
 std::uint64_t QueryLog::failures() const {
     return state_->failures.load(std::memory_order_relaxed);
+}
+
+void QueryLog::keep_up_files() {
+    state_->upkeep->run_round();
 }
 
 std::string QueryLog::trouble_behind() const {

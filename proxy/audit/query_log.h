@@ -128,6 +128,10 @@ class QueryLog {
     // of the log's own does so each second, and soon after a session's end.
     [[nodiscard]] boost::system::result<void> checkpoint();
 
+    // Seals, compresses and removes the files that are due (upkeep.h). A thread of the log's own
+    // does so at the start and each hour.
+    void keep_up_files();
+
     // What keeps the log from being written now, one sentence with the file's name, for the health
     // check and the operator's log; empty: nothing. Goes away by itself when an append succeeds.
     [[nodiscard]] std::string trouble() const;

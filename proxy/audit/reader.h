@@ -24,6 +24,7 @@ struct Verified {
     std::vector<Finding> broken;         // the log is not what was written: exit 1
     std::vector<Finding> not_checkable;  // a file that cannot be read, no public key, …: exit 2
     std::uint64_t files = 0;
+    std::uint64_t removed = 0;  // files that are gone by retention
     std::uint64_t records = 0;
     std::uint64_t checkpoints = 0;
     bool signatures_checked = false;

@@ -38,7 +38,7 @@ void verify_all(const std::filesystem::path& directory, std::vector<ToVerify>& f
     const auto work = [&] {
         for (std::size_t i = next++; i < files.size(); i = next++) {
             ToVerify& one = files[i];
-            one.verdict = verify_file(directory, one.file.name, one.claims, one.file.size, live);
+            one.verdict = verify_file(directory, one.file, one.claims, live);
         }
     };
     const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
@@ -76,6 +76,22 @@ void find_unvouched(const std::filesystem::path& directory, const LedgerStory& l
             verdict.broken.push_back({directory / one.file.name, verdict.unvouched_line,
                                       count + "are not in the ledger: they were added, or the "
                                               "ledger's end was cut off"});
+        }
+    }
+}
+
+// A file that is listed, and gone when it is read: retention may have come between.
+void forgive_removed(const std::filesystem::path& directory, const std::vector<VerifyingKey>& keys,
+                     std::vector<ToVerify>& files) {
+    if (std::none_of(files.begin(), files.end(),
+                     [](const ToVerify& one) { return one.verdict.gone; })) {
+        return;
+    }
+    const LedgerStory now = read_ledger(directory, keys);
+    for (ToVerify& one : files) {
+        const auto claims = now.files.find(one.file.name);
+        if (one.verdict.gone && claims != now.files.end() && claims->second.removed) {
+            one.verdict = {};
         }
     }
 }
@@ -182,12 +198,20 @@ Verified verify(const std::filesystem::path& directory, std::string_view public_
         }
     }
     for (const auto& [name, claims] : ledger.files) {
-        if (!listed.has(name)) {
-            files.push_back({{name, 0}, &claims, {}});
+        if (listed.has(name)) {
+            continue;
+        }
+        if (claims.removed) {
+            ++verified.removed;
+        } else {
+            files.push_back({{.name = name}, &claims, {}});
         }
     }
     verify_all(directory, files, !ledger.closed);
     find_unvouched(directory, ledger, files);
+    if (!ledger.closed) {
+        forgive_removed(directory, keys, files);
+    }
     for (ToVerify& one : files) {
         append(verified.broken, one.verdict.broken);
         append(verified.not_checkable, one.verdict.not_checkable);
@@ -209,6 +233,7 @@ int verify_directory(const std::filesystem::path& directory, std::string_view pu
             {"verdict", word_for(status)},
             {"files", verified.files},
             {"records", verified.records},
+            {"removed", verified.removed},
             {"checkpoints", verified.checkpoints},
             {"signatures_checked", verified.signatures_checked},
             {"broken", to_json(verified.broken)},
@@ -223,9 +248,9 @@ int verify_directory(const std::filesystem::path& directory, std::string_view pu
     for (const Finding& finding : verified.not_checkable) {
         print(finding, err);
     }
-    Table table({"files", "records", "checkpoints", "signatures", "verdict"});
-    table.row({std::to_string(verified.files), std::to_string(verified.records),
-               std::to_string(verified.checkpoints),
+    Table table({"files", "removed", "records", "checkpoints", "signatures", "verdict"});
+    table.row({std::to_string(verified.files), std::to_string(verified.removed),
+               std::to_string(verified.records), std::to_string(verified.checkpoints),
                verified.signatures_checked ? "checked" : "not checked",
                std::string(word_for(status))});
     table.print(out);

@@ -25,6 +25,9 @@ boost::system::result<std::vector<HexDigest>> hashes_of(const std::filesystem::p
     if (!file) {
         return file.error();
     }
+    if (file->compressed_size()) {
+        return boost::system::errc::make_error_code(boost::system::errc::no_such_file_or_directory);
+    }
     std::vector<HexDigest> hashes;
     Sha256 sha;
     LineReader reader(std::move(*file));

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <cerrno>
 
+#include "proxy/audit/compressed_file.h"
 #include "proxy/audit/line_reader.h"
 #include "proxy/audit/names.h"
 #include "proxy/audit/record.h"
@@ -43,6 +44,48 @@ std::optional<std::string> exact_text(const boost::json::object& record, std::st
     return bytes;
 }
 
+std::filesystem::path compressed_path(const std::filesystem::path& path) {
+    return path.string() + std::string(kCompressedSuffix);
+}
+
+// A crash leaves the plain file beside the compressed one: then they have the same bytes.
+void compare_with_compressed(const std::filesystem::path& path, FileVerdict& verdict) {
+    const auto complain = [&](std::uint64_t line, const std::string& message) {
+        verdict.broken.push_back({compressed_path(path), line, message});
+    };
+    auto plain = LogSource::open(path.string());
+    auto compressed = LogSource::open_compressed(compressed_path(path).string());
+    if (!plain || plain->compressed_size() ||
+        (!compressed && compressed.error() == boost::system::errc::no_such_file_or_directory)) {
+        return;  // one of them has gone since they were listed, as it should
+    }
+    if (!compressed) {
+        complain(0, "cannot be read beside the plain file: " + compressed.error().message());
+        return;
+    }
+    std::error_code no_size;
+    if (*compressed->compressed_size() != std::filesystem::file_size(path, no_size)) {
+        complain(0, "it has not as many bytes as the plain file beside it");
+        return;
+    }
+    LineReader ours(std::move(*plain));
+    LineReader theirs(std::move(*compressed));
+    std::string_view one;
+    std::string_view other;
+    for (std::uint64_t line = 1;; ++line) {
+        const bool has_one = ours.next(one);
+        const bool has_other = theirs.next(other);
+        if (theirs.error() || has_one != has_other || (has_one && one != other) ||
+            (!has_one && ours.torn() != theirs.torn())) {
+            complain(line, "it has not the same bytes as the plain file beside it");
+            return;
+        }
+        if (!has_one) {
+            return;
+        }
+    }
+}
+
 class FileReading {
   public:
     FileReading(const std::filesystem::path& directory, const std::string& name,
@@ -51,10 +94,16 @@ class FileReading {
           user_directory_(name.substr(0, name.find('/'))),
           day_(day_of(name)),
           claims_(claims),
+          seal_(claims != nullptr && claims->seal ? &*claims->seal : nullptr),
           size_at_start_(size_at_start),
           chain_(claims != nullptr ? &claims->chain_begins : nullptr) {}
 
     void record(std::string_view text, std::uint64_t end);
+    // The bytes of the next line cannot be had.
+    void damaged() {
+        complain(line_ + 1, "the compressed file is damaged: from here on it cannot be read");
+        damaged_ = true;
+    }
     [[nodiscard]] FileVerdict finish(std::string_view torn);
 
   private:
@@ -73,12 +122,14 @@ class FileReading {
     std::string user_directory_;
     std::optional<std::chrono::sys_days> day_;
     const FileClaims* claims_;
+    const SealClaim* seal_;
     std::uint64_t size_at_start_;
     ChainCheck chain_;
     FileVerdict verdict_;
     std::uint64_t line_ = 0;
     std::uint64_t findings_ = 0;
     std::size_t next_anchor_ = 0;
+    bool damaged_ = false;
     bool departed_ = false;        // from what the ledger vouches for: said once
     std::string user_known_good_;  // the text of a user member that fits the directory
 };
@@ -94,8 +145,15 @@ void FileReading::record(std::string_view text, std::uint64_t end) {
     if (line && !wrong) {
         wrong = is_vouched_for(*line, end);
     }
+    if (!wrong && seal_ != nullptr && line_ == seal_->seal.end.seq + 1) {
+        wrong = "records were added: the ledger's line " + std::to_string(seal_->ledger_line) +
+                " sealed the file before this one";
+    }
     if (wrong) {
         complain(line_, std::move(*wrong));
+    }
+    if (seal_ != nullptr) {
+        return;
     }
     const bool beyond =
         claims_ != nullptr &&
@@ -177,7 +235,7 @@ FileVerdict FileReading::finish(std::string_view torn) {
         complain(line_ + 1,
                  "the last line is torn (a crash while it was written, or its end was cut off)");
     }
-    if (claims_ != nullptr && !claims_->anchors.empty()) {
+    if (claims_ != nullptr && !claims_->anchors.empty() && !damaged_) {
         const Claim& last = claims_->anchors.back();
         if (last.anchor.seq > chain_.seq_max()) {
             complain(line_ + 1, "the end is missing from here on: the ledger's line " +
@@ -195,14 +253,15 @@ FileVerdict FileReading::finish(std::string_view torn) {
 
 }  // namespace
 
-FileVerdict verify_file(const std::filesystem::path& directory, const std::string& name,
-                        const FileClaims* claims, std::uint64_t size_at_start, bool live) {
-    const auto path = directory / name;
+FileVerdict verify_file(const std::filesystem::path& directory, const LogFile& listed,
+                        const FileClaims* claims, bool live) {
+    const auto path = directory / listed.name;
     FileVerdict verdict;
     auto file = LogSource::open(path.string());
     if (!file) {
         const bool gone = file.error().value() == ENOENT || file.error().value() == ENOTDIR;
-        if (gone) {
+        if (gone && file.error().category() == boost::system::system_category()) {
+            verdict.gone = true;
             std::string had = "it had no records yet";
             if (claims != nullptr && !claims->anchors.empty()) {
                 const Claim& last = claims->anchors.back();
@@ -212,20 +271,47 @@ FileVerdict verify_file(const std::filesystem::path& directory, const std::strin
             verdict.broken.push_back({path, 0, "the file is gone; " + had});
         } else if (file.error() == AuditError::kNotAFile) {
             verdict.broken.push_back({path, 0, "this is not a regular file"});
+        } else if (file.error() == AuditError::kDamaged) {
+            verdict.broken.push_back({compressed_path(path), 0,
+                                      "the compressed file is damaged: its table of frames "
+                                      "is not what was written"});
         } else {
             verdict.not_checkable.push_back({path, 0, "cannot be read: " + file.error().message()});
         }
         return verdict;
     }
+    const auto compressed_size = file->compressed_size();
+    if (compressed_size) {
+        // What it would decompress to is only looked at where the ledger knows how much that is.
+        const bool sealed = claims != nullptr && claims->seal;
+        if (!sealed || *compressed_size > claims->seal->seal.end.bytes) {
+            verdict.broken.push_back(
+                {compressed_path(path), 0,
+                 sealed ? "it says that it has " + std::to_string(*compressed_size) +
+                              " bytes; the ledger's line " +
+                              std::to_string(claims->seal->ledger_line) + " sealed " +
+                              std::to_string(claims->seal->seal.end.bytes)
+                        : "it is compressed, and the ledger has not sealed it"});
+            return verdict;
+        }
+    }
     LineReader reader(std::move(*file));
-    FileReading reading(directory, name, claims, size_at_start);
+    FileReading reading(directory, listed.name, claims,
+                        compressed_size ? *compressed_size : listed.size);
     std::string_view line;
-    while (live ? reader.next_settled(line) : reader.next(line)) {
+    while (live && !compressed_size ? reader.next_settled(line) : reader.next(line)) {
         reading.record(line, reader.offset());
     }
-    verdict = reading.finish(reader.torn());
-    if (reader.error()) {
+    const bool damaged = reader.error() == AuditError::kDamaged;
+    if (damaged) {
+        reading.damaged();
+    }
+    verdict = reading.finish(damaged ? std::string_view() : reader.torn());
+    if (reader.error() && !damaged) {
         verdict.not_checkable.push_back({path, 0, "cannot be read: " + reader.error().message()});
+    }
+    if (listed.both && !compressed_size) {
+        compare_with_compressed(path, verdict);
     }
     return verdict;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/audit/log_files.h"
 #include "proxy/audit/reader.h"
 #include "proxy/audit/verify_ledger.h"
 
@@ -16,6 +17,7 @@ struct FileVerdict {
     std::vector<Finding> broken;
     std::vector<Finding> not_checkable;
     std::uint64_t records = 0;
+    bool gone = false;  // which is among `broken`
 
     // Records behind the last checkpoint that were there when the verification began.
     std::uint64_t unvouched = 0;
@@ -24,10 +26,9 @@ struct FileVerdict {
     std::optional<Microseconds> unvouched_last;
 };
 
-// `name` is "alice/2026-11-24.jsonl". `claims` null: the ledger is not there. `size_at_start`:
-// lines that end behind it may be newer than what was read of the ledger.
-[[nodiscard]] FileVerdict verify_file(const std::filesystem::path& directory,
-                                      const std::string& name, const FileClaims* claims,
-                                      std::uint64_t size_at_start, bool live);
+// `both`: it is there plain and compressed. `claims` null: the ledger is not there. What is behind
+// `file.size`, its size when it was listed, may be newer than what was read of the ledger.
+[[nodiscard]] FileVerdict verify_file(const std::filesystem::path& directory, const LogFile& file,
+                                      const FileClaims* claims, bool live);
 
 }  // namespace vitrine::audit

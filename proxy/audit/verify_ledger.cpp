@@ -39,6 +39,9 @@ class LedgerReading {
     void take(const ChainedLine& line, const LedgerEntry& entry);
     void anchor(const Anchor& anchor);
     void broken(const ChainedLine& line, const Broken& entry);
+    void sealed(const Seal& seal);
+    void removed(const Removed& entry);
+    void not_sealed(const std::string& file);
 
     // Beyond that many, one more tells an auditor nothing.
     static constexpr std::uint64_t kFindingsMax = 1000;
@@ -116,18 +119,25 @@ void LedgerReading::take(const ChainedLine& line, const LedgerEntry& entry) {
             }
         }
     } else if (const auto* file = std::get_if<FileOpened>(&entry)) {
+        not_sealed(file->file);
         story_.files[file->file].chain_begins[0] = *parse_digest(line.hash);
     } else if (const auto* checkpoint = std::get_if<Checkpoint>(&entry)) {
         ++story_.checkpoints;
         for (const Anchor& vouched : checkpoint->files) {
+            not_sealed(vouched.file);
             anchor(vouched);
         }
     } else if (const auto* repaired = std::get_if<Repaired>(&entry)) {
         if (repaired->kept.file != kLedgerName) {
+            not_sealed(repaired->kept.file);
             anchor(repaired->kept);
         }
     } else if (const auto* found = std::get_if<Broken>(&entry)) {
         broken(line, *found);
+    } else if (const auto* end = std::get_if<Sealed>(&entry)) {
+        sealed(end->seal);
+    } else if (const auto* gone = std::get_if<Removed>(&entry)) {
+        removed(*gone);
     } else {
         story_.closed = true;
     }
@@ -146,6 +156,34 @@ void LedgerReading::anchor(const Anchor& anchor) {
         --at;
     }
     claims.anchors.insert(at, {anchor, line_});
+}
+
+void LedgerReading::sealed(const Seal& seal) {
+    not_sealed(seal.end.file);
+    anchor(seal.end);
+    story_.files[seal.end.file].seal = SealClaim{seal, line_};
+}
+
+void LedgerReading::removed(const Removed& entry) {
+    FileClaims& claims = story_.files[entry.seal.end.file];
+    const bool holds = claims.seal && claims.seal->seal.sha256 == entry.seal.sha256 &&
+                       claims.seal->seal.end.hash == entry.seal.end.hash &&
+                       claims.seal->seal.end.seq == entry.seal.end.seq;
+    if (!holds || claims.removed) {
+        complain("the entry says that " + entry.seal.end.file +
+                 " was removed, which was not sealed like that before");
+        return;
+    }
+    claims.removed = true;
+}
+
+// vitrine writes nothing of a file any more once it is sealed, but that it was removed.
+void LedgerReading::not_sealed(const std::string& file) {
+    const auto claims = story_.files.find(file);
+    if (claims != story_.files.end() && claims->second.seal) {
+        complain("the entry speaks of " + file + ", which line " +
+                 std::to_string(claims->second.seal->ledger_line) + " has sealed");
+    }
 }
 
 void LedgerReading::broken(const ChainedLine& line, const Broken& entry) {
@@ -241,8 +279,9 @@ LedgerStory read_ledger(const std::filesystem::path& directory,
     const auto path = directory / kLedgerName;
     LedgerStory missing;
     auto file = LogSource::open(path.string());
-    if (!file) {
-        if (file.error().value() == ENOENT) {
+    if (!file || file->compressed_size()) {
+        // The ledger itself is never compressed.
+        if (file || file.error().value() == ENOENT) {
             return missing;
         }
         missing.is_there = true;

@@ -20,11 +20,18 @@ struct Claim {
     std::uint64_t ledger_line = 0;
 };
 
+struct SealClaim {
+    Seal seal;
+    std::uint64_t ledger_line = 0;
+};
+
 struct FileClaims {
     // By seq: where a chain begins, with the prev of its first line.
     std::map<std::uint64_t, HexDigest> chain_begins;
     // In order of seq. Those that a `broken` entry has overtaken are not among them.
     std::vector<Claim> anchors;
+    std::optional<SealClaim> seal;
+    bool removed = false;  // by retention
 };
 
 struct LedgerStory {
