@@ -92,7 +92,7 @@ class FileReading {
                 const FileClaims* claims, std::uint64_t size_at_start)
         : path_(directory / name),
           user_directory_(name.substr(0, name.find('/'))),
-          day_(day_of(name)),
+          day_(day_of(name) ? day_text(*day_of(name)) : "no day"),
           claims_(claims),
           seal_(claims != nullptr && claims->seal ? &*claims->seal : nullptr),
           size_at_start_(size_at_start),
@@ -120,7 +120,7 @@ class FileReading {
 
     std::filesystem::path path_;
     std::string user_directory_;
-    std::optional<std::chrono::sys_days> day_;
+    std::string day_;  // "2026-11-24"
     const FileClaims* claims_;
     const SealClaim* seal_;
     std::uint64_t size_at_start_;
@@ -172,18 +172,16 @@ void FileReading::record(std::string_view text, std::uint64_t end) {
 // not, byte for byte, one that was found right already.
 std::optional<std::string> FileReading::belongs_here(std::string_view text,
                                                      const ChainedLine& line) {
-    const auto time = parse_time(line.time);
-    if (!day_ || std::chrono::floor<std::chrono::days>(*time) != *day_) {
+    if (!line.time.starts_with(day_)) {
         return "the record is of another day than its file";
     }
     if (!is_record_type(line.type)) {
         return "a record of type \"" + std::string(line.type) + "\" is unknown";
     }
-    if (!user_known_good_.empty() && text.find(user_known_good_) != std::string_view::npos &&
-        user_directory_ != kStrangersDirectory) {
-        const auto at = text.find(user_known_good_);
+    if (!user_known_good_.empty() && user_directory_ != kStrangersDirectory) {
         // Behind time, seq, type and a session's 32 digits, and nowhere else.
-        if (at == text.find(",\"user\":")) {
+        const auto at = text.find(",\"user\":");
+        if (at != std::string_view::npos && text.substr(at).starts_with(user_known_good_)) {
             return std::nullopt;
         }
     }

@@ -18,12 +18,20 @@ struct Run {
     std::string public_key;
     const VerifyingKey* key = nullptr;
     bool said = false;  // that its signatures cannot be checked
+    std::string last_signed;
+    std::string last_signature;
 };
+
+// Which signatures are looked at. A signature is over its entry's prev too, and so over all that
+// stands before it: where the last one of each run holds and the chain is whole, all do. Where not,
+// a second reading says which.
+enum class Signatures : std::uint8_t { kLastOfRun, kEach };
 
 class LedgerReading {
   public:
-    LedgerReading(const std::filesystem::path& file, const std::vector<VerifyingKey>& keys)
-        : file_(file), keys_(keys), chain_(&kLedgerBegins) {}
+    LedgerReading(const std::filesystem::path& file, const std::vector<VerifyingKey>& keys,
+                  Signatures signatures)
+        : file_(file), keys_(keys), signatures_(signatures), chain_(&kLedgerBegins) {}
 
     void entry(std::string_view text);
     [[nodiscard]] LedgerStory finish(bool torn);
@@ -36,6 +44,7 @@ class LedgerReading {
         ++findings_;
     }
     void signature(const ChainedLine& line);
+    void end_run();
     void take(const ChainedLine& line, const LedgerEntry& entry);
     void anchor(const Anchor& anchor);
     void broken(const ChainedLine& line, const Broken& entry);
@@ -48,6 +57,7 @@ class LedgerReading {
 
     std::filesystem::path file_;
     const std::vector<VerifyingKey>& keys_;
+    Signatures signatures_;
     ChainCheck chain_;
     LedgerStory story_;
     Run run_;
@@ -105,14 +115,26 @@ void LedgerReading::signature(const ChainedLine& line) {
         }
         return;
     }
-    if (!signature_holds(*run_.key, line.signed_bytes, line.signature)) {
+    if (signatures_ == Signatures::kLastOfRun) {
+        run_.last_signed.assign(line.signed_bytes);
+        run_.last_signature.assign(line.signature);
+    } else if (!signature_holds(*run_.key, line.signed_bytes, line.signature)) {
         complain("the entry's signature does not hold");
     }
 }
 
+void LedgerReading::end_run() {
+    if (!run_.last_signed.empty() &&
+        !signature_holds(*run_.key, run_.last_signed, run_.last_signature)) {
+        complain("a signature does not hold");  // which one is found in a second reading
+    }
+    run_.last_signed.clear();
+}
+
 void LedgerReading::take(const ChainedLine& line, const LedgerEntry& entry) {
     if (const auto* opened = std::get_if<LogOpened>(&entry)) {
-        run_ = {opened->public_key, nullptr, false};
+        end_run();
+        run_ = {.public_key = opened->public_key};
         for (const VerifyingKey& key : keys_) {
             if (key.public_key == opened->public_key) {
                 run_.key = &key;
@@ -203,6 +225,7 @@ void LedgerReading::broken(const ChainedLine& line, const Broken& entry) {
 }
 
 LedgerStory LedgerReading::finish(bool torn) {
+    end_run();
     if (torn) {
         ++line_;
         complain("the ledger's last line is torn (a crash, or its end was cut off)");
@@ -274,8 +297,10 @@ std::optional<std::string> ChainCheck::check_place(const ChainedLine& line) {
     return std::nullopt;
 }
 
-LedgerStory read_ledger(const std::filesystem::path& directory,
-                        const std::vector<VerifyingKey>& keys) {
+namespace {
+
+LedgerStory read_ledger_once(const std::filesystem::path& directory,
+                             const std::vector<VerifyingKey>& keys, Signatures signatures) {
     const auto path = directory / kLedgerName;
     LedgerStory missing;
     auto file = LogSource::open(path.string());
@@ -291,7 +316,7 @@ LedgerStory read_ledger(const std::filesystem::path& directory,
         return missing;
     }
     LineReader reader(std::move(*file));
-    LedgerReading reading(path, keys);
+    LedgerReading reading(path, keys, signatures);
     std::string_view line;
     while (reader.next_settled(line)) {
         reading.entry(line);
@@ -299,6 +324,17 @@ LedgerStory read_ledger(const std::filesystem::path& directory,
     LedgerStory story = reading.finish(!reader.torn().empty());
     if (reader.error()) {
         story.not_checkable.push_back({path, 0, "cannot be read: " + reader.error().message()});
+    }
+    return story;
+}
+
+}  // namespace
+
+LedgerStory read_ledger(const std::filesystem::path& directory,
+                        const std::vector<VerifyingKey>& keys) {
+    LedgerStory story = read_ledger_once(directory, keys, Signatures::kLastOfRun);
+    if (!story.broken.empty() && !keys.empty()) {
+        story = read_ledger_once(directory, keys, Signatures::kEach);
     }
     return story;
 }
