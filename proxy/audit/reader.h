@@ -12,7 +12,8 @@
 
 namespace vitrine::audit {
 
-enum class Format : std::uint8_t { kTable, kJson };
+// What a verb does not know is refused where its arguments are read.
+enum class Format : std::uint8_t { kTable, kJson, kCsv, kHtml };
 
 struct Finding {
     std::filesystem::path file;

@@ -20,6 +20,7 @@ class Record {
 
     [[nodiscard]] std::string_view text(std::string_view name) const;
     [[nodiscard]] std::uint64_t number(std::string_view name) const;
+    [[nodiscard]] const boost::json::object& fields() const { return *fields_; }
     [[nodiscard]] const boost::json::value* find(std::string_view name) const {
         return fields_->if_contains(name);
     }

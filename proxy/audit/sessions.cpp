@@ -14,6 +14,8 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr std::size_t kPrefixMin = 4;
+
 // What the records up to a session_end say; that one has the sums.
 void add(SessionSummary& summary, const Record& record) {
     const auto type = record.text("type");
@@ -126,6 +128,66 @@ std::optional<Sessions> read_sessions(const std::filesystem::path& directory, st
         sessions.list.begin(), sessions.list.end(),
         [](const SessionSummary& a, const SessionSummary& b) { return a.start < b.start; });
     return sessions;
+}
+
+const SessionSummary* choose_session(const std::vector<SessionSummary>& sessions,
+                                     std::string_view wanted, std::ostream& err) {
+    const SessionSummary* chosen = nullptr;
+    if (wanted == "last") {
+        for (const SessionSummary& summary : sessions) {
+            if (!summary.login_refused && !summary.access_call) {
+                chosen = &summary;
+            }
+        }
+        if (chosen == nullptr) {
+            err << "the log has no session yet\n";
+        }
+        return chosen;
+    }
+    if (wanted.size() < kPrefixMin) {
+        err << "a session's id needs at least " << kPrefixMin
+            << " digits, or say `last`; `vitrine audit list` shows them\n";
+        return nullptr;
+    }
+    for (const SessionSummary& summary : sessions) {
+        if (!summary.session.starts_with(wanted)) {
+            continue;
+        }
+        if (chosen != nullptr) {
+            err << "more than one session begins with " << printable(wanted)
+                << "; give more digits of " << printable(chosen->session) << " or "
+                << printable(summary.session) << '\n';
+            return nullptr;
+        }
+        chosen = &summary;
+    }
+    if (chosen == nullptr) {
+        err << "there is no session " << printable(wanted)
+            << "; `vitrine audit list` shows those that are there\n";
+    }
+    return chosen;
+}
+
+bool read_session(const std::filesystem::path& directory, const SessionSummary& session,
+                  const std::function<void(const RecordPlace&, const Record&)>& each,
+                  std::ostream& err) {
+    bool good = true;
+    const LogFiles files = list_log_files(directory);
+    for (const LogFile& file : files.files) {
+        if (file.name.substr(0, file.name.find('/')) != session.directory) {
+            continue;
+        }
+        const bool read = read_records(
+            directory, file.name,
+            [&](const RecordPlace& place, const Record& record) {
+                if (record.text("session") == session.session) {
+                    each(place, record);
+                }
+            },
+            err);
+        good = good && read;
+    }
+    return good;
 }
 
 int list_sessions(const std::filesystem::path& directory, Format format, std::ostream& out,

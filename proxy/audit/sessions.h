@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/audit/records.h"
@@ -39,5 +41,16 @@ struct Sessions {
 // Nothing where there is no log, which is said on `err`.
 [[nodiscard]] std::optional<Sessions> read_sessions(const std::filesystem::path& directory,
                                                     std::ostream& err);
+
+// The one that is meant (an id, the beginning of one, or "last"), or nullptr, which is said on
+// `err`.
+[[nodiscard]] const SessionSummary* choose_session(const std::vector<SessionSummary>& sessions,
+                                                   std::string_view wanted, std::ostream& err);
+
+// The session's records in order, from all days of its user. False: some line could not be read,
+// said on `err`.
+bool read_session(const std::filesystem::path& directory, const SessionSummary& session,
+                  const std::function<void(const RecordPlace&, const Record&)>& each,
+                  std::ostream& err);
 
 }  // namespace vitrine::audit

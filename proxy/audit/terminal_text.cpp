@@ -147,6 +147,15 @@ std::string printable(std::string_view text) {
     return shown;
 }
 
+std::string printable_cell(std::string_view text, std::size_t columns) {
+    std::string cell = printable(text);
+    if (columns_of(cell) > columns) {
+        cell = cut_to(cell, columns - std::string_view("...").size());
+    }
+    // A wide character may have left one column free.
+    return cell + std::string(columns - std::min(columns, columns_of(cell)), ' ');
+}
+
 std::string valid_utf8(std::string_view text) {
     std::string valid;
     while (!text.empty()) {

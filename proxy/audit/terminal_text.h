@@ -2,6 +2,7 @@
 // hide, reverse or forge a line on the terminal of the person who reads the log.
 #pragma once
 
+#include <cstddef>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@ namespace vitrine::audit {
 // For one line: control characters, line breaks, invisible and direction-changing characters become
 // escapes like \n, \x1b, \u{202e}; invalid UTF-8 becomes \xNN.
 [[nodiscard]] std::string printable(std::string_view text);
+
+// The same in exactly so many columns: cut with `...` behind it, or filled up with spaces.
+[[nodiscard]] std::string printable_cell(std::string_view text, std::size_t columns);
 
 // Each invalid byte replaced by U+FFFD.
 [[nodiscard]] std::string valid_utf8(std::string_view text);

@@ -12,47 +12,6 @@ namespace vitrine::audit {
 
 namespace {
 
-constexpr std::size_t kPrefixMin = 4;
-
-// The session that is meant, or nothing, which is said on `err`.
-const SessionSummary* choose(const std::vector<SessionSummary>& sessions, std::string_view wanted,
-                             std::ostream& err) {
-    const SessionSummary* chosen = nullptr;
-    if (wanted == "last") {
-        for (const SessionSummary& summary : sessions) {
-            if (!summary.login_refused && !summary.access_call) {
-                chosen = &summary;
-            }
-        }
-        if (chosen == nullptr) {
-            err << "the log has no session yet\n";
-        }
-        return chosen;
-    }
-    if (wanted.size() < kPrefixMin) {
-        err << "a session's id needs at least " << kPrefixMin
-            << " digits, or say `last`; `vitrine audit list` shows them\n";
-        return nullptr;
-    }
-    for (const SessionSummary& summary : sessions) {
-        if (!summary.session.starts_with(wanted)) {
-            continue;
-        }
-        if (chosen != nullptr) {
-            err << "more than one session begins with " << printable(wanted)
-                << "; give more digits of " << printable(chosen->session) << " or "
-                << printable(summary.session) << '\n';
-            return nullptr;
-        }
-        chosen = &summary;
-    }
-    if (chosen == nullptr) {
-        err << "there is no session " << printable(wanted)
-            << "; `vitrine audit list` shows those that are there\n";
-    }
-    return chosen;
-}
-
 std::string joined(const std::vector<std::string>& texts) {
     std::string all;
     for (const std::string& text : texts) {
@@ -249,29 +208,6 @@ void Transcript::refused(const Record& record) {
     field("time", readable_time(record.text("time")));
 }
 
-// The session's records in order, from all days of its user.
-bool read_session(const std::filesystem::path& directory, const SessionSummary& session,
-                  const std::function<void(const RecordPlace&, const Record&)>& each,
-                  std::ostream& err) {
-    bool good = true;
-    const LogFiles files = list_log_files(directory);
-    for (const LogFile& file : files.files) {
-        if (file.name.substr(0, file.name.find('/')) != session.directory) {
-            continue;
-        }
-        const bool read = read_records(
-            directory, file.name,
-            [&](const RecordPlace& place, const Record& record) {
-                if (record.text("session") == session.session) {
-                    each(place, record);
-                }
-            },
-            err);
-        good = good && read;
-    }
-    return good;
-}
-
 // One object; the records stand in it as they stand in the files, byte for byte.
 bool print_json(const std::filesystem::path& directory, const SessionSummary& session,
                 std::ostream& out, std::ostream& err) {
@@ -322,7 +258,7 @@ int show_session(const std::filesystem::path& directory, std::string_view sessio
         static_cast<void>(find_log(directory, files, err));
         return 2;
     }
-    const SessionSummary* chosen = choose(sessions->list, session, err);
+    const SessionSummary* chosen = choose_session(sessions->list, session, err);
     if (chosen == nullptr) {
         return 2;
     }

@@ -8,6 +8,7 @@
 
 #include "proxy/cli/access_verbs.h"
 #include "proxy/cli/replay_verbs.h"
+#include "proxy/cli/search_verbs.h"
 #include "proxy/cli/verbs.h"
 #include "proxy/session/rewriting.h"
 
@@ -16,6 +17,12 @@ namespace {
 using vitrine::audit::Format;
 
 const std::map<std::string, Format> kFormats = {{"table", Format::kTable}, {"json", Format::kJson}};
+const std::map<std::string, Format> kShowFormats = {
+    {"table", Format::kTable}, {"json", Format::kJson}, {"html", Format::kHtml}};
+const std::map<std::string, Format> kSearchFormats = {{"table", Format::kTable},
+                                                      {"json", Format::kJson},
+                                                      {"csv", Format::kCsv},
+                                                      {"html", Format::kHtml}};
 
 void add_config(CLI::App* verb, std::string& config, bool required = true) {
     auto* option = verb->add_option("--config", config, "the configuration file");
@@ -27,6 +34,43 @@ void add_config(CLI::App* verb, std::string& config, bool required = true) {
 void add_format(CLI::App* verb, Format& format) {
     verb->add_option("--format", format, "table (default) or json")
         ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case));
+}
+
+void add_search(CLI::App* audit, vitrine::cli::SearchArguments& search, std::function<int()>& run) {
+    namespace cli = vitrine::cli;
+    const auto add_place = [&](CLI::App* verb) {
+        add_config(verb, search.config, false);
+        verb->add_option("--directory", search.directory, "the log's directory, or a copy of it");
+        verb->add_option("--index", search.index,
+                         "where the index is kept (default .index beside the log, or in ~/.cache)");
+    };
+    auto* verb = audit->add_subcommand("search", "find statements; all that is asked must hold");
+    add_place(verb);
+    verb->add_flag("--no-index", search.no_index, "read every file");
+    verb->add_option("--user", search.user, "who");
+    verb->add_option("--database", search.database, "the name after dbname=");
+    verb->add_option("--relation", search.relations, "[SCHEMA.]RELATION that it mentions");
+    verb->add_option("--column", search.columns,
+                     "[SCHEMA.]RELATION.COLUMN that it names, masks or reads with *");
+    verb->add_option("--verdict", search.verdict, "allow or reject")
+        ->check(CLI::IsMember({"allow", "reject"}));
+    verb->add_option("--sqlstate", search.sqlstate, "how it ended; 00000: well");
+    verb->add_option("--grant", search.grant, "the grant's id");
+    verb->add_option("--text", search.texts, "words that all stand in its SQL or its values");
+    verb->add_option("--since", search.since, "30d, 2h, 2026-11-24 or 2026-11-24T13:00:00Z");
+    verb->add_option("--until", search.until, "the same; a day is included");
+    verb->add_option("--session", search.session, "a session's id, or the beginning of it");
+    verb->add_option("--masked", search.masked, "a column that was masked in it");
+    verb->add_option("--limit", search.limit, "stop after so many");
+    verb->add_option("--public-key", search.public_key, "for html: the checkpoints' public key");
+    verb->add_option("--format", search.format, "table (default), json, csv or html")
+        ->transform(CLI::CheckedTransformer(kSearchFormats, CLI::ignore_case));
+    verb->callback([&] { run = [&] { return cli::audit_search(search); }; });
+
+    auto* index = audit->add_subcommand("index", "bring the search's index up to date");
+    add_place(index);
+    index->add_flag("--rebuild", search.rebuild, "throw it away and make it anew");
+    index->callback([&] { run = [&] { return cli::audit_index(search); }; });
 }
 
 }  // namespace
@@ -93,22 +137,33 @@ int main(int argc, char** argv) {
     issue->add_flag("--single-use", token.single_use, "good for one login");
     issue->callback([&] { run = [&] { return cli::issue_token(token); }; });
 
+    cli::SearchArguments search;
     auto* audit = app.add_subcommand("audit", "the query log");
     audit->require_subcommand(1);
-    const auto add_audit = [&](const char* name, const char* text) {
+    const auto add_place = [&](const char* name, const char* text) {
         auto* verb = audit->add_subcommand(name, text);
         add_config(verb, config, false);
         verb->add_option("--directory", directory, "the log's directory, or a copy of it");
+        return verb;
+    };
+    const auto add_audit = [&](const char* name, const char* text) {
+        auto* verb = add_place(name, text);
         add_format(verb, format);
         return verb;
     };
     add_audit("list", "the sessions on record")->callback([&] {
         run = [&] { return cli::audit_list(config, directory, format); };
     });
-    auto* show = add_audit("show", "one session as a transcript");
+    auto* show = add_place("show", "one session as a transcript");
+    show->add_option("--format", format, "table (default), json or html")
+        ->transform(CLI::CheckedTransformer(kShowFormats, CLI::ignore_case));
     show->add_option("session", session, "its id, the beginning of it, or last")->required();
-    show->callback(
-        [&] { run = [&] { return cli::audit_show(config, directory, session, format); }; });
+    show->callback([&] {
+        run = [&] {
+            return format == Format::kHtml ? cli::audit_page(config, directory, session)
+                                           : cli::audit_show(config, directory, session, format);
+        };
+    });
     auto* verify = add_audit("verify", "prove that the log is what was written");
     verify->add_option("--public-key", public_key, "PEM file of the checkpoints' public key");
     verify->add_option(
@@ -124,7 +179,7 @@ int main(int argc, char** argv) {
         verb->prefix_command();
         verb->callback([&run, path] { run = [path] { return cli::not_supported(path); }; });
     };
-    later(audit, "audit search", "find records (not supported yet)");
+    add_search(audit, search, run);
     cli::ReplayArguments replay;
     auto* again = add_audit("replay", "judge what is on record by another configuration");
     again->add_option("--policy", replay.policy, "the configuration to judge by")->required();

@@ -423,9 +423,6 @@ int issue_token(const TokenArguments& arguments) {
     return kDone;
 }
 
-namespace {
-
-// The log's directory, from --directory or the configuration; empty: complained about.
 std::string log_directory(const std::string& file, const std::string& directory,
                           std::string* public_key) {
     if (file.empty() && directory.empty()) {
@@ -445,7 +442,17 @@ std::string log_directory(const std::string& file, const std::string& directory,
     return directory.empty() ? config->audit.directory.string() : directory;
 }
 
-}  // namespace
+bool read_public_key(const std::string& file, std::string& pem) {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    pem = text.str();
+    if (!in || pem.empty()) {
+        complain("cannot read the public key " + file);
+        return false;
+    }
+    return true;
+}
 
 int audit_list(const std::string& file, const std::string& directory, audit::Format format) {
     const std::string log = log_directory(file, directory, nullptr);
@@ -462,15 +469,8 @@ int audit_show(const std::string& file, const std::string& directory, const std:
 int audit_verify(const std::string& file, const std::string& directory,
                  const std::string& public_key, const std::string& anchor, audit::Format format) {
     std::string pem;
-    if (!public_key.empty()) {
-        std::ifstream in(public_key, std::ios::binary);
-        std::ostringstream text;
-        text << in.rdbuf();
-        pem = text.str();
-        if (!in || pem.empty()) {
-            complain("cannot read the public key " + public_key);
-            return kCouldNotRun;
-        }
+    if (!public_key.empty() && !read_public_key(public_key, pem)) {
+        return kCouldNotRun;
     }
     const std::string log = log_directory(file, directory, &pem);
     return log.empty() ? kCouldNotRun

@@ -39,6 +39,13 @@ struct TokenArguments {
     bool single_use = false;
 };
 
+// The log that a verb of `audit` is about: `directory`, or the one of the configuration `file`,
+// from which an empty `*public_key` is filled too. Empty: there is none, which was said.
+[[nodiscard]] std::string log_directory(const std::string& file, const std::string& directory,
+                                        std::string* public_key);
+// The text of a PEM file. False: it cannot be read, which was said.
+[[nodiscard]] bool read_public_key(const std::string& file, std::string& pem);
+
 int serve(const std::string& config);
 int check(const std::string& config, bool connect, audit::Format format);
 int explain(const ExplainArguments& arguments);
