@@ -106,7 +106,7 @@ def judge(arguments):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["judge", "tpch"], nargs="?", default="judge")
+    parser.add_argument("what", choices=["judge", "tpch", "audit"], nargs="?", default="judge")
     parser.add_argument("--pairs", type=int, default=1000, help="for the times (default 1000)")
     parser.add_argument("--rounds", type=int,
                         help="judge: for callgrind (default 100); tpch: of each query (default 9)")
@@ -114,10 +114,20 @@ def main():
                         help="the catalog's rows are kept there, and taken from there if it exists")
     parser.add_argument("--scale", type=float, default=0.1,
                         help="tpch: 1 is TPC-H's 1 GB (default 0.1, 250 MB)")
-    parser.add_argument("--format", choices=["table", "json"], default="table", help="tpch")
+    parser.add_argument("--format", choices=["table", "json"], default="table",
+                        help="tpch, audit")
     parser.add_argument("--program", default=REPOSITORY / "build/bench/vitrine",
-                        help="tpch: vitrine (default build/bench/vitrine)")
+                        help="tpch, audit: vitrine (default build/bench/vitrine)")
+    parser.add_argument("--records", type=int, default=1_000_000,
+                        help="audit: of the log (default 1000000; 10 million are 4 GB)")
+    parser.add_argument("--keep-log", metavar="FOLDER",
+                        help="audit: the log is kept there, and taken from there if it exists")
     arguments = parser.parse_args()
+    if arguments.what == "audit":
+        import audit
+        return audit.audit(arguments.program,
+                           Path(arguments.program).parent / "bench/bench_audit_generator",
+                           arguments.records, arguments.keep_log, arguments.format == "json")
     if arguments.what == "tpch":
         import tpch
         return tpch.tpch(arguments.program, arguments.scale, arguments.rounds or 9,
