@@ -178,7 +178,7 @@ std::optional<FileStamp> stamp_of(const std::filesystem::path& directory, const 
         return std::nullopt;
     }
     return FileStamp{static_cast<std::uint64_t>(status.st_size),
-                     std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+                     std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
 }
 
 IndexBuilder::IndexBuilder() : grams_(std::make_unique<Grams>()) {}
@@ -198,7 +198,7 @@ std::optional<IndexBuilder::Built> IndexBuilder::build(const std::filesystem::pa
     Built built;
     built.file.name = name;
     built.file.size_on_disk = stamp->size_on_disk;
-    built.file.modified_ns = stamp->modified_ns;
+    built.file.changed_ns = stamp->changed_ns;
     Sha256 sha;
     // A file that has another time and no more bytes was not appended to: it is read anew.
     if (before != nullptr && stamp->size_on_disk > before->size_on_disk &&

@@ -39,7 +39,7 @@ class IndexBuilder {
 
 struct FileStamp {
     std::uint64_t size_on_disk = 0;
-    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
 };
 // Of the file as it stands, compressed or not.
 [[nodiscard]] std::optional<FileStamp> stamp_of(const std::filesystem::path& directory,

@@ -171,7 +171,7 @@ std::string index_bytes(const UserIndex& index) {
     for (const auto& [name, file] : index.files) {
         writer.text(name);
         writer.number(file.size_on_disk);
-        writer.number(file.modified_ns);
+        writer.number(file.changed_ns);
         writer.number(file.end);
         writer.text(file.last_line_hash);
         writer.number(std::uint64_t{file.blocks.size()});
@@ -202,7 +202,7 @@ std::optional<UserIndex> read_index_bytes(std::string bytes) {
         IndexedFile file;
         file.name = reader.text();
         file.size_on_disk = reader.number<std::uint64_t>();
-        file.modified_ns = reader.number<std::int64_t>();
+        file.changed_ns = reader.number<std::int64_t>();
         file.end = reader.number<std::uint64_t>();
         file.last_line_hash = reader.text();
         const auto blocks = reader.number<std::uint64_t>();

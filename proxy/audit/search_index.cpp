@@ -109,6 +109,7 @@ class Refresher {
   private:
     void work();
     void done(const Task& task, std::optional<IndexBuilder::Built> built);
+    void write(Work& work);
     void say(std::string_view text);
     void follow(std::uint64_t bytes);
 
@@ -153,8 +154,7 @@ void Refresher::user(const std::string& name, const std::vector<const LogFile*>&
         bytes_ += file->size;
     }
     if (changed.empty()) {
-        const std::string bytes = index_bytes(works_.back().after);
-        refreshed_.usable = replace_file(path_of(index_, name), bytes) && refreshed_.usable;
+        write(works_.back());
     }
 }
 
@@ -173,12 +173,18 @@ void Refresher::done(const Task& task, std::optional<IndexBuilder::Built> built)
         return;
     }
     lock.unlock();
+    write(work);
+}
+
+// Called for each user once, by whoever has the last of its files.
+void Refresher::write(Work& work) {
     const bool written = replace_file(path_of(index_, work.user), index_bytes(work.after));
-    lock.lock();
+    const auto why = last_system_error();
+    const std::lock_guard lock(mutex_);
     if (!written && refreshed_.usable) {
         refreshed_.usable = false;
-        say(printable(index_.string()) + ": the index cannot be written: " +
-            last_system_error().message() + "; every file is read (--index names another place)\n");
+        say(printable(index_.string()) + ": the index cannot be written: " + why.message() +
+            "; every file is read (--index names another place)\n");
     }
     work.before.reset();
     work.after = {};
@@ -290,7 +296,7 @@ std::optional<UserIndex> load_index(const fs::path& index, std::string_view user
 bool is_unchanged(const fs::path& directory, const IndexedFile& file) {
     const auto stamp = stamp_of(directory, file.name);
     return stamp && stamp->size_on_disk == file.size_on_disk &&
-           stamp->modified_ns == file.modified_ns;
+           stamp->changed_ns == file.changed_ns;
 }
 
 void forget_gone_users(const fs::path& index, const LogFiles& files) {

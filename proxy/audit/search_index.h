@@ -5,8 +5,9 @@
 //
 // One file a user, `<directory>/<user's directory>.vidx`, replaced as a whole (rename). It is
 // believed if it is whole (a checksum), of this version, and nobody else can write to it; and for a
-// log file only while that has the size and the time of modification it had, or has grown behind
-// the same last line. A log that was changed in other ways is for `verify` to find.
+// log file only while that has the size and the time of its last change (ctime, which cannot be
+// set) that it had, or has grown behind the same last line. A log that was changed before it grew
+// is for `verify` to find.
 #pragma once
 
 #include <cstdint>
@@ -69,7 +70,7 @@ struct IndexedBlock {
 struct IndexedFile {
     std::string name;
     std::uint64_t size_on_disk = 0;  // when it was indexed, as is the next
-    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
     std::uint64_t end = 0;       // of the last indexed line
     std::string last_line_hash;  // SHA-256 of that line, in hex
     std::vector<IndexedBlock> blocks;
