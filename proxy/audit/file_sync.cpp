@@ -83,10 +83,20 @@ void SyncThreads::run() {
         }
         const std::shared_ptr<FileSync> file = std::move(queue_.front());
         queue_.pop_front();
+        ++busy_;
         lock.unlock();
         file->sync();
         lock.lock();
+        --busy_;
+        if (busy_ == 0 && queue_.empty()) {
+            idle_.notify_all();
+        }
     }
+}
+
+void SyncThreads::drain() {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return busy_ == 0 && queue_.empty(); });
 }
 
 Ticket FileSync::appended(int fd, std::uint64_t offset, std::string_view bytes) {

@@ -52,13 +52,17 @@ class SyncThreads {
     SyncThreads& operator=(const SyncThreads&) = delete;
 
     void queue(std::shared_ptr<FileSync> file);
+    // Blocks until nothing is queued or under way, and nobody is being told of it.
+    void drain();
 
   private:
     void run();
 
     std::mutex mutex_;
     std::condition_variable wakes_;
+    std::condition_variable idle_;
     std::deque<std::shared_ptr<FileSync>> queue_;
+    unsigned busy_ = 0;
     bool stopping_ = false;
     std::vector<std::thread> threads_;
 };

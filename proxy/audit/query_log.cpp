@@ -675,6 +675,12 @@ result<Ticket> QueryLog::append(const SessionId& id, const AccessCall& r) {
     return appended;
 }
 
+void QueryLog::drain() {
+    if (state_->threads) {
+        state_->threads->drain();
+    }
+}
+
 result<void> QueryLog::checkpoint() {
     return state_->checkpoint();
 }

@@ -124,6 +124,9 @@ class QueryLog {
     // `id.user` is what the stranger claimed; `id.session` the connection's.
     [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const LoginRefused& r);
 
+    // Blocks until all tickets are settled, and whoever waited for one has been told.
+    void drain();
+
     // Writes a checkpoint of every file that has grown since the last one into the ledger. A thread
     // of the log's own does so each second, and soon after a session's end.
     [[nodiscard]] boost::system::result<void> checkpoint();

@@ -40,6 +40,10 @@ Worker::~Worker() {
         context_.stop();
     });
     thread_.join();
+    // Nobody waits for the log any more; who did is told by way of this context.
+    if (shared_.log) {
+        shared_.log->drain();
+    }
 }
 
 void Worker::adopt(boost::asio::ip::tcp::socket socket) {
