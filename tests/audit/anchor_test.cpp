@@ -179,7 +179,7 @@ TEST_CASE("A program is bounded in time, and is what was written and no shell's 
     CHECK(run({"/bin/true"}, std::string(1 << 20, 'x')) ==
           "/bin/true did not read all of its input");
     CHECK(run({"/bin/cat"}, std::string(1 << 20, 'x')).empty());
-    CHECK(run({"/bin/false"}) == "/bin/false exited with 1");
+    CHECK(run({"/bin/false"}, "") == "/bin/false exited with 1");
     CHECK(run({"/nonexistent/keep"}) ==
           "/nonexistent/keep could not be started: No such file or directory");
     const auto touched = fixture.temporary.path() / "touched";
