@@ -291,7 +291,7 @@ struct QueryLog::State {
 
 template <class Record>
 result<Ticket> QueryLog::State::append(const SessionId& id, const std::string& user,
-                                     const Record& record) {
+                                       const Record& record) {
     auto written = write(id, user, record);
     (written ? records : failures).fetch_add(1, std::memory_order_relaxed);
     return written;
@@ -299,7 +299,7 @@ result<Ticket> QueryLog::State::append(const SessionId& id, const std::string& u
 
 template <class Record>
 result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& user,
-                                    const Record& record) {
+                                      const Record& record) {
     if (const auto kept_up = keep_up(now()); !kept_up) {
         return kept_up.error();
     }
