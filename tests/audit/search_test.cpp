@@ -460,6 +460,19 @@ TEST_CASE("an index that is damaged, foreign or out of date is not believed") {
               find(directory, {}, {.words = {"zzzomers"}}).lines);
         CHECK(find(directory, index, {.words = {"zzzomers"}}).lines.size() >= 1);
     }
+    SECTION("it has grown, and the line that was its last is another one") {
+        const fs::path changed = directory / "bob" / "2026-11-24.jsonl";
+        std::string bytes = read_file(changed);
+        for (std::size_t at = 0; (at = bytes.find("FROM customers", at)) != std::string::npos;) {
+            bytes.replace(at, 14, "FROM zzzomers_");
+        }
+        char& digit = bytes[bytes.size() - 4];  // of its hash
+        digit = digit == '0' ? '1' : '0';
+        write_file(changed, bytes + bytes.substr(bytes.rfind('\n', bytes.size() - 2) + 1));
+        const Question other{.user = "bob", .words = {"zzzomers"}};
+        CHECK(find(directory, index, other).lines == find(directory, {}, other).lines);
+        CHECK(!find(directory, index, other).lines.empty());
+    }
     SECTION("a file is another one that is longer") {
         const fs::path changed = directory / "bob" / "2026-11-24.jsonl";
         std::string bytes = read_file(changed);
