@@ -1,11 +1,10 @@
 #include "proxy/cli/replay_verbs.h"
 
-#include <chrono>
 #include <iostream>
 #include <optional>
 
-#include "config/duration.h"
 #include "proxy/audit/names.h"
+#include "proxy/cli/moment.h"
 #include "proxy/cli/verbs.h"
 #include "proxy/net/database.h"
 #include "proxy/replay/policy_replay.h"
@@ -14,36 +13,24 @@ namespace vitrine::cli {
 
 namespace {
 
-// "30d" (back from now), "2026-11-24" or "2026-11-24T13:38:32.5Z", as the records' times begin;
-// nullopt: none of these.
-std::optional<std::string> time_of(const std::string& text) {
-    if (text.empty()) {
-        return text;
+// As the records write times; empty: none was asked for. nullopt: that is no time.
+std::optional<std::string> time_of(const std::string& text, bool until) {
+    std::string time;
+    if (!text.empty()) {
+        const auto moment = parse_moment(text, until);
+        if (!moment) {
+            return std::nullopt;
+        }
+        audit::append_time(time, *moment);
     }
-    if (const auto back = config::parse_duration(text)) {
-        std::string time;
-        audit::append_time(time, std::chrono::floor<std::chrono::microseconds>(
-                                     std::chrono::system_clock::now() - *back));
-        return time;
-    }
-    const std::string day = text.substr(0, 10);
-    std::string full = text;
-    if (full.size() == day.size()) {
-        full += "T00:00:00.000000Z";
-    } else if (full.ends_with('Z') && full.size() == 20) {
-        full.insert(19, ".000000");
-    }
-    if (!audit::parse_time(full)) {
-        return std::nullopt;
-    }
-    return full;
+    return time;
 }
 
 }  // namespace
 
 int audit_replay(const ReplayArguments& arguments) {
-    const auto since = time_of(arguments.since);
-    const auto until = time_of(arguments.until);
+    const auto since = time_of(arguments.since, false);
+    const auto until = time_of(arguments.until, true);
     if (!since || !until) {
         std::cerr
             << "vitrine: --since and --until take a duration (30d, 2h), a day (2026-11-24) or "

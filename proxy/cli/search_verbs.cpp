@@ -11,7 +11,6 @@
 #include <optional>
 #include <sstream>
 
-#include "config/duration.h"
 #include "parser/mentions.h"
 #include "parser/syntax/utf8.h"
 #include "proxy/audit/chain.h"
@@ -19,6 +18,7 @@
 #include "proxy/audit/search_index.h"
 #include "proxy/audit/search_report.h"
 #include "proxy/audit/terminal_text.h"
+#include "proxy/cli/moment.h"
 #include "proxy/cli/verbs.h"
 
 namespace vitrine::cli {
@@ -28,9 +28,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kSessionDigitsMin = 4;
-constexpr std::size_t kDayLength = std::string_view("2026-11-24").size();
-constexpr std::size_t kSecondLength = std::string_view("2026-11-24T13:38:32").size();
-constexpr std::string_view kMidnight = "T00:00:00.000000Z";
 
 int complain(const std::string& sentence) {
     std::cerr << "vitrine: " << audit::printable(sentence) << "\n";
@@ -39,56 +36,6 @@ int complain(const std::string& sentence) {
 
 audit::Microseconds now() {
     return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-}
-
-// `Z`, or `+02:00`: by how much the time is ahead of UTC.
-std::optional<std::chrono::minutes> parse_zone(std::string_view text) {
-    if (text == "Z" || text == "z") {
-        return std::chrono::minutes(0);
-    }
-    const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '9'; };
-    if (text.size() != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':' || !digit(1) ||
-        !digit(2) || !digit(4) || !digit(5)) {
-        return std::nullopt;
-    }
-    const auto two = [&](std::size_t at) { return (text[at] - '0') * 10 + text[at + 1] - '0'; };
-    if (two(1) > 23 || two(4) > 59) {
-        return std::nullopt;
-    }
-    const std::chrono::minutes ahead(two(1) * 60 + two(4));
-    return text[0] == '-' ? -ahead : ahead;
-}
-
-// A duration before now, a day (its beginning, or for `until` its end), or RFC 3339.
-std::optional<audit::Microseconds> parse_moment(std::string_view text, bool until) {
-    if (const auto ago = config::parse_duration(text)) {
-        const auto from = now();
-        // The longest there is where it is beyond counting: since ever.
-        return from.time_since_epoch() > *ago ? from - *ago : audit::Microseconds();
-    }
-    if (const auto day = audit::parse_day(text); day && text.size() == kDayLength) {
-        return audit::Microseconds(until ? *day + std::chrono::days(1) : *day);
-    }
-    if (text.size() <= kSecondLength || (text[10] != 'T' && text[10] != 't' && text[10] != ' ')) {
-        return std::nullopt;
-    }
-    std::string_view rest = text.substr(kSecondLength);
-    std::string micros;
-    if (rest.front() == '.') {
-        rest.remove_prefix(1);
-        const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-        if (digits == 0) {
-            return std::nullopt;
-        }
-        micros = rest.substr(0, std::min<std::size_t>(digits, 6));
-        rest.remove_prefix(digits);
-    }
-    const auto ahead = parse_zone(rest);
-    micros.resize(6, '0');
-    std::string whole = std::string(text.substr(0, kSecondLength)) + "." + micros + "Z";
-    whole[10] = 'T';
-    const auto time = audit::parse_time(whole);
-    return ahead && time ? std::optional(*time - *ahead) : std::nullopt;
 }
 
 std::vector<std::string> words_of(const std::vector<std::string>& texts) {

@@ -205,6 +205,7 @@ class Conversation {
     void function_call();
     void malformed(std::string_view what);
     void record_skipped(std::string_view sql);
+    void record_skipped(const wire::Parse& parse);
     void record_skipped(const wire::Bind& bind);
     // A Bind's values for the record: as text, in whatever format and of whatever type they came.
     [[nodiscard]] std::optional<std::vector<std::optional<std::string>>> values_of(
@@ -307,6 +308,8 @@ class Conversation {
     Pipeline pipeline_;
     std::unordered_map<std::string, Prepared> prepared_;
     std::size_t prepared_bytes_ = 0;
+    // The records of those that were skipped since the error, by their names.
+    std::unordered_map<std::string, std::uint64_t> skipped_parses_;
     std::unordered_map<std::string, Portal> portals_;
     wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
     bool server_message_cut_ = false;

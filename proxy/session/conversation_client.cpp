@@ -116,7 +116,7 @@ bool Conversation::client_message(char type, std::string_view payload) {
             message ? record_skipped(message->sql) : malformed("Query");
         } else if (type == 'P') {
             const auto message = wire::decode_parse(payload);
-            message ? record_skipped(message->sql) : malformed("Parse");
+            message ? record_skipped(*message) : malformed("Parse");
         } else if (type == 'B') {
             const auto message = wire::decode_bind(payload);
             message ? record_skipped(*message) : malformed("Bind");
@@ -474,20 +474,40 @@ void Conversation::record_skipped(std::string_view sql) {
                   .forwarded = {}});
 }
 
+void Conversation::record_skipped(const wire::Parse& parse) {
+    if (skipped_parses_.size() >= limits::kPreparedStatementsMax) {
+        finish({.cause = audit::EndCause::kLimit,
+                .sqlstate = "53400",
+                .message = "too many messages behind an error",
+                .hint = "Send a Sync, and look at the error.",
+                .log_message = "too many Parse messages behind an error"});
+        return;
+    }
+    skipped_parses_[std::string(parse.name)] = next_statement_;
+    record_skipped(parse.sql);
+}
+
 void Conversation::record_skipped(const wire::Bind& bind) {
     const Prepared* made = find_prepared(bind.statement);
+    const auto skipped = skipped_parses_.find(std::string(bind.statement));
+    std::optional<std::uint64_t> of;
+    if (skipped != skipped_parses_.end()) {
+        of = skipped->second;
+        made = nullptr;  // it would have been replaced
+    } else if (made != nullptr) {
+        of = made->statement;
+    }
     static const std::vector<std::uint32_t> kNoTypes;
     const std::string unknown = unknown_statement(bind.statement);
-    (void)record(
-        {.statement = next_statement_++,
-         .sql = made == nullptr ? std::optional<std::string_view>(unknown) : std::nullopt,
-         .of = made == nullptr ? std::nullopt : std::optional<std::uint64_t>(made->statement),
-         .params = values_of(bind, made == nullptr ? kNoTypes : made->types()),
-         .allowed = false,
-         .rule = kSkipped,
-         .masked = {},
-         .forwarded = {}},
-        Words::kOwn);
+    (void)record({.statement = next_statement_++,
+                  .sql = of ? std::nullopt : std::optional<std::string_view>(unknown),
+                  .of = of,
+                  .params = values_of(bind, made == nullptr ? kNoTypes : made->types()),
+                  .allowed = false,
+                  .rule = kSkipped,
+                  .masked = {},
+                  .forwarded = {}},
+                 Words::kOwn);
 }
 
 std::optional<std::vector<std::optional<std::string>>> Conversation::values_of(
@@ -1039,6 +1059,7 @@ void Conversation::sync() {
     wire::write_sync(server_output_);
     batch_open_ = false;
     skipping_ = false;
+    skipped_parses_.clear();
     push({.kind = EntryKind::kSync});
 }
 

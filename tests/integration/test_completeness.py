@@ -66,7 +66,7 @@ class Completeness(unittest.TestCase):
                        (f"VALUES {MARK} (1), (2)", 2, "00000")]
         done = self.env.proxy.psql("-f", "-", token=self.env.proxy.token(user, DATABASE), user=user,
                                    stdin="".join(f"{sql};\n" for sql, _, _ in statements))
-        self.assertIn("nope", done.stderr)
+        self.assertIn("nope", done.stdout)
         # Several in one text, and with values: psql's \bind is of 16.
         several = f"SELECT {MARK} 6; SELECT {MARK} 7 FROM generate_series(1, 3)"
         self.env.proxy.psql("-c", several, token=self.env.proxy.token(user, DATABASE), user=user)

@@ -111,12 +111,17 @@ class Values(unittest.TestCase):
             client.send(bind("", "s", [b"one"]), execute(), parse("SELECT 1/0"), bind(), execute(),
                         flush())
             self.assertEqual(error_of(client.receive_until("ErrorResponse")).sqlstate, "22012")
-            client.send(bind("", "s", [b"two"]), execute(), bind("", "t", [b"three"]), sync())
+            client.send(bind("", "s", [b"two"]), execute(), parse("SELECT $1::text /* new */", "t"),
+                        bind("", "t", [b"three"]), sync())
             client.receive_until("ReadyForQuery")
         self.assertEqual(self.params(proxy, user), [["one"], ["two"], ["three"]])
         last = [r for r in proxy.statements(user) if "params" in r][-2:]
         self.assertEqual([r["verdict"] for r in last], ["reject", "reject"])
         self.assertTrue(all("not run" in r["rule"] for r in last))
+        # Of what each would have run: the second of a Parse that was skipped too.
+        texts = {r["statement"]: r["sql"] for r in proxy.statements(user) if "sql" in r}
+        self.assertEqual([texts[r["of"]] for r in last],
+                         ["SELECT $1::text", "SELECT $1::text /* new */"])
 
     def test_masked(self):
         """No value stands anywhere in the log, and equal ones can be found."""
