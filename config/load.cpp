@@ -26,7 +26,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 
-constexpr std::string_view kLeaveOut = "leave it out";
 
 // Beyond these a value is a slip, not a wish.
 constexpr seconds kLoginTimeoutMax = hours(1);
