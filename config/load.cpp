@@ -26,7 +26,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 
-
 // Beyond these a value is a slip, not a wish.
 constexpr seconds kLoginTimeoutMax = hours(1);
 constexpr seconds kDurationMax = hours(24 * 36500);

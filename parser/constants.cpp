@@ -83,11 +83,9 @@ std::string without_constants(const std::string& sql, const Digest& digest) {
 
 std::string without_values(std::string_view sqlstate, std::string_view message,
                            const Digest& digest) {
-    const bool tells = sqlstate == "42601" || sqlstate.starts_with("21") ||
-                       sqlstate.starts_with("22") || sqlstate.starts_with("23") ||
-                       sqlstate.starts_with("P0") || sqlstate.starts_with("XX");
-    if (!tells) {
-        return std::string(message);
+    if (sqlstate.starts_with("P0") || sqlstate.starts_with("XX") || sqlstate == "22021" ||
+        sqlstate == "22P05") {
+        return message.empty() ? std::string() : digest(message);
     }
     const std::size_t open = message.find('"');
     const std::size_t close = message.rfind('"');

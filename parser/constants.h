@@ -16,8 +16,9 @@ using Digest = std::function<std::string(std::string_view value)>;
 // much, becomes a comment with its size and the digest of the whole.
 [[nodiscard]] std::string without_constants(const std::string& sql, const Digest& digest);
 
-// What the server says of a statement, without the values in it: what stands in quotation marks
-// in the errors that are about values or about the text (classes 21, 22, 23, P0 and XX, 42601).
+// What is said of a statement, without the values in it: what stands in quotation marks, which
+// may be a value under every SQLSTATE ('…'::regclass); the whole where the words are a function's
+// own (class P0, XX), and of errors about bytes (22021, 22P05).
 [[nodiscard]] std::string without_values(std::string_view sqlstate, std::string_view message,
                                          const Digest& digest);
 

@@ -55,6 +55,13 @@ std::vector<CostQuestion> cost_questions(const std::string& text) {
     std::vector<CostQuestion> questions;
     const syntax::ParseTree tree(text);
     if (tree.error()) {
+        // It cannot be what is sent; if it were, the server would say of the question what is
+        // wrong.
+        questions.push_back({.statement = 0,
+                             .sql = std::string(kPrefix) + text,
+                             .prefix = kPrefix.size(),
+                             .begin = 0,
+                             .by_name = true});
         return questions;
     }
     std::size_t number = 0;

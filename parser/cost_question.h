@@ -20,8 +20,8 @@ struct CostQuestion {
 };
 
 // Of a text as it is sent, one that judge() let through: a question for each statement that reads
-// (SELECT, VALUES, TABLE, WITH, DECLARE, EXECUTE, COPY … TO, EXPLAIN ANALYZE), in their order.
-// Empty where it does not parse: the server will not take it either.
+// (SELECT, VALUES, TABLE, WITH, DECLARE, EXECUTE, COPY … TO, EXPLAIN ANALYZE), in their order. One
+// that the server will not take where the text does not parse.
 [[nodiscard]] std::vector<CostQuestion> cost_questions(const std::string& text);
 
 // The answer's total cost, in the planner's units (PostgreSQL documentation, "EXPLAIN"); nullopt:

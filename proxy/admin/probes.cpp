@@ -9,7 +9,9 @@ namespace vitrine::admin {
 std::vector<std::string> health_problems(net::Shared& shared) {
     std::vector<std::string> problems;
     if (const std::string trouble = shared.log->try_to_write(); !trouble.empty()) {
-        problems.push_back("the query log cannot be written: " + trouble);
+        // Without the directory, which is a user's name.
+        problems.push_back("the query log cannot be written: " +
+                           trouble.substr(trouble.rfind('/', trouble.find(": ")) + 1));
     }
     if (const auto silence = shared.metrics.longest_silence(); silence > limits::kWorkerSilentMax) {
         problems.push_back(

@@ -126,10 +126,12 @@ void FileSync::sync() {
     const std::uint64_t upto = written_;
     const std::size_t size = unsynced_.size();
     const int fd = file_.get();
+    syncing_ = true;
     lock.unlock();
     const bool well = fd >= 0 && ::fdatasync(fd) == 0;
     const error_code error = well ? error_code() : last_system_error();
     lock.lock();
+    syncing_ = false;
     if (well && !error_) {
         synced_ = upto;
         unsynced_.erase(0, size);
@@ -159,10 +161,16 @@ void FileSync::sync() {
     }
 }
 
-result<void> FileSync::make_good() {
+result<void> FileSync::make_good(int fd) {
     const std::lock_guard lock(mutex_);
     if (!error_) {
         return {};
+    }
+    if (syncing_ || queued_) {
+        return error_;  // what comes of that is not known yet; the next one asks again
+    }
+    if (!file_.is_open()) {
+        file_ = Descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     }
     if (const auto error = write_again()) {
         error_ = error;

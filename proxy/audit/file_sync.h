@@ -75,8 +75,8 @@ class FileSync : public std::enable_shared_from_this<FileSync> {
     // `bytes` were written to the descriptor's file, from `offset` on.
     [[nodiscard]] Ticket appended(int fd, std::uint64_t offset, std::string_view bytes);
     // After a sync that failed nobody knows what is on the disk: what it was about is written anew,
-    // and nothing may be appended before that has gone well. Blocks.
-    [[nodiscard]] boost::system::result<void> make_good();
+    // and nothing may be appended before that has gone well. `fd` is of the same file. Blocks.
+    [[nodiscard]] boost::system::result<void> make_good(int fd);
 
   private:
     friend class Ticket;
@@ -94,6 +94,7 @@ class FileSync : public std::enable_shared_from_this<FileSync> {
     std::string unsynced_;
     boost::system::error_code error_;
     bool queued_ = false;
+    bool syncing_ = false;
     struct Waiter {
         std::uint64_t position = 0;
         std::function<void()> done;

@@ -352,14 +352,14 @@ result<void> QueryLog::State::make_ready(const TrailPointer& trail, Microseconds
             return opened.error();
         }
     }
-    if (trail->sync) {
-        if (const auto good = trail->sync->make_good(); !good) {
-            return good.error();
-        }
-    }
     if (!trail->file.is_open()) {
         if (const auto again = trail->file.reopen(directory.get(), trail->name); !again) {
             return again.error();
+        }
+    }
+    if (trail->sync) {
+        if (const auto good = trail->sync->make_good(trail->file.descriptor()); !good) {
+            return good.error();
         }
     }
     if (trail->misplaced) {
@@ -391,6 +391,16 @@ result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, 
     if (sync) {
         // What was written to the day that is left behind is on the disk first: of a session's
         // tickets the last one stands for all.
+        if (trail.sync) {
+            if (!trail.file.is_open()) {
+                if (const auto again = trail.file.reopen(directory.get(), trail.name); !again) {
+                    return again.error();
+                }
+            }
+            if (const auto good = trail.sync->make_good(trail.file.descriptor()); !good) {
+                return good.error();
+            }
+        }
         if (trail.last && !trail.last->wait()) {
             return error_code(EIO, boost::system::system_category());
         }

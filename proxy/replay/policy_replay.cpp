@@ -56,8 +56,8 @@ struct Session {
     std::vector<std::string> groups;
     std::vector<std::string> path;
     bool path_known = true;
-    // By PREPARE, and whether the candidate lets it through.
-    std::unordered_map<std::string, bool> prepared;
+    // By PREPARE: what the candidate says of it.
+    std::unordered_map<std::string, parser::SessionContext::Prepared> prepared;
 };
 
 struct Database {
@@ -171,20 +171,22 @@ bool Replaying::statement(const Record& record, Session& session) {
     }
     const bool was_allowed = record.text("verdict") == "allow";
     const std::string_view rule = record.text("rule");
-    if (!was_allowed && !is_of_policy(rule)) {
+    if (!is_of_policy(rule)) {
         return true;
     }
     const std::string sql(record.text("sql"));
     parser::SessionContext context;
     context.search_path = session.path;
     context.search_path_known = session.path_known;
+    // As the proxy has it (proxy/net/connection_server.cpp), so that what it rewrote is so here.
+    context.application_prefix = std::string(record.text("user")) + " via vitrine: ";
     context.prepared = [&](std::string_view name) {
         using Prepared = parser::SessionContext::Prepared;
         const auto made = session.prepared.find(std::string(name));
         if (made == session.prepared.end()) {
             return Prepared::kUnknown;
         }
-        return made->second ? Prepared::kCurrent : Prepared::kStale;
+        return made->second;
     };
     // The record does not say which protocol it came by; only a Parse has parameters.
     auto judgement = judgements_.judge(sql, *rules, context);
@@ -203,8 +205,14 @@ bool Replaying::statement(const Record& record, Session& session) {
     if (was_allowed && (now.effect == Effect::kSearchPath || now.effect == Effect::kDiscardAll)) {
         session.path_known = false;
     }
+    if (was_allowed && sql.find("set_config") != std::string::npos) {
+        session.path_known = false;  // under `parameters: masked` nobody knows which
+    }
     if (was_allowed && now.effect == Effect::kPrepare) {
-        session.prepared[now.name] = !now.refusal;
+        using Prepared = parser::SessionContext::Prepared;
+        session.prepared[now.name] = now.refusal       ? Prepared::kStale
+                                     : now.plan_hidden ? Prepared::kPlanHidden
+                                                       : Prepared::kCurrent;
     }
     // Out of a time before this one, or of a masked record: nothing to hold it against.
     const bool comparable = now.rule != "syntax" || rule == "syntax";

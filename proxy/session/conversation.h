@@ -217,6 +217,9 @@ class Conversation {
     [[nodiscard]] std::optional<parser::Refusal> beyond_rate(std::size_t statements);
     // What is not known yet of the costs of a text that is to be sent.
     [[nodiscard]] std::vector<parser::CostQuestion> cost_questions(const std::string& text);
+    // The refusal where what a statement of a text will run is not what would be asked about.
+    [[nodiscard]] static std::optional<parser::Refusal> cost_unknown(
+        const parser::Judgement& judgement, const std::vector<parser::CostQuestion>& questions);
     // Asks them, with a Bind's parameters. The statement is sent, or refused, when all answers are
     // in.
     void ask_cost(Held held, const std::vector<std::uint32_t>& parameter_types, wire::Bind values);

@@ -50,6 +50,8 @@ parser::Refusal stale_catalog_refusal() {
 }
 
 constexpr std::string_view kRateRule = "limits: statements_per_minute";
+constexpr std::string_view kRateState = "53400";
+constexpr std::string_view kCostRule = "limits: max_cost";
 
 std::string hex(std::string_view bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
@@ -594,17 +596,28 @@ bool Conversation::query(std::string_view payload) {
         text = judgement->forwarded ? *judgement->forwarded
                                     : message->sql.substr(0, last.begin + last.size);
         questions = cost_questions(text);
+        if (!questions.empty() && batch_open_) {
+            // A Query ends the transaction of a batch before it; so does the question's own Sync,
+            // and what it is judged by (SET LOCAL) must be what it will run by.
+            end_internal(false);
+            path_may_differ_ = path_may_differ_ || path_was_set_;
+        }
         if (!questions.empty() && !pipeline_.empty()) {
             drain();
             return false;
         }
     }
     auto beyond = beyond_rate(judgement->statements.size());
+    if (auto unknown = cost_unknown(*judgement, questions); unknown && !beyond) {
+        beyond = std::move(unknown);
+    }
     const bool rate_refused = beyond.has_value();
     if (beyond) {
         auto refused_whole = std::make_shared<parser::Judgement>(*judgement);
         refused_whole->statements.front().refusal = std::move(beyond);
-        refused_whole->statements.front().rule = kRateRule;
+        refused_whole->statements.front().rule =
+            refused_whole->statements.front().refusal->sqlstate == kRateState ? kRateRule
+                                                                              : kCostRule;
         judgement = std::move(refused_whole);
     }
     const auto& statements = judgement->statements;
@@ -838,6 +851,20 @@ bool Conversation::bind(std::string_view payload) {
                    .position = 0};
     }
     std::vector<parser::CostQuestion> questions;
+    if (!refusal && options_.limits.max_cost &&
+        ((named.made != nullptr && named.made->by_sql) ||
+         (entry.judgement && !entry.judgement->statements.empty() &&
+          entry.judgement->statements.front().effect == parser::Effect::kExecute))) {
+        // What runs then is planned by name, when it runs.
+        rule = kCostRule;
+        refusal = {.sqlstate = "0A000",
+                   .message =
+                       "EXECUTE, and a Bind of what PREPARE made, are not supported here "
+                       "under a limit on the cost (limits.max_cost)",
+                   .detail = {},
+                   .hint = "Send EXECUTE as a simple query, or prepare the statement by a Parse.",
+                   .position = 0};
+    }
     if (!refusal && entry.judgement && options_.limits.max_cost) {
         questions = cost_questions(entry.judgement->forwarded ? *entry.judgement->forwarded
                                                               : std::string(entry.text()));
@@ -1033,9 +1060,13 @@ bool Conversation::execute(std::string_view payload) {
         note_effects(*entry.judgement, 1);
     }
     const bool limited = limits_rows() || options_.limits.statement_timeout;
-    const bool gives_rows = !entry.judgement || entry.judgement->statements.empty() ||
-                            entry.judgement->statements.front().effect == parser::Effect::kNone ||
-                            entry.judgement->statements.front().effect == parser::Effect::kExecute;
+    // All but what surely gives none: a SELECT may set the path, and a Bind may be of a PREPARE.
+    const auto effect = entry.judgement && !entry.judgement->statements.empty()
+                            ? entry.judgement->statements.front().effect
+                            : parser::Effect::kNone;
+    const bool gives_rows = effect != parser::Effect::kTransaction &&
+                            effect != parser::Effect::kDeallocate &&
+                            effect != parser::Effect::kDiscardAll;
     wire::write_execute(server_output_, message->portal, message->max_rows);
     push(std::move(entry));
     rows_in_batch_ = rows_in_batch_ || (limited && gives_rows);

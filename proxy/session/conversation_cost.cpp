@@ -37,6 +37,29 @@ std::vector<parser::CostQuestion> Conversation::cost_questions(const std::string
     return questions;
 }
 
+std::optional<parser::Refusal> Conversation::cost_unknown(
+    const parser::Judgement& judgement, const std::vector<parser::CostQuestion>& questions) {
+    for (const parser::CostQuestion& question : questions) {
+        for (std::size_t i = 0; question.by_name && i < question.statement; ++i) {
+            const parser::Effect effect = judgement.statements[i].effect;
+            if (effect == parser::Effect::kPrepare || effect == parser::Effect::kDeallocate ||
+                effect == parser::Effect::kDiscardAll) {
+                return parser::Refusal{
+                    .sqlstate = "0A000",
+                    .message = "it is not known what statement " +
+                               std::to_string(question.statement + 1) +
+                               " of the text would cost before those before it have run",
+                    .detail =
+                        "There is a limit on it (limits.max_cost), and it executes what the "
+                        "text prepares.",
+                    .hint = "Send the statements one by one.",
+                    .position = 0};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
 // As extended messages, so that a Bind's values are bound in its question too, and so that it can
 // be asked inside a batch without ending its transaction.
 void Conversation::ask_cost(Held held, const std::vector<std::uint32_t>& parameter_types,
@@ -75,6 +98,10 @@ void Conversation::cost_message(char type, std::string_view payload) {
         return;
     }
     // CommandComplete
+    if (held_->answered >= held_->questions.size()) {
+        unexpected(type);
+        return;
+    }
     const auto cost = parser::plan_cost(held_->answer);
     const parser::CostQuestion& question = held_->questions[held_->answered];
     ++held_->answered;
@@ -107,8 +134,8 @@ void Conversation::cost_message(char type, std::string_view payload) {
 // What fails when its plan is made fails when it runs; the client gets the error as the statement's
 // own.
 void Conversation::cost_failed(const wire::Fields& fields) {
-    if (pipeline_.front().kind == EntryKind::kSync) {
-        unexpected('E');  // nothing was changed that could not be committed
+    if (pipeline_.front().kind == EntryKind::kSync || held_->answered >= held_->questions.size()) {
+        unexpected('E');  // nothing is left that could fail
         return;
     }
     const parser::CostQuestion& question = held_->questions[held_->answered];

@@ -52,6 +52,11 @@ enum Type : std::uint32_t {
 // Deeper than PostgreSQL's own arrays (MAXDIM).
 constexpr std::int32_t kDimensionsMax = 6;
 
+// A numeric of a few bytes may have 131,072 digits. What is that much longer as text than it was
+// sent stays in bytes: the log is not to be filled that way.
+constexpr std::size_t kLongerMax = 16;
+constexpr std::size_t kShortMax = 64;
+
 constexpr std::int64_t kMicrosecond = 1000000;
 constexpr std::int64_t kDay = 86400 * kMicrosecond;
 // Days from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
@@ -270,6 +275,10 @@ std::optional<std::string> numeric_text(Bytes& bytes) {
         default:
             return std::nullopt;
     }
+    const auto zeros = static_cast<std::size_t>(weight < 0 ? -weight : weight);
+    if (4 * (zeros + 1) + scale > kShortMax + kLongerMax * (8 + 2 * std::size_t{count})) {
+        return std::nullopt;
+    }
     std::string whole;
     std::string fraction;
     for (int i = 0; i < count; ++i) {
@@ -356,12 +365,28 @@ std::string quoted_element(const std::string& text) {
     return quoted + "\"";
 }
 
+bool is_array(std::uint32_t type) {
+    // _bool, _bytea, …: pg_type.dat.
+    static constexpr std::array<std::uint32_t, 31> kArrays{
+        1000, 1001, 1002, 1003, 1005, 1007, 1009, 1014, 1015, 1016, 1021,
+        1022, 1028, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1231, 1270,
+        143,  199,  651,  775,  1561, 1563, 2951, 3807, 2207};
+    for (const std::uint32_t array : kArrays) {
+        if (array == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // array_send. Lower bounds other than 1 are told as PostgreSQL does.
 std::optional<std::string> array_text(Bytes& bytes) {
     const std::int32_t dimensions = bytes.i32();
     (void)bytes.i32();  // are there NULLs?
     const std::uint32_t element = bytes.integer<std::uint32_t>();
-    if (bytes.failed() || dimensions < 0 || dimensions > kDimensionsMax) {
+    // The client says what the elements are: arrays of arrays, which no server sends, would nest as
+    // deep as there are bytes.
+    if (bytes.failed() || is_array(element) || dimensions < 0 || dimensions > kDimensionsMax) {
         return std::nullopt;
     }
     if (dimensions == 0) {
@@ -415,20 +440,6 @@ std::optional<std::string> array_text(Bytes& bytes) {
         text += ",";
         text.append(closed, '{');
     }
-}
-
-bool is_array(std::uint32_t type) {
-    // _bool, _bytea, …: pg_type.dat.
-    static constexpr std::array<std::uint32_t, 31> kArrays{
-        1000, 1001, 1002, 1003, 1005, 1007, 1009, 1014, 1015, 1016, 1021,
-        1022, 1028, 1040, 1041, 1115, 1182, 1183, 1185, 1187, 1231, 1270,
-        143,  199,  651,  775,  1561, 1563, 2951, 3807, 2207};
-    for (const std::uint32_t array : kArrays) {
-        if (array == type) {
-            return true;
-        }
-    }
-    return false;
 }
 
 std::optional<std::string> read(std::uint32_t type, Bytes& bytes) {

@@ -65,8 +65,8 @@ TEST_CASE("a sync that fails: who waits is told so, and nothing goes on before i
     const Ticket ticket = sync->appended(pipe.ends[1], 0, "x");
     CHECK_FALSE(ticket.wait());
     CHECK(ticket.state() == Ticket::State::kFailed);
-    CHECK_FALSE(sync->make_good());
-    CHECK_FALSE(sync->make_good());
+    CHECK_FALSE(sync->make_good(pipe.ends[1]));
+    CHECK_FALSE(sync->make_good(pipe.ends[1]));
     // What is appended all the same fails too.
     CHECK_FALSE(sync->appended(pipe.ends[1], 1, "y").wait());
 }

@@ -587,6 +587,42 @@ class Limits(unittest.TestCase):
             self.assertIn("one by one", error_of(got).fields["H"])
             self.usable(client)
 
+    def test_cost_of_what_is_prepared_meanwhile(self):
+        """What EXECUTE names is another statement by the time it runs."""
+        with self.login("cheap", "cheap_meanwhile") as client:
+            client.simple(f"PREPARE p AS {self.ALL.replace('count(*)', '1::bigint')} LIMIT 1")
+            got = client.simple(f"DEALLOCATE p; PREPARE p AS {self.ALL}; EXECUTE p")
+            self.refused(got, "0A000", "statement 3 of the text", 0)
+            client.simple(f"PREPARE q AS {self.ALL}")
+            client.send(bind("", "q"), execute(), sync())
+            self.refused(client.receive_until("ReadyForQuery"), "0A000", "limits.max_cost", 0)
+            client.send(parse("EXECUTE p", "s"), bind("", "s"), execute(), sync())
+            self.refused(client.receive_until("ReadyForQuery"), "0A000", "limits.max_cost", 0)
+            for sql in ("SET enable_indexscan = off", "SET join_collapse_limit = 1"):
+                self.assertEqual(error_of(client.simple(sql)).sqlstate, "42501")
+            self.usable(client)
+
+    def test_a_query_in_a_batch_is_judged_by_the_path_it_runs_by(self):
+        """SET LOCAL lasts to the end of the batch, which the question for the cost ends."""
+        self.env.sql("CREATE SCHEMA aside; CREATE TABLE aside.customers (email text); "
+                     "INSERT INTO aside.customers VALUES ('aside'); "
+                     "GRANT USAGE ON SCHEMA aside TO vitrine_reader; "
+                     "GRANT SELECT ON aside.customers TO vitrine_reader")
+        try:
+            proxy = self.env.another("limits_path",
+                                     extra='limits:\n  - {groups: ["*"], max_cost: 1e9}')
+            with proxy.login(proxy.token("path", DATABASE), user="path") as client:
+                sql = "SELECT string_agg(email || '', ',') FROM customers"
+                masked = rows_of(client.simple(sql))
+                client.send(parse("SET LOCAL search_path = aside"), bind(), execute(), query(sql))
+                got = client.receive_until("ReadyForQuery")
+                if got[-1].name == "ReadyForQuery" and not rows_of(got):
+                    got = client.receive_until("ReadyForQuery")
+                self.assertIn(rows_of(got), (masked, [[b"aside"]]), got)
+                self.assertEqual(rows_of(client.simple(sql)), masked)
+        finally:
+            self.env.sql("DROP SCHEMA aside CASCADE")
+
     def test_cost_by_parameters(self):
         sql = "SELECT aid FROM pgbench_accounts WHERE aid <= $1"
         few, everything = (5).to_bytes(4, "big"), (100000).to_bytes(4, "big")

@@ -44,8 +44,11 @@ TEST_CASE("errors about values lose them", "[constants]") {
           "invalid input syntax for type integer: \"<a\"b>\"");
     CHECK(without_values("42601", "syntax error at or near \"'x'\"", digest) ==
           "syntax error at or near \"<'x'>\"");
-    CHECK(without_values("42703", "column \"nope\" does not exist", digest) ==
-          "column \"nope\" does not exist");
+    CHECK(without_values("42P01", "relation \"4111\" does not exist", digest) ==
+          "relation \"<4111>\" does not exist");
+    CHECK(without_values("P0001", "no such customer: Ada", digest) == "<no such customer: Ada>");
+    CHECK(without_values("22021", "invalid byte sequence: 0xff", digest) ==
+          "<invalid byte sequence: 0xff>");
     CHECK(without_values("22012", "division by zero", digest) == "division by zero");
     CHECK(without_values("22012", "one \"", digest) == "one \"");
 }
