@@ -181,8 +181,16 @@ int main(int argc, char** argv) {
     };
     add_search(audit, search, run);
     cli::ReplayArguments replay;
-    auto* again = add_audit("replay", "judge what is on record by another configuration");
-    again->add_option("--policy", replay.policy, "the configuration to judge by")->required();
+    auto* again = add_audit("replay",
+                            "run a session again, or judge what is on record by another "
+                            "configuration");
+    again->add_option("session", replay.session, "its id, the beginning of it, or last");
+    again->add_option("--against", replay.against,
+                      "where the session is run again: a connection string");
+    again->add_flag("--through-proxy", replay.through_proxy,
+                    "a vitrine is there: send the texts as they were written");
+    again->add_flag("--original-pace", replay.original_pace, "wait as long as the user did");
+    again->add_option("--policy", replay.policy, "the configuration to judge by");
     again->add_option("--since", replay.since, "from then on: 30d, 2026-11-24, or a time");
     again->add_option("--until", replay.until, "before then");
     again->add_option("--user", replay.user, "this user's statements alone");

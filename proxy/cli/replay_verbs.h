@@ -10,8 +10,12 @@ namespace vitrine::cli {
 struct ReplayArguments {
     std::string config;  // says where the log is, like `directory`
     std::string directory;
-    std::string policy;  // the candidate's file
-    std::string since;   // a duration back from now, or a time
+    std::string policy;   // the candidate's file; or:
+    std::string session;  // an id, the beginning of one, or "last"
+    std::string against;  // where it is run again
+    bool through_proxy = false;
+    bool original_pace = false;
+    std::string since;  // a duration back from now, or a time
     std::string until;
     std::string user;
     std::string database;

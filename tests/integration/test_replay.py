@@ -100,5 +100,103 @@ class Policy(unittest.TestCase):
         self.assertIn("statements judged", done.stdout)
 
 
+class Session(unittest.TestCase):
+    """`vitrine audit replay SESSION --against DSN`."""
+
+    STATEMENTS = ("SELECT id, title FROM library.books ORDER BY id LIMIT 5",
+                  "SELECT title FROM library.books WHERE id = 3",
+                  "SELECT count(*) FROM pgbench_accounts WHERE aid < 100",
+                  "SELECT email, ssn FROM customers ORDER BY id",
+                  "COPY (SELECT aid FROM pgbench_accounts ORDER BY aid LIMIT 50) TO STDOUT",
+                  "DELETE FROM customers", "SELECT nope", "SELECT 1/0",
+                  "BEGIN", "SELECT 1", "UPDATE customers SET id = 1", "SELECT 2", "ROLLBACK",
+                  "BEGIN", "DECLARE c CURSOR FOR SELECT generate_series(1, 10)",
+                  "FETCH 4 FROM c", "COMMIT",
+                  "PREPARE p(int) AS SELECT title FROM library.books WHERE id <= $1", "EXECUTE p(7)",
+                  "SET search_path = library", "SELECT count(*) FROM books", "RESET search_path")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.env = shared()
+        cls.proxy = cls.env.another("replay_session")
+        with cls.proxy.login(cls.proxy.token("ada", DATABASE), user="ada") as client:
+            for sql in cls.STATEMENTS:
+                client.simple(sql)
+            client.send(parse("SELECT aid FROM pgbench_accounts WHERE aid < $1", "s", [23]), sync())
+            client.receive_until("ReadyForQuery")
+            for number in range(5):
+                client.send(bind("", "s", [number.to_bytes(4, "big")], formats=[1]), execute(),
+                            sync())
+                client.receive_until("ReadyForQuery")
+
+    def replay(self, dsn=None, *arguments):
+        direct = self.env.direct_environment()
+        dsn = dsn or (f"host=localhost port={direct['PGPORT']} dbname={DATABASE} "
+                      f"user=vitrine_reader password={direct['PGPASSWORD']} sslmode=require")
+        done = subprocess.run([self.proxy.program, "audit", "replay", "last", "--config",
+                               self.proxy.config, "--against", dsn, "--format", "json",
+                               *arguments], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        return done.returncode, json.loads(done.stdout)
+
+    def through(self):
+        token = self.proxy.token("eve", DATABASE)
+        return (f"host=localhost port={self.proxy.port} dbname={DATABASE} user=eve "
+                f"password={token} sslmode=require")
+
+    def test_on_the_same_data(self):
+        for dsn, arguments in ((None, ()), (self.through(), ("--through-proxy",))):
+            with self.subTest(arguments):
+                status, said = self.replay(dsn, *arguments)
+                self.assertEqual([s for s in said["statements"] if s["verdict"] != "same"], [])
+                self.assertEqual((status, said["same"]), (0, len(self.STATEMENTS) + 5))
+
+    def test_on_data_with_a_row_changed(self):
+        self.env.sql("UPDATE library.books SET title = title || ' (second edition)' WHERE id = 3")
+        try:
+            status, said = self.replay()
+        finally:
+            self.env.sql("UPDATE library.books SET title = replace(title, ' (second edition)', '') "
+                         "WHERE id = 3")
+        self.assertEqual(status, 1)
+        self.assertEqual([s["sql"] for s in said["statements"] if s["verdict"] == "different"],
+                         [self.STATEMENTS[0], self.STATEMENTS[1], "EXECUTE p(7)"])
+        self.env.sql("BEGIN; DELETE FROM pgbench_accounts WHERE aid = 2; COMMIT")
+        try:
+            status, said = self.replay()
+        finally:
+            self.env.sql("INSERT INTO pgbench_accounts VALUES (2, 1, 0, '')")
+        different = [s for s in said["statements"] if s["verdict"] == "different"]
+        self.assertEqual([(s["sql"][:12], s["why"]) for s in different if "why" in s][-2:],
+                         [("SELECT aid F", "rows")] * 2)
+
+    def test_what_is_refused_today_is_not_run(self):
+        path = self.proxy.config.with_name("stricter.yaml")
+        text = self.proxy.config.read_text()
+        path.write_text(text.replace(
+            "  rules:", '  rows:\n    - {table: library.books, filter: "id < 3"}\n  rules:', 1))
+        done = subprocess.run([self.proxy.program, "audit", "replay", "last", "--config", path,
+                               "--against", "host=127.0.0.1 port=1", "--format", "json"], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("cannot connect", done.stderr)
+
+    def test_a_log_that_was_made_up_runs_no_write(self):
+        """A record that says a write was let through: the judge of today says no."""
+        copy = self.proxy.config.parent / "made_up"
+        subprocess.run(["cp", "-r", self.proxy.audit, copy], check=True)
+        file, = (copy / "ada").glob("*.jsonl")
+        file.write_text(file.read_text().replace(
+            "SELECT title FROM library.books WHERE id = 3", "DELETE FROM library.books WHERE id = 3"))
+        before = self.env.sql("SELECT count(*) FROM library.books")
+        status, said = self.replay(None, "--directory", str(copy))
+        self.assertEqual(status, 1)
+        self.assertEqual(self.env.sql("SELECT count(*) FROM library.books"), before)
+        made_up, = [s for s in said["statements"] if s["sql"].startswith("DELETE FROM library")]
+        self.assertEqual((made_up["verdict"], made_up["now"]), ("different", None))
+        self.assertIn("refused now", made_up["why"])
+
+
 if __name__ == "__main__":
     unittest.main()

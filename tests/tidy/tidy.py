@@ -33,7 +33,8 @@ MAY_INCLUDE = {
 LIBRARIES = {
     "Asio": (r"boost/(asio|beast)(\.hpp|/)", ("proxy/net", "proxy/admin")),
     "yaml-cpp": (r"yaml-cpp/", ("config",)),
-    "libpq": (r"libpq-fe\.h", ("auth/store", "proxy/net", "proxy/admin", "proxy/cli", "tests")),
+    "libpq": (r"libpq-fe\.h", ("auth/store", "proxy/net", "proxy/admin", "proxy/replay", "proxy/cli",
+                                  "tests")),
     "RE2": (r"re2/", ("auth", "config")),
     "CLI11": (r"CLI/", ("proxy/cli",)),
     "SQLite": (r"sqlite3\.h", ("auth/store",)),

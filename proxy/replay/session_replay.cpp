@@ -1,0 +1,525 @@
+#include "proxy/replay/session_replay.h"
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <thread>
+#include <vector>
+
+#include "parser/judge.h"
+#include "proxy/audit/names.h"
+#include "proxy/audit/sessions.h"
+#include "proxy/audit/terminal_text.h"
+
+namespace vitrine::replay {
+
+namespace json = boost::json;
+using audit::Record;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// What the proxy sends in place of a refused statement: so that a transaction fails here, too.
+constexpr const char* kFailingText = "vitrine: statement refused";
+
+using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
+using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+// What came of a statement.
+struct Outcome {
+    std::string sqlstate;
+    std::uint64_t rows = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t duration_us = 0;
+};
+
+// A statement on record that was run or refused.
+struct Recorded {
+    std::uint64_t number = 0;
+    std::string time;
+    std::string sql;
+    bool bound = false;  // it ran by a Bind, with these values
+    std::vector<std::optional<std::string>> params;
+    bool allowed = false;
+    std::string rule;
+    std::optional<Outcome> outcome;
+    std::string message;
+};
+
+struct RecordedSession {
+    std::string database;
+    std::vector<std::string> groups;
+    std::vector<std::string> path;
+    std::vector<Recorded> statements;
+};
+
+enum class Verdict : std::uint8_t { kSame, kDifferent, kNotRun };
+
+struct Line {
+    const Recorded* statement = nullptr;
+    Verdict verdict = Verdict::kSame;
+    std::string why;
+    std::optional<Outcome> now;
+};
+
+std::optional<RecordedSession> read(const std::filesystem::path& directory,
+                                    const audit::SessionSummary& summary, std::ostream& err) {
+    RecordedSession session;
+    std::map<std::uint64_t, std::size_t> places;
+    const bool complete = audit::read_session(
+        directory, summary,
+        [&](const audit::RecordPlace&, const Record& record) {
+            const std::string_view type = record.text("type");
+            if (type == "session_start") {
+                session.database = record.text("database");
+                session.groups = record.list("groups");
+                session.path = record.list("search_path");
+            } else if (type == "statement") {
+                Recorded statement;
+                statement.number = record.number("statement");
+                statement.time = record.text("time");
+                statement.allowed = record.text("verdict") == "allow";
+                statement.rule = record.text("rule");
+                statement.sql = record.text("sql");
+                if (record.find("of") != nullptr) {
+                    statement.bound = true;
+                    const auto of = places.find(record.number("of"));
+                    statement.sql = of == places.end() ? "" : session.statements[of->second].sql;
+                }
+                if (const auto* params = record.find("params");
+                    params != nullptr && params->is_array()) {
+                    for (const auto& value : params->get_array()) {
+                        if (const auto* text = value.if_string()) {
+                            statement.params.emplace_back(std::string(text->c_str(), text->size()));
+                        } else {
+                            statement.params.emplace_back(std::nullopt);
+                        }
+                    }
+                }
+                places[statement.number] = session.statements.size();
+                session.statements.push_back(std::move(statement));
+            } else if (type == "result") {
+                const auto at = places.find(record.number("statement"));
+                if (at == places.end()) {
+                    return;
+                }
+                Recorded& statement = session.statements[at->second];
+                statement.outcome = Outcome{.sqlstate = std::string(record.text("sqlstate")),
+                                            .rows = record.number("rows"),
+                                            .bytes = record.number("bytes"),
+                                            .duration_us = record.number("duration_us")};
+                statement.message = record.text("message");
+            }
+        },
+        err);
+    if (!complete || session.database.empty()) {
+        err << "the session cannot be read as a whole; see `vitrine audit verify`\n";
+        return std::nullopt;
+    }
+    return session;
+}
+
+class Replaying {
+  public:
+    Replaying(const SessionReplay& asked, const config::Config& config,
+              const RecordedSession& session, std::shared_ptr<const parser::Policy> policy)
+        : asked_(asked),
+          config_(config),
+          session_(session),
+          policy_(std::move(policy)),
+          connection_(nullptr, &PQfinish) {
+        context_.search_path = session.path;
+        context_.prepared = [this](std::string_view name) {
+            using Prepared = parser::SessionContext::Prepared;
+            const auto made = prepared_.find(std::string(name));
+            return made == prepared_.end() ? Prepared::kUnknown
+                   : made->second          ? Prepared::kCurrent
+                                           : Prepared::kStale;
+        };
+    }
+
+    [[nodiscard]] bool connect(std::ostream& err);
+    [[nodiscard]] bool run(std::ostream& err);
+    int report(audit::Format format, std::ostream& out) const;
+
+  private:
+    [[nodiscard]] Line one(const Recorded& statement);
+    [[nodiscard]] parser::Judgement judge(const Recorded& statement);
+    [[nodiscard]] bool ask_path();
+    [[nodiscard]] Outcome send(const std::string& sql, const Recorded& statement);
+    void take(PGresult* result, Outcome& outcome) const;
+    void keep_pace(const Recorded& statement);
+
+    const SessionReplay& asked_;
+    const config::Config& config_;
+    const RecordedSession& session_;
+    std::shared_ptr<const parser::Policy> policy_;
+    parser::SessionContext context_;
+    std::map<std::string, bool> prepared_;
+    Connection connection_;
+    std::vector<Line> lines_;
+    bool path_changed_ = false;
+    std::optional<Clock::time_point> began_;
+    std::optional<audit::Microseconds> began_then_;
+};
+
+bool Replaying::connect(std::ostream& err) {
+    // What a session of the proxy's is pinned to (proxy/session/server_login.cpp). A vitrine at
+    // the other end pins its own.
+    std::string options;
+    if (!asked_.through_proxy) {
+        options =
+            "-c default_transaction_read_only=on -c standard_conforming_strings=on "
+            "-c backslash_quote=safe_encoding -c transform_null_equals=off -c vitrine.hidden=";
+        if (!config_.masking.key.empty()) {
+            options += " -c vitrine.mask_key=";
+            for (const char c : config_.masking.key.reveal()) {
+                options += c == ' ' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+            }
+        }
+    }
+    const std::array<const char*, 4> names{"dbname", "client_encoding", "options", nullptr};
+    const std::array<const char*, 4> values{asked_.against.c_str(), "UTF8", options.c_str(),
+                                            nullptr};
+    connection_.reset(PQconnectdbParams(names.data(), values.data(), 1));
+    if (PQstatus(connection_.get()) != CONNECTION_OK) {
+        err << "cannot connect: " << audit::printable(PQerrorMessage(connection_.get())) << '\n';
+        return false;
+    }
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
+    if (!ask_path()) {
+        err << "cannot ask for the search_path: "
+            << audit::printable(PQerrorMessage(connection_.get())) << '\n';
+        return false;
+    }
+    return true;
+}
+
+// As the server there resolves it: that is what the statements mean there.
+bool Replaying::ask_path() {
+    const Result result(
+        PQexec(connection_.get(), "SELECT unnest(pg_catalog.current_schemas(true))"), &PQclear);
+    if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+        return false;
+    }
+    context_.search_path.clear();
+    for (int row = 0; row < PQntuples(result.get()); ++row) {
+        context_.search_path.emplace_back(PQgetvalue(result.get(), row, 0));
+    }
+    return true;
+}
+
+parser::Judgement Replaying::judge(const Recorded& statement) {
+    context_.protocol = statement.bound ? parser::Protocol::kExtended : parser::Protocol::kSimple;
+    auto judgement = parser::judge(statement.sql, *policy_, context_);
+    if (!judgement.allowed() && !statement.bound) {
+        // A Parse that failed has no Bind to tell it by.
+        context_.protocol = parser::Protocol::kExtended;
+        auto extended = parser::judge(statement.sql, *policy_, context_);
+        if (extended.allowed()) {
+            return extended;
+        }
+    }
+    return judgement;
+}
+
+void Replaying::take(PGresult* result, Outcome& outcome) const {
+    switch (PQresultStatus(result)) {
+        case PGRES_SINGLE_TUPLE: {
+            ++outcome.rows;
+            outcome.bytes += 7;
+            for (int column = 0; column < PQnfields(result); ++column) {
+                outcome.bytes += 4 + static_cast<std::uint64_t>(PQgetlength(result, 0, column));
+            }
+            return;
+        }
+        case PGRES_TUPLES_OK:
+        case PGRES_COMMAND_OK:
+            if (outcome.sqlstate.empty()) {
+                outcome.sqlstate = "00000";
+            }
+            // CommandComplete, with its tag.
+            outcome.bytes += 6 + std::strlen(PQcmdStatus(result));
+            return;
+        case PGRES_EMPTY_QUERY:
+            outcome.sqlstate = "00000";
+            outcome.bytes += 5;
+            return;
+        case PGRES_COPY_OUT: {
+            char* row = nullptr;
+            int size = 0;
+            while ((size = PQgetCopyData(connection_.get(), &row, 0)) > 0) {
+                ++outcome.rows;
+                outcome.bytes += 5 + static_cast<std::uint64_t>(size);
+                PQfreemem(row);
+            }
+            return;
+        }
+        default: {
+            const char* const state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+            outcome.sqlstate = state == nullptr ? "08006" : state;
+            return;
+        }
+    }
+}
+
+Outcome Replaying::send(const std::string& sql, const Recorded& statement) {
+    Outcome outcome;
+    const auto began = Clock::now();
+    std::vector<const char*> values;
+    for (const auto& value : statement.params) {
+        values.push_back(value ? value->c_str() : nullptr);
+    }
+    const int sent = statement.bound ? PQsendQueryParams(connection_.get(), sql.c_str(),
+                                                         static_cast<int>(values.size()), nullptr,
+                                                         values.data(), nullptr, nullptr, 0)
+                                     : PQsendQuery(connection_.get(), sql.c_str());
+    if (sent == 1) {
+        (void)PQsetSingleRowMode(connection_.get());
+        while (PGresult* const result = PQgetResult(connection_.get())) {
+            const Result owned(result, &PQclear);
+            take(result, outcome);
+            if (PQstatus(connection_.get()) != CONNECTION_OK) {
+                break;
+            }
+        }
+    } else {
+        outcome.sqlstate = "08006";
+    }
+    outcome.duration_us = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count());
+    return outcome;
+}
+
+void Replaying::keep_pace(const Recorded& statement) {
+    const auto then = audit::parse_time(statement.time);
+    if (!asked_.original_pace || !then) {
+        return;
+    }
+    if (!began_) {
+        began_ = Clock::now();
+        began_then_ = *then;
+    }
+    std::this_thread::sleep_until(*began_ + (*then - *began_then_));
+}
+
+// Did it not come to its own end?
+bool cut_off(const Recorded& statement) {
+    static constexpr std::array<std::string_view, 5> kCuts{"57014", "57P01", "53400", "58030",
+                                                           "57P05"};
+    return std::ranges::find(kCuts, statement.outcome->sqlstate) != kCuts.end() ||
+           statement.message == "closed before its end";
+}
+
+Line Replaying::one(const Recorded& statement) {
+    const auto not_run = [&](std::string why) {
+        return Line{
+            .statement = &statement, .verdict = Verdict::kNotRun, .why = std::move(why), .now = {}};
+    };
+    if (statement.sql.empty() || statement.sql.starts_with("-- ")) {
+        return not_run("its text is not on record");
+    }
+    if (cut_off(statement)) {
+        return not_run("it was cut off then");
+    }
+    const parser::Judgement judgement = judge(statement);
+    const auto refused = std::ranges::find_if(
+        judgement.statements, [](const auto& each) { return each.refusal.has_value(); });
+    const bool lets_through = refused == judgement.statements.end();
+    using Effect = parser::Effect;
+    if (!lets_through && !statement.allowed) {
+        if (PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS) {
+            (void)Result(PQexec(connection_.get(), kFailingText), &PQclear);
+        }
+        const bool same = refused->refusal->sqlstate == statement.outcome->sqlstate;
+        return Line{.statement = &statement,
+                    .verdict = same ? Verdict::kSame : Verdict::kDifferent,
+                    .why = same ? "refused then and now"
+                                : "refused with " + refused->refusal->sqlstate + " now",
+                    .now = {}};
+    }
+    if (!lets_through) {
+        if (PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS) {
+            (void)Result(PQexec(connection_.get(), kFailingText), &PQclear);
+        }
+        return Line{.statement = &statement,
+                    .verdict = Verdict::kDifferent,
+                    .why = "refused now, and not run: " + refused->refusal->message,
+                    .now = {}};
+    }
+    if (!statement.allowed) {
+        return Line{.statement = &statement,
+                    .verdict = Verdict::kDifferent,
+                    .why = "refused then (" + statement.rule + "), and would be let through now",
+                    .now = {}};
+    }
+    const std::string& sent =
+        asked_.through_proxy || !judgement.forwarded ? statement.sql : *judgement.forwarded;
+    Line line{.statement = &statement, .verdict = Verdict::kSame, .why = {}, .now = {}};
+    line.now = send(sent, statement);
+    const Outcome& then = *statement.outcome;
+    if (line.now->sqlstate != then.sqlstate) {
+        line.verdict = Verdict::kDifferent;
+        line.why = "SQLSTATE";
+    } else if (line.now->rows != then.rows) {
+        line.verdict = Verdict::kDifferent;
+        line.why = "rows";
+    } else if (!statement.bound && then.sqlstate == "00000" && line.now->bytes != then.bytes) {
+        line.verdict = Verdict::kDifferent;
+        line.why = "bytes: " + std::to_string(then.bytes) + " then, " +
+                   std::to_string(line.now->bytes) + " now";
+    }
+    if (line.now->sqlstate == "00000" && !judgement.statements.empty()) {
+        const parser::StatementJudgement& judged = judgement.statements.front();
+        if (judged.effect == Effect::kPrepare) {
+            prepared_[judged.name] = true;
+        }
+        path_changed_ = path_changed_ || judged.effect == Effect::kSearchPath ||
+                        judged.effect == Effect::kDiscardAll ||
+                        judged.effect == Effect::kTransaction;
+    }
+    return line;
+}
+
+bool Replaying::run(std::ostream& err) {
+    for (const Recorded& statement : session_.statements) {
+        if (!statement.outcome || statement.outcome->sqlstate.empty()) {
+            continue;  // a Parse, or what did not run
+        }
+        if (path_changed_ && PQtransactionStatus(connection_.get()) != PQTRANS_INERROR) {
+            if (!ask_path()) {
+                err << "cannot ask for the search_path: "
+                    << audit::printable(PQerrorMessage(connection_.get())) << '\n';
+                return false;
+            }
+            path_changed_ = false;
+        }
+        keep_pace(statement);
+        lines_.push_back(one(statement));
+        if (PQstatus(connection_.get()) != CONNECTION_OK) {
+            err << "the connection has ended: "
+                << audit::printable(PQerrorMessage(connection_.get())) << '\n';
+            return false;
+        }
+    }
+    return true;
+}
+
+json::object value_of(const Outcome& outcome) {
+    return {{"sqlstate", outcome.sqlstate},
+            {"rows", outcome.rows},
+            {"bytes", outcome.bytes},
+            {"duration_us", outcome.duration_us}};
+}
+
+std::string milliseconds(std::uint64_t micros) {
+    return std::to_string(micros / 1000) + "." + std::to_string(micros % 1000 / 100);
+}
+
+int Replaying::report(audit::Format format, std::ostream& out) const {
+    constexpr std::array<std::string_view, 3> kWords{"same", "different", "not run"};
+    std::array<std::uint64_t, 3> counts{};
+    std::uint64_t then_us = 0;
+    std::uint64_t now_us = 0;
+    for (const Line& line : lines_) {
+        ++counts[static_cast<std::size_t>(line.verdict)];
+        then_us += line.now ? line.statement->outcome->duration_us : 0;
+        now_us += line.now ? line.now->duration_us : 0;
+    }
+    const int status = counts[static_cast<std::size_t>(Verdict::kDifferent)] == 0 ? 0 : 1;
+    if (format == audit::Format::kJson) {
+        json::array list;
+        for (const Line& line : lines_) {
+            json::object value{{"statement", line.statement->number},
+                               {"verdict", kWords[static_cast<std::size_t>(line.verdict)]},
+                               {"why", audit::valid_utf8(line.why)},
+                               {"sql", audit::valid_utf8(line.statement->sql)},
+                               {"then", value_of(*line.statement->outcome)},
+                               {"now", nullptr}};
+            if (line.now) {
+                value["now"] = value_of(*line.now);
+            }
+            list.push_back(std::move(value));
+        }
+        out << json::serialize(json::object{{"same", counts[0]},
+                                            {"different", counts[1]},
+                                            {"not_run", counts[2]},
+                                            {"duration_us", {{"then", then_us}, {"now", now_us}}},
+                                            {"statements", std::move(list)}})
+            << '\n';
+        return status;
+    }
+    audit::Table table(
+        {"statement", "verdict", "why", "rows", "now", "sqlstate", "now", "ms", "now", "sql"});
+    for (const Line& line : lines_) {
+        if (line.verdict == Verdict::kSame) {
+            continue;
+        }
+        const Outcome& then = *line.statement->outcome;
+        table.row({std::to_string(line.statement->number),
+                   std::string(kWords[static_cast<std::size_t>(line.verdict)]), line.why,
+                   std::to_string(then.rows), line.now ? std::to_string(line.now->rows) : "",
+                   then.sqlstate, line.now ? line.now->sqlstate : "",
+                   milliseconds(then.duration_us),
+                   line.now ? milliseconds(line.now->duration_us) : "", line.statement->sql});
+    }
+    if (counts[1] + counts[2] > 0) {
+        table.print(out);
+        out << '\n';
+    }
+    out << counts[0] << " statements came out as they did, " << counts[1] << " did not, "
+        << counts[2] << " were not run again; " << milliseconds(then_us) << " ms then, "
+        << milliseconds(now_us) << " ms now\n";
+    return status;
+}
+
+}  // namespace
+
+int replay_session(const SessionReplay& asked, const config::Config& config,
+                   const LoadCatalog& load_catalog, audit::Format format, std::ostream& out,
+                   std::ostream& err) {
+    const auto sessions = audit::read_sessions(asked.directory, err);
+    if (!sessions) {
+        return 2;
+    }
+    const audit::SessionSummary* const summary =
+        audit::choose_session(sessions->list, asked.session, err);
+    if (summary == nullptr) {
+        return 2;
+    }
+    const auto session = read(asked.directory, *summary, err);
+    if (!session) {
+        return 2;
+    }
+    const auto database = config.databases.find(session->database);
+    if (database == config.databases.end()) {
+        err << "the configuration has no database " << audit::printable(session->database)
+            << ", which the session was of; name another with --config\n";
+        return 2;
+    }
+    std::string error;
+    const auto catalog = load_catalog(database->second, error);
+    if (!catalog) {
+        err << "cannot load the catalog of " << audit::printable(session->database) << ": "
+            << audit::printable(error) << '\n';
+        return 2;
+    }
+    Replaying replaying(
+        asked, config, *session,
+        parser::compile_policy(catalog, config.masking.rules, config.functions, session->groups));
+    if (!replaying.connect(err) || !replaying.run(err)) {
+        return 2;
+    }
+    return replaying.report(format, out);
+}
+
+}  // namespace vitrine::replay
