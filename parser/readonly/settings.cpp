@@ -125,6 +125,13 @@ std::optional<double> plain_number(const std::string& text, bool integer) {
     });
 }
 
+// What was asked about is then run by another plan.
+bool forces_plans(std::string_view lower) {
+    return lower.starts_with("enable_") || lower.starts_with("geqo") ||
+           lower.ends_with("_collapse_limit") || lower.starts_with("min_parallel_") ||
+           lower == "plan_cache_mode" || lower == "constraint_exclusion";
+}
+
 bool is_reserved(std::string_view lower) {
     return lower.starts_with(kSettingPrefix);
 }
@@ -388,13 +395,6 @@ bool is_application_name(std::string_view name) {
     return syntax::ascii_equal_fold(name, "application_name");
 }
 
-// What was asked about is then run by another plan.
-static bool forces_plans(std::string_view lower) {
-    return lower.starts_with("enable_") || lower.starts_with("geqo") ||
-           lower.ends_with("_collapse_limit") || lower.starts_with("min_parallel_") ||
-           lower == "plan_cache_mode" || lower == "constraint_exclusion";
-}
-
 bool is_cost_setting(std::string_view name) {
     static constexpr std::array<std::string_view, 10> kNames{
         "cpu_index_tuple_cost",  "cpu_operator_cost",    "cpu_tuple_cost",
@@ -402,7 +402,8 @@ bool is_cost_setting(std::string_view name) {
         "parallel_tuple_cost",   "random_page_cost",     "recursive_worktable_factor",
         "seq_page_cost"};
     return std::ranges::any_of(
-               kNames, [&](std::string_view cost) { return syntax::ascii_equal_fold(name, cost); }) ||
+               kNames,
+               [&](std::string_view cost) { return syntax::ascii_equal_fold(name, cost); }) ||
            forces_plans(syntax::ascii_lower(name));
 }
 
