@@ -48,6 +48,9 @@ constexpr std::size_t kKeptLineBytesMax = 256 * 1024;
 // (verify.cpp), so that a slow moment is not called tampering.
 constexpr std::chrono::seconds kUnvouchedMax{2};
 
+// The same while a checkpoint is being brought to a slow disk: nobody's worker waits for that.
+constexpr std::chrono::seconds kUnderWayMax{4};
+
 constexpr std::chrono::milliseconds kCheckpointEvery{1000};
 // Sessions' ends closer together than this share a checkpoint.
 constexpr std::chrono::milliseconds kCheckpointGap{50};
@@ -248,6 +251,7 @@ struct QueryLog::State {
     // Checkpoints. `oldest_unvouched`: the time of the oldest record without one, 0: there is none.
     std::mutex checkpoint_mutex;
     std::atomic<std::int64_t> oldest_unvouched = 0;
+    std::atomic<bool> checkpoint_under_way = false;
     std::atomic<bool> out_of_place = false;  // the directory or the ledger: nothing may be written
     std::chrono::sys_days swept{};
     std::mutex grown_mutex;
@@ -281,6 +285,8 @@ struct QueryLog::State {
 
     result<void> keep_up(Microseconds time);
     result<void> checkpoint();
+    result<void> write_checkpoint();
+    [[nodiscard]] bool is_due() const;
     result<void> check_places();
     void put_back(std::vector<TrailPointer> trails_grown, std::int64_t oldest);
     result<void> recover(Microseconds time);
@@ -451,11 +457,23 @@ result<void> QueryLog::State::keep_up(Microseconds time) {
     if (!late && !out_of_place) {
         return {};
     }
+    const bool much_too_late =
+        micros(time) - oldest > std::chrono::microseconds(kUnderWayMax).count();
+    if (checkpoint_under_way && !out_of_place && !much_too_late) {
+        return {};
+    }
     return checkpoint();
 }
 
 result<void> QueryLog::State::checkpoint() {
     const std::lock_guard one_at_a_time(checkpoint_mutex);
+    checkpoint_under_way = true;
+    const auto written = write_checkpoint();
+    checkpoint_under_way = false;
+    return written;
+}
+
+result<void> QueryLog::State::write_checkpoint() {
     const Microseconds time = now();
     if (const auto placed = check_places(); !placed) {
         out_of_place = true;
@@ -536,10 +554,21 @@ void QueryLog::State::put_back(std::vector<TrailPointer> trails_grown, std::int6
     oldest_unvouched = oldest;
 }
 
+bool QueryLog::State::is_due() const {
+    const std::int64_t oldest = oldest_unvouched;
+    return oldest != 0 &&
+           micros(now()) - oldest > std::chrono::microseconds(kCheckpointEvery).count();
+}
+
 void QueryLog::State::run() {
+    bool well = true;
     std::unique_lock lock(thread_mutex);
     while (!stopping) {
-        thread_wakes.wait_for(lock, kCheckpointEvery, [&] { return session_ended || stopping; });
+        // Where the last one took long, the next is due already; where it failed, a while later.
+        if (!well || !is_due()) {
+            thread_wakes.wait_for(lock, kCheckpointEvery,
+                                  [&] { return session_ended || stopping; });
+        }
         if (session_ended && !stopping) {
             thread_wakes.wait_for(lock, kCheckpointGap, [&] { return stopping; });
         }
@@ -547,7 +576,7 @@ void QueryLog::State::run() {
         if (!stopping) {
             lock.unlock();
             // An error is in `troubles`, and refuses appends by keep_up().
-            static_cast<void>(checkpoint());
+            well = static_cast<bool>(checkpoint());
             lock.lock();
         }
     }

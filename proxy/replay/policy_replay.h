@@ -35,9 +35,9 @@ struct PolicyReplay {
 //
 // A statement is judged by itself, for the groups of its session and under the search_path that
 // the session had: where that was changed in a way that cannot be told from the log, what depends
-// on it is counted as not comparable, and so is what was recorded with `parameters: masked` and
-// does not parse. Limits, failures and what the protocol refuses are no matter of the policy, and
-// left out.
+// on it is counted as not comparable. Of what was recorded with `parameters: masked` the text with
+// digests in place of its constants is judged; where that does not parse it is not comparable.
+// Limits, failures and what the protocol refuses are no matter of the policy, and left out.
 int replay_policy(const PolicyReplay& asked, const config::Config& candidate,
                   const LoadCatalog& load_catalog, audit::Format format, std::ostream& out,
                   std::ostream& err);

@@ -320,6 +320,32 @@ bool cut_off(const Recorded& statement) {
            statement.message == "closed before its end";
 }
 
+// A digest in place of a value (audit.parameters: masked).
+bool is_digest(std::string_view text) {
+    return text.size() == 18 && text.starts_with("d_") &&
+           text.find_first_not_of("0123456789abcdef", 2) == std::string_view::npos;
+}
+
+bool lacks_values(const Recorded& statement) {
+    // Bound without values, and has parameters: audit.parameters was none.
+    if (statement.bound && statement.params.empty() &&
+        statement.sql.find("$1") != std::string::npos) {
+        return true;
+    }
+    const auto digested = [](const auto& value) { return value && is_digest(*value); };
+    if (std::ranges::any_of(statement.params, digested)) {
+        return true;
+    }
+    const std::string_view sql = statement.sql;
+    for (std::size_t at = sql.find("'d_"); at != std::string_view::npos;
+         at = sql.find("'d_", at + 1)) {
+        if (is_digest(sql.substr(at + 1, 18)) && sql.substr(at + 19).starts_with('\'')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 Line Replaying::one(const Recorded& statement) {
     const auto not_run = [&](std::string why) {
         return Line{
@@ -327,6 +353,9 @@ Line Replaying::one(const Recorded& statement) {
     };
     if (statement.sql.empty() || statement.sql.starts_with("-- ")) {
         return not_run("its text is not on record");
+    }
+    if (lacks_values(statement)) {
+        return not_run("its values are not on record (audit.parameters)");
     }
     if (cut_off(statement)) {
         return not_run("it was cut off then");

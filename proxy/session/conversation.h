@@ -210,6 +210,8 @@ class Conversation {
     // A Bind's values for the record: as text, in whatever format and of whatever type they came.
     [[nodiscard]] std::optional<std::vector<std::optional<std::string>>> values_of(
         const wire::Bind& bind, const std::vector<std::uint32_t>& types) const;
+    // What stands on record for the text of a Bind whose statement was never prepared.
+    [[nodiscard]] static std::string unknown_statement(std::string_view name);
     // What is vitrine's own words, and has no values in it.
     enum class Words : std::uint8_t { kClients, kOwn };
     [[nodiscard]] bool waits_for_rows(char type) const;
@@ -283,7 +285,7 @@ class Conversation {
     [[nodiscard]] bool within_limits(Entry& entry, std::size_t size);
     void count_limit(LimitMet met) const;
     [[nodiscard]] parser::Refusal beyond_refusal(Beyond beyond) const;
-    void tell_beyond(const Entry& entry);
+    void tell(const parser::Refusal& refusal);
     void end_if_idle();
     [[nodiscard]] bool within_the_hour(Entry& entry, std::size_t size);
     [[nodiscard]] bool limits_rows() const;

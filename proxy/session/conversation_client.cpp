@@ -53,21 +53,6 @@ constexpr std::string_view kRateRule = "limits: statements_per_minute";
 constexpr std::string_view kRateState = "53400";
 constexpr std::string_view kCostRule = "limits: max_cost";
 
-std::string hex(std::string_view bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text = "\\x";
-    for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        text += kDigits[byte >> 4];
-        text += kDigits[byte & 15];
-    }
-    return text;
-}
-
-std::string unknown_statement(std::string_view name) {
-    return "-- Bind of prepared statement \"" + std::string(name) + "\", which does not exist";
-}
-
 std::string_view trim(std::string_view text) {
     constexpr std::string_view kSpace = " \t\r\n\f\v;";
     const std::size_t begin = text.find_first_not_of(kSpace);
@@ -258,24 +243,6 @@ std::shared_ptr<const parser::Judgement> Conversation::ask_the_judge(
     }
 }
 
-parser::SessionContext::Prepared Conversation::known_as_prepared(std::string_view name) {
-    using Known = parser::SessionContext::Prepared;
-    const Prepared* made = find_prepared(name);
-    if (made == nullptr) {
-        asked_for_unknown_ = true;
-        return Known::kUnknown;
-    }
-    if (made->stale) {
-        return Known::kStale;
-    }
-    const auto& statements = made->judgement->statements;
-    const auto plain = made->by_sql ? parser::Effect::kPrepare : parser::Effect::kNone;
-    if (statements.empty() || statements.front().effect != plain) {
-        return Known::kNotPlain;
-    }
-    return statements.front().plan_hidden ? Known::kPlanHidden : Known::kCurrent;
-}
-
 std::shared_ptr<const parser::Judgement> Conversation::judge(
     std::string_view sql, parser::Protocol protocol, const std::vector<std::uint32_t>& types) {
     if (!policy_believed_) {
@@ -309,230 +276,6 @@ std::shared_ptr<const parser::Judgement> Conversation::judge(
         return nullptr;
     }
     return judgement;
-}
-
-void Conversation::rejudge_prepared() {
-    for (auto& [name, prepared] : prepared_) {
-        const auto now =
-            ask_the_judge(*prepared.sql,
-                          prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
-                          prepared.parameter_types, true);
-        const auto plan_hidden = [](const parser::Judgement& judgement) {
-            return !judgement.statements.empty() && judgement.statements.front().plan_hidden;
-        };
-        prepared.stale = !now->allowed() || now->forwarded != prepared.judgement->forwarded ||
-                         plan_hidden(*now) != plan_hidden(*prepared.judgement);
-    }
-}
-
-const Conversation::Prepared* Conversation::find_prepared(std::string_view name) const {
-    const auto made = prepared_.find(std::string(name));
-    return made == prepared_.end() ? nullptr : &made->second;
-}
-
-void Conversation::remember(const std::string& name, Prepared prepared) {
-    forget(name);
-    prepared_bytes_ += prepared.sql->size();
-    prepared_[name] = std::move(prepared);
-}
-
-void Conversation::forget(const std::string& name) {
-    if (const auto made = prepared_.find(name); made != prepared_.end()) {
-        prepared_bytes_ -= made->second.sql->size();
-        prepared_.erase(made);
-    }
-}
-
-void Conversation::forget_all() {
-    prepared_.clear();
-    prepared_bytes_ = 0;
-}
-
-// From the newest message back: within the batch, a Parse that fails takes with it whatever
-// follows; behind a Sync or a Query it does not, and what the name stands for is known when all is
-// answered.
-Conversation::Named Conversation::named_statement(std::string_view name) const {
-    Named named;
-    named.made = find_prepared(name);
-    bool behind = false;
-    const auto& entries = pipeline_.entries();
-    for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-        const bool changes_names =
-            entry->judgement &&
-            std::any_of(entry->judgement->statements.begin(), entry->judgement->statements.end(),
-                        [](const parser::StatementJudgement& statement) {
-                            return statement.effect == parser::Effect::kPrepare ||
-                                   statement.effect == parser::Effect::kDeallocate ||
-                                   statement.effect == parser::Effect::kDiscardAll;
-                        });
-        switch (entry->kind) {
-            case EntryKind::kParse:
-                if (entry->name == name && !entry->internal) {
-                    named.uncertain = behind;
-                    named.pending = behind ? nullptr : &*entry;
-                    return named;
-                }
-                break;
-            case EntryKind::kClose:
-                if (!entry->is_portal && entry->name == name && !entry->internal) {
-                    named.uncertain = true;
-                    return named;
-                }
-                break;
-            case EntryKind::kQuery:
-            case EntryKind::kExecute:
-                behind = behind || entry->kind == EntryKind::kQuery;
-                if (changes_names) {
-                    named.uncertain = true;
-                    return named;
-                }
-                break;
-            case EntryKind::kSync:
-                behind = true;
-                break;
-            case EntryKind::kBind:
-            case EntryKind::kDescribe:
-                break;
-        }
-    }
-    return named;
-}
-
-// A Parse of this batch: does its judgement hold, whatever ran between it and what uses it?
-bool Conversation::pending_stands(const Entry& parse) {
-    if (!path_may_differ_) {
-        return true;
-    }
-    const auto now =
-        ask_the_judge(parse.text(), parser::Protocol::kExtended, parse.parameter_types, false);
-    return now->allowed() && now->forwarded == parse.judgement->forwarded;
-}
-
-// Would the statement be sent now as it was when it was prepared?
-Conversation::Standing Conversation::standing(const Prepared& prepared) {
-    if (prepared.stale) {
-        return Standing::kStale;
-    }
-    const auto& statements = prepared.judgement->statements;
-    const bool executes =
-        !statements.empty() && statements.front().effect == parser::Effect::kExecute;
-    if (!path_may_differ_ && !executes) {
-        return Standing::kCurrent;
-    }
-    const auto now = ask_the_judge(
-        *prepared.sql, prepared.by_sql ? parser::Protocol::kSimple : parser::Protocol::kExtended,
-        prepared.parameter_types, !path_may_differ_);
-    if (now->allowed() && now->forwarded == prepared.judgement->forwarded) {
-        return Standing::kCurrent;
-    }
-    if (!path_may_differ_) {
-        return Standing::kStale;
-    }
-    if (status_ == wire::TransactionStatus::kFailed && !batch_open_) {
-        return Standing::kCurrent;  // the server runs nothing but the end of the transaction
-    }
-    wait_for_path();
-    return Standing::kWait;
-}
-
-bool Conversation::record(audit::Statement statement, Words words) {
-    std::string sql;
-    std::string forwarded;
-    if (options_.digest && words == Words::kClients) {
-        if (statement.sql) {
-            sql = parser::without_constants(std::string(*statement.sql), options_.digest);
-            statement.sql = sql;
-        }
-        if (statement.forwarded) {
-            forwarded =
-                parser::without_constants(std::string(*statement.forwarded), options_.digest);
-            statement.forwarded = forwarded;
-        }
-    }
-    statement.policy = options_.policy->rules_version();
-    ++totals_.statements;
-    if (!statement.allowed) {
-        ++totals_.rejected;
-    }
-    if (options_.counters != nullptr) {
-        (statement.allowed ? options_.counters->allowed : options_.counters->rejected).add();
-    }
-    const auto appended = options_.log->append(options_.id, statement);
-    if (appended) {
-        recorded_ = *appended;
-    }
-    return static_cast<bool>(appended);
-}
-
-void Conversation::record_skipped(std::string_view sql) {
-    // Nothing is forwarded, so there is nothing to refuse where this cannot be written.
-    (void)record({.statement = next_statement_++,
-                  .sql = sql,
-                  .of = {},
-                  .params = {},
-                  .allowed = false,
-                  .rule = kSkipped,
-                  .masked = {},
-                  .forwarded = {}});
-}
-
-void Conversation::record_skipped(const wire::Parse& parse) {
-    if (skipped_parses_.size() >= limits::kPreparedStatementsMax) {
-        finish({.cause = audit::EndCause::kLimit,
-                .sqlstate = "53400",
-                .message = "too many messages behind an error",
-                .hint = "Send a Sync, and look at the error.",
-                .log_message = "too many Parse messages behind an error"});
-        return;
-    }
-    skipped_parses_[std::string(parse.name)] = next_statement_;
-    record_skipped(parse.sql);
-}
-
-void Conversation::record_skipped(const wire::Bind& bind) {
-    const Prepared* made = find_prepared(bind.statement);
-    const auto skipped = skipped_parses_.find(std::string(bind.statement));
-    std::optional<std::uint64_t> of;
-    if (skipped != skipped_parses_.end()) {
-        of = skipped->second;
-        made = nullptr;  // it would have been replaced
-    } else if (made != nullptr) {
-        of = made->statement;
-    }
-    static const std::vector<std::uint32_t> kNoTypes;
-    const std::string unknown = unknown_statement(bind.statement);
-    (void)record({.statement = next_statement_++,
-                  .sql = of ? std::nullopt : std::optional<std::string_view>(unknown),
-                  .of = of,
-                  .params = values_of(bind, made == nullptr ? kNoTypes : made->types()),
-                  .allowed = false,
-                  .rule = kSkipped,
-                  .masked = {},
-                  .forwarded = {}},
-                 Words::kOwn);
-}
-
-std::optional<std::vector<std::optional<std::string>>> Conversation::values_of(
-    const wire::Bind& bind, const std::vector<std::uint32_t>& types) const {
-    if (bind.values.empty() || options_.parameters == config::Parameters::kNone) {
-        return std::nullopt;
-    }
-    std::vector<std::optional<std::string>> values;
-    values.reserve(bind.values.size());
-    for (std::size_t i = 0; i < bind.values.size(); ++i) {
-        if (!bind.values[i]) {
-            values.emplace_back(std::nullopt);
-            continue;
-        }
-        const std::string_view sent = *bind.values[i];
-        std::string text(sent);
-        if (bind.format(i) != 0) {
-            const auto read = wire::text_of_binary(i < types.size() ? types[i] : 0, sent);
-            text = read ? *read : hex(sent);
-        }
-        values.emplace_back(options_.digest ? options_.digest(text) : std::move(text));
-    }
-    return values;
 }
 
 void Conversation::note_effects(const parser::Judgement& judgement, std::size_t count) {
@@ -596,13 +339,15 @@ bool Conversation::query(std::string_view payload) {
         text = judgement->forwarded ? *judgement->forwarded
                                     : message->sql.substr(0, last.begin + last.size);
         questions = cost_questions(text);
+        if (!questions.empty() && !pipeline_.empty()) {
+            drain();  // if the batch before it fails, it is skipped with the rest of that
+            return false;
+        }
         if (!questions.empty() && batch_open_) {
             // A Query ends the transaction of a batch before it; so does the question's own Sync,
             // and what it is judged by (SET LOCAL) must be what it will run by.
             end_internal(false);
             path_may_differ_ = path_may_differ_ || path_was_set_;
-        }
-        if (!questions.empty() && !pipeline_.empty()) {
             drain();
             return false;
         }

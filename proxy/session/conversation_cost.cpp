@@ -180,12 +180,7 @@ void Conversation::cost_failed(const wire::Fields& fields) {
     }
     // The server skips what comes up to the Sync, so that it cannot fail once more.
     const Entry& entry = held_->entry;
-    wire::write_error_response(client_output_, {.severity = "ERROR",
-                                                .sqlstate = refusal.sqlstate,
-                                                .message = refusal.message,
-                                                .detail = refusal.detail,
-                                                .hint = refusal.hint,
-                                                .position = 0});
+    tell(refusal);
     write_result(entry.records.front(), 0, 0, entry.started, refusal.sqlstate, refusal.message);
     held_.reset();
     hold_ = Hold::kNone;

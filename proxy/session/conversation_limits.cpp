@@ -7,6 +7,20 @@
 
 namespace vitrine::session {
 
+namespace {
+
+parser::Refusal hourly_refusal(std::uint64_t most, std::string_view of, std::string_view key) {
+    return {
+        .sqlstate = "53400",
+        .message = "more than " + std::to_string(most) + " " + std::string(of) +
+                   " an hour (limits." + std::string(key) + ")",
+        .detail = "All sessions of a user count together. The rows up to the limit were sent.",
+        .hint = "Wait: each minute a sixtieth comes free. Or ask the operator for a higher limit.",
+        .position = 0};
+}
+
+}  // namespace
+
 // An Execute that goes beyond a limit may have run to its end before the cancel comes. It fails
 // for the client, and what follows it in its batch must then not have run: so that waits for its
 // rows. Behind a Sync nothing has to.
@@ -105,8 +119,7 @@ bool Conversation::within_the_hour(Entry& entry, std::size_t size) {
     return true;
 }
 
-void Conversation::tell_beyond(const Entry& entry) {
-    const parser::Refusal refusal = beyond_refusal(entry.beyond);
+void Conversation::tell(const parser::Refusal& refusal) {
     wire::write_error_response(client_output_, {.severity = "ERROR",
                                                 .sqlstate = refusal.sqlstate,
                                                 .message = refusal.message,
@@ -181,27 +194,9 @@ parser::Refusal Conversation::beyond_refusal(Beyond beyond) const {
         case Beyond::kNothing:
             break;
         case Beyond::kHourRows:
-            return {.sqlstate = "53400",
-                    .message = "more than " + std::to_string(*limits.rows_per_hour) +
-                               " rows an hour (limits.rows_per_hour)",
-                    .detail =
-                        "All sessions of a user count together. The rows up to the limit "
-                        "were sent.",
-                    .hint =
-                        "Wait: each minute a sixtieth comes free. Or ask the operator for a "
-                        "higher limit.",
-                    .position = 0};
+            return hourly_refusal(*limits.rows_per_hour, "rows", "rows_per_hour");
         case Beyond::kHourBytes:
-            return {.sqlstate = "53400",
-                    .message = "more than " + std::to_string(*limits.bytes_per_hour) +
-                               " bytes an hour (limits.bytes_per_hour)",
-                    .detail =
-                        "All sessions of a user count together. The rows up to the limit "
-                        "were sent.",
-                    .hint =
-                        "Wait: each minute a sixtieth comes free. Or ask the operator for a "
-                        "higher limit.",
-                    .position = 0};
+            return hourly_refusal(*limits.bytes_per_hour, "bytes", "bytes_per_hour");
         case Beyond::kRows:
             return {.sqlstate = "53400",
                     .message =

@@ -358,7 +358,7 @@ void Conversation::statement_complete(char type, std::string_view whole) {
         const bool beyond = entry.beyond != Beyond::kNothing;
         const bool withheld = entry.beyond_told;
         if (beyond && !entry.beyond_told) {
-            tell_beyond(entry);
+            tell(beyond_refusal(entry.beyond));
             entry.beyond_told = true;
         }
         if (entry.current < entry.records.size()) {
@@ -406,7 +406,7 @@ void Conversation::statement_complete(char type, std::string_view whole) {
             write_result(entry.records.front(), rows, bytes, entry.started, refusal.sqlstate,
                          refusal.message);
         }
-        tell_beyond(entry);
+        tell(beyond_refusal(entry.beyond));
         pop();
         drop_skipped_entries();
         return;
@@ -520,7 +520,7 @@ void Conversation::error_response(std::string_view payload) {
         sqlstate = beyond.sqlstate;
         text = beyond.message;
         if (!entry.beyond_told) {
-            tell_beyond(entry);
+            tell(beyond_refusal(entry.beyond));
         }
     } else if (in_place) {
         const parser::Refusal& refusal = *entry.refusal;
@@ -656,41 +656,6 @@ void Conversation::ready_for_query(std::string_view payload, std::string_view wh
     }
     pop();
     client_output_ += whole;
-}
-
-void Conversation::finish_portal(const Portal& portal) {
-    if (portal.suspended) {
-        write_result(portal.statement, portal.rows, portal.bytes, portal.started, "00000",
-                     "closed before its end");
-    } else if (!portal.executed) {
-        write_result(portal.statement, 0, 0, portal.started, "", "bound, but not executed");
-    }
-}
-
-void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std::uint64_t bytes,
-                                std::chrono::steady_clock::time_point started,
-                                std::string_view sqlstate, std::string_view message) {
-    totals_.rows += rows;
-    totals_.bytes += bytes;
-    if (options_.counters != nullptr) {
-        options_.counters->rows.add(rows);
-        options_.counters->bytes.add(bytes);
-    }
-    std::string said(message);
-    if (options_.digest) {
-        said = parser::without_values(sqlstate, message, options_.digest);
-    }
-    // Where a result cannot be written, the next statement cannot be recorded either, and is
-    // refused for it: nothing is lost but this.
-    (void)options_.log->append(
-        options_.id,
-        audit::Result{.statement = statement,
-                      .rows = rows,
-                      .bytes = bytes,
-                      .duration = std::chrono::duration_cast<std::chrono::microseconds>(
-                          options_.now() - started),
-                      .sqlstate = std::string(sqlstate),
-                      .message = std::move(said)});
 }
 
 }  // namespace vitrine::session

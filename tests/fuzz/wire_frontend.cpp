@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/wire/binary_value.h"
 #include "proxy/wire/frame.h"
 #include "proxy/wire/frontend.h"
 
@@ -71,6 +72,16 @@ void check_bind(const wire::Bind& bind, std::size_t size) {
     }
     ensure(bytes < size);
     ensure(bind.values.capacity() <= size);
+    // The types are the client's word too. A text is not out of proportion to what was sent.
+    for (const auto& value : bind.values) {
+        for (const std::uint32_t type :
+             {16U,   17U,   20U,   21U,   23U,   25U,   701U,  829U,  869U,  1007U,
+              1009U, 1082U, 1184U, 1186U, 1231U, 1266U, 1562U, 1700U, 2950U, 3802U}) {
+            if (const auto text = value ? wire::text_of_binary(type, *value) : std::nullopt) {
+                ensure(text->size() <= 256 + 80 * value->size());
+            }
+        }
+    }
 }
 
 void check(const std::string& message) {
@@ -91,8 +102,9 @@ void check(const std::string& message) {
         case 'B':
             if (const auto bind = decode_whole(payload, wire::decode_bind)) {
                 check_bind(*bind, payload.size());
+                wire::write_bind(out, *bind);
             }
-            return;
+            break;
         case 'D':
             if (const auto describe = decode_whole(payload, wire::decode_describe)) {
                 wire::write_describe(out, describe->kind, describe->name);

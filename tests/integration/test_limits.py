@@ -620,6 +620,12 @@ class Limits(unittest.TestCase):
                     got = client.receive_until("ReadyForQuery")
                 self.assertIn(rows_of(got), (masked, [[b"aside"]]), got)
                 self.assertEqual(rows_of(client.simple(sql)), masked)
+                # A batch that fails takes the Query behind it along, to the Sync.
+                client.send(parse("SELECT 1/0"), bind(), execute(), query(sql), sync())
+                got = client.receive_until("ReadyForQuery")
+                self.assertEqual(error_of(got).sqlstate, "22012")
+                self.assertEqual(rows_of(got), [])
+                self.assertEqual(rows_of(client.simple(sql)), masked)
         finally:
             self.env.sql("DROP SCHEMA aside CASCADE")
 
@@ -692,7 +698,8 @@ class Limits(unittest.TestCase):
     def test_what_the_planner_counts_by_is_fixed(self):
         with self.login("cheap", "cheap_settings") as client:
             for sql in ("SET seq_page_cost = 0", "SET LOCAL CPU_TUPLE_COST TO 0",
-                        'SET "cpu_operator_cost" = 0',
+                        'SET "cpu_operator_cost" = 0', 'SET U&"seq\\005fpage_cost" = 0',
+                        "SET SESSION enable_SeqScan = off",
                         "SELECT set_config('cpu_tuple_cost', '0', false)",
                         "SELECT set_config('Random_Page_Cost', (SELECT '0'), false)",
                         "SET effective_cache_size = '100GB'"):

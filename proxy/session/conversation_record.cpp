@@ -1,0 +1,163 @@
+// What the conversation puts on record: statements before they are sent, with their values, and
+// results when they have ended.
+#include "config/limits.h"
+#include "proxy/session/conversation.h"
+#include "proxy/wire/binary_value.h"
+
+namespace vitrine::session {
+
+namespace {
+
+std::string hex(std::string_view bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text = "\\x";
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        text += kDigits[byte >> 4];
+        text += kDigits[byte & 15];
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string Conversation::unknown_statement(std::string_view name) {
+    return "-- Bind of prepared statement \"" + std::string(name) + "\", which does not exist";
+}
+
+bool Conversation::record(audit::Statement statement, Words words) {
+    std::string sql;
+    std::string forwarded;
+    if (options_.digest && words == Words::kClients) {
+        if (statement.sql) {
+            sql = parser::without_constants(std::string(*statement.sql), options_.digest);
+            statement.sql = sql;
+        }
+        if (statement.forwarded) {
+            forwarded =
+                parser::without_constants(std::string(*statement.forwarded), options_.digest);
+            statement.forwarded = forwarded;
+        }
+    }
+    statement.policy = options_.policy->rules_version();
+    ++totals_.statements;
+    if (!statement.allowed) {
+        ++totals_.rejected;
+    }
+    if (options_.counters != nullptr) {
+        (statement.allowed ? options_.counters->allowed : options_.counters->rejected).add();
+    }
+    const auto appended = options_.log->append(options_.id, statement);
+    if (appended) {
+        recorded_ = *appended;
+    }
+    return static_cast<bool>(appended);
+}
+
+void Conversation::record_skipped(std::string_view sql) {
+    // Nothing is forwarded, so there is nothing to refuse where this cannot be written.
+    (void)record({.statement = next_statement_++,
+                  .sql = sql,
+                  .of = {},
+                  .params = {},
+                  .allowed = false,
+                  .rule = kSkipped,
+                  .masked = {},
+                  .forwarded = {}});
+}
+
+void Conversation::record_skipped(const wire::Parse& parse) {
+    if (skipped_parses_.size() >= limits::kPreparedStatementsMax) {
+        finish({.cause = audit::EndCause::kLimit,
+                .sqlstate = "53400",
+                .message = "too many messages behind an error",
+                .hint = "Send a Sync, and look at the error.",
+                .log_message = "too many Parse messages behind an error"});
+        return;
+    }
+    skipped_parses_[std::string(parse.name)] = next_statement_;
+    record_skipped(parse.sql);
+}
+
+void Conversation::record_skipped(const wire::Bind& bind) {
+    const Prepared* made = find_prepared(bind.statement);
+    const auto skipped = skipped_parses_.find(std::string(bind.statement));
+    std::optional<std::uint64_t> of;
+    if (skipped != skipped_parses_.end()) {
+        of = skipped->second;
+        made = nullptr;  // it would have been replaced
+    } else if (made != nullptr) {
+        of = made->statement;
+    }
+    static const std::vector<std::uint32_t> kNoTypes;
+    const std::string unknown = unknown_statement(bind.statement);
+    (void)record({.statement = next_statement_++,
+                  .sql = of ? std::nullopt : std::optional<std::string_view>(unknown),
+                  .of = of,
+                  .params = values_of(bind, made == nullptr ? kNoTypes : made->types()),
+                  .allowed = false,
+                  .rule = kSkipped,
+                  .masked = {},
+                  .forwarded = {}},
+                 Words::kOwn);
+}
+
+std::optional<std::vector<std::optional<std::string>>> Conversation::values_of(
+    const wire::Bind& bind, const std::vector<std::uint32_t>& types) const {
+    if (bind.values.empty() || options_.parameters == config::Parameters::kNone) {
+        return std::nullopt;
+    }
+    std::vector<std::optional<std::string>> values;
+    values.reserve(bind.values.size());
+    for (std::size_t i = 0; i < bind.values.size(); ++i) {
+        if (!bind.values[i]) {
+            values.emplace_back(std::nullopt);
+            continue;
+        }
+        const std::string_view sent = *bind.values[i];
+        std::string text(sent);
+        if (bind.format(i) != 0) {
+            const auto read = wire::text_of_binary(i < types.size() ? types[i] : 0, sent);
+            text = read ? *read : hex(sent);
+        }
+        values.emplace_back(options_.digest ? options_.digest(text) : std::move(text));
+    }
+    return values;
+}
+
+void Conversation::finish_portal(const Portal& portal) {
+    if (portal.suspended) {
+        write_result(portal.statement, portal.rows, portal.bytes, portal.started, "00000",
+                     "closed before its end");
+    } else if (!portal.executed) {
+        write_result(portal.statement, 0, 0, portal.started, "", "bound, but not executed");
+    }
+}
+
+void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std::uint64_t bytes,
+                                std::chrono::steady_clock::time_point started,
+                                std::string_view sqlstate, std::string_view message) {
+    totals_.rows += rows;
+    totals_.bytes += bytes;
+    if (options_.counters != nullptr) {
+        options_.counters->rows.add(rows);
+        options_.counters->bytes.add(bytes);
+    }
+    std::string said(message);
+    if (options_.digest) {
+        said = parser::without_values(sqlstate, message, options_.digest);
+    }
+    // Where a result cannot be written, the next statement cannot be recorded either, and is
+    // refused for it: nothing is lost but this.
+    (void)options_.log->append(
+        options_.id,
+        audit::Result{.statement = statement,
+                      .rows = rows,
+                      .bytes = bytes,
+                      .duration = std::chrono::duration_cast<std::chrono::microseconds>(
+                          options_.now() - started),
+                      .sqlstate = std::string(sqlstate),
+                      .message = std::move(said)});
+}
+
+}  // namespace vitrine::session
