@@ -28,11 +28,11 @@ class Sealed(unittest.TestCase):
             f"sealed_{self._testMethodName}", start=False,
             directory=f"log\n  retain: 30d\n  anchor: {{directory: {self.anchor}}}")
         self.start(0)
-        with self.proxy.login(self.proxy.token("ada", DATABASE), user="ada") as client:
+        with self.proxy.login(self.proxy.token("cyd", DATABASE), user="cyd") as client:
             for number in range(20):
                 client.simple(f"SELECT count(*) /* {number} */ FROM customers")
         self.proxy.stop()
-        self.plain, = (self.proxy.audit / "ada").glob("*.jsonl")
+        self.plain, = (self.proxy.audit / "cyd").glob("*.jsonl")
         self.packed = self.plain.with_name(self.plain.name + ".zst")
 
     def start(self, days):
