@@ -2,12 +2,45 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "demo"))
+
+from throwaway import (Authority, Folder, PostgresServer, ed25519_key,  # noqa: E402
+                       write_private)
+
+# What the generator's statements read, in each of its databases.
+DATABASES = ("shop", "warehouse", "billing")
+SCHEMA = """
+CREATE TABLE customers (id bigint, name text, email text);
+CREATE TABLE orders (id bigint, total numeric, customer_id bigint, created date);
+CREATE TABLE events (kind text, account bigint);
+CREATE TABLE cards (holder text, number text);
+CREATE TABLE shipments (id bigint, tracking text);
+CREATE TABLE payments (account bigint, state text, amount numeric, currency text);
+CREATE TABLE products (sku text, name text);
+CREATE TABLE tickets (id bigint, subject text);
+CREATE TABLE salaries_2019 (employee bigint, zebra text);
+"""
+CANDIDATE = """
+listen: {{address: 127.0.0.1:1, tls: {{certificate: server.crt, key: server.key}}}}
+databases:
+{databases}
+auth: {{issuers: [{{name: vitrine, signing_key: {{file: signing.pem}}}}]}}
+masking:
+  key: {{file: mask.key}}
+  rules:
+    - {{columns: [public.customers.email], mask: email}}
+audit: {{directory: log, signing_key: {{file: signing.pem}}}}
+"""
+DATABASE = """  {name}: {{servers: [127.0.0.1:{port}], user: reader, password: {{file: reader.password}},
+    tls: {{mode: verify-full, ca: database-ca.crt}}}}"""
 
 
 def run(*command, statuses=(0, 1)):
@@ -26,6 +59,37 @@ def run(*command, statuses=(0, 1)):
 
 def size_of(directory):
     return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
+
+
+def replay_by_policy(program, log, measure):
+    """All that is on record, judged by a candidate that masks a column."""
+    folder = Folder("vitrine-bench")
+    try:
+        path, password = folder.path, secrets.token_hex(16)
+        server = PostgresServer(path, Authority(path, "database", "bench database"))
+        try:
+            server.start()
+            server.sql(f"CREATE ROLE reader LOGIN PASSWORD '{password}'")
+            for name in DATABASES:
+                server.sql(f"CREATE DATABASE {name}")
+                server.sql(SCHEMA + "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", name)
+            Authority(path, "proxy", "bench proxy CA").sign("server")
+            ed25519_key(path / "signing.pem")
+            write_private(path / "mask.key", secrets.token_hex(32) + "\n")
+            write_private(path / "reader.password", password + "\n")
+            candidate = path / "candidate.yaml"
+            candidate.write_text(CANDIDATE.format(databases="\n".join(
+                DATABASE.format(name=name, port=server.port) for name in DATABASES)))
+            out = measure("a candidate policy", program, "audit", "replay", "--config", candidate,
+                          "--policy", candidate, "--directory", log, "--format", "json",
+                          statuses=(1,))
+            said = json.loads(out)
+            return {"what": f"{said['judged']} statements judged, shapes that change",
+                    "lines": len(said["changes"])}
+        finally:
+            server.stop()
+    finally:
+        folder.remove()
 
 
 def audit(program, generator, records, keep, as_json):
@@ -68,6 +132,7 @@ def audit(program, generator, records, keep, as_json):
             if what in ("a rare word", "a grant"):
                 if measure(what + ", without the index", *command, "--no-index") != with_index:
                     sys.exit(f"{what}: another answer without the index")
+        rows.append(replay_by_policy(program, log, measure))
     finally:
         if not keep:
             shutil.rmtree(folder)

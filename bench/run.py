@@ -3,6 +3,7 @@
 
     bench/run.py judge [--pairs N] [--rounds N] [--keep-catalog FILE]
     bench/run.py tpch [--scale S] [--rounds N] [--format json]
+    bench/run.py log [--rounds N] [--format json]
 
 judge: what parsing costs, what judging costs, and the difference, on bench/schema.sql. Times are
 CPU time: a block of parses, one of judgements and one of cached ones, one after the other, and medians over all such
@@ -11,6 +12,9 @@ the machine does.
 
 tpch: TPC-H's queries through vitrine and on views that mask by hand (tpch.py). Exit status 1 where
 all of them together take more than 1.05 times as long.
+
+log: the CPU that the query log costs a statement, and the throughput of many sessions with
+`durability: fsync` by that of one (log.py). Exit status 1 where one is not as it should be.
 """
 
 import argparse
@@ -106,7 +110,7 @@ def judge(arguments):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["judge", "tpch", "audit"], nargs="?", default="judge")
+    parser.add_argument("what", choices=["judge", "tpch", "audit", "log"], nargs="?", default="judge")
     parser.add_argument("--pairs", type=int, default=1000, help="for the times (default 1000)")
     parser.add_argument("--rounds", type=int,
                         help="judge: for callgrind (default 100); tpch: of each query (default 9)")
@@ -128,6 +132,10 @@ def main():
         return audit.audit(arguments.program,
                            Path(arguments.program).parent / "bench/bench_audit_generator",
                            arguments.records, arguments.keep_log, arguments.format == "json")
+    if arguments.what == "log":
+        import log
+        return log.log(arguments.program, Path(arguments.program).parent / "bench/vitrine_without_log",
+                       arguments.rounds or 9, arguments.format == "json")
     if arguments.what == "tpch":
         import tpch
         return tpch.tpch(arguments.program, arguments.scale, arguments.rounds or 9,

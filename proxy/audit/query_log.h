@@ -48,6 +48,9 @@ struct SessionStart {
     std::chrono::sys_seconds expires;
     // The schemas unqualified names are looked up in when the session begins.
     std::vector<std::string> search_path;
+    // What the client has set in its StartupMessage, "name=value".
+    std::vector<std::string> settings;
+    std::string digest_key;  // RowsDigest::key_id; empty: no digests
 };
 
 struct Statement {
@@ -62,7 +65,11 @@ struct Statement {
     std::string_view rule;
     std::vector<std::string> masked;
     std::optional<std::string_view> forwarded;  // the SQL sent, where it differs
-    std::string_view policy;  // config::MaskingRules::version: by which it was decided
+    // Of a Parse: the types it declares, by OID; of a Bind: its result-column format codes. Written
+    // where one is not 0, which is what a replay takes for granted.
+    std::vector<std::uint32_t> parameter_types{};
+    std::vector<std::int16_t> result_formats{};
+    std::string_view policy{};  // config::MaskingRules::version: by which it was decided
 };
 
 struct Result {
@@ -72,6 +79,7 @@ struct Result {
     std::chrono::microseconds duration{0};
     std::string sqlstate;  // "00000": went well
     std::string message;   // the error's; empty where there is none
+    std::string digest;    // RowsDigest::text; empty where there are no rows, or no key
 };
 
 enum class EndCause : std::uint8_t { kClient, kExpired, kRevoked, kLimit, kError, kShutdown };

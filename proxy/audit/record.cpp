@@ -26,6 +26,20 @@ std::string seconds_text(std::chrono::sys_seconds time) {
     return text + 'Z';
 }
 
+// Left out where all are 0, or there are none.
+template <typename Code>
+void append_codes(std::string& line, std::string_view name, const std::vector<Code>& codes) {
+    if (std::ranges::all_of(codes, [](Code code) { return code == 0; })) {
+        return;
+    }
+    line.append(",\"").append(name).append("\":[");
+    for (const Code code : codes) {
+        line += std::to_string(code);
+        line += ',';
+    }
+    line.back() = ']';
+}
+
 }  // namespace
 
 std::string_view to_string(EndCause cause) {
@@ -85,6 +99,12 @@ void append_fields(std::string& line, const SessionId& id, const SessionStart& r
     append_member(line, "reason", r.reason);
     append_member(line, "expires", seconds_text(r.expires));
     append_member(line, "search_path", r.search_path);
+    if (!r.settings.empty()) {
+        append_member(line, "settings", r.settings);
+    }
+    if (!r.digest_key.empty()) {
+        append_member(line, "digest_key", r.digest_key);
+    }
 }
 
 void append_fields(std::string& line, const SessionId& id, const Statement& r) {
@@ -105,6 +125,8 @@ void append_fields(std::string& line, const SessionId& id, const Statement& r) {
     if (r.forwarded) {
         append_member(line, "forwarded", *r.forwarded);
     }
+    append_codes(line, "parameter_types", r.parameter_types);
+    append_codes(line, "result_formats", r.result_formats);
     append_member(line, "policy", r.policy);
 }
 
@@ -116,6 +138,9 @@ void append_fields(std::string& line, const SessionId& id, const Result& r) {
     append_member(line, "duration_us", r.duration.count());
     append_member(line, "sqlstate", r.sqlstate);
     append_member(line, "message", r.message);
+    if (!r.digest.empty()) {
+        append_member(line, "digest", r.digest);
+    }
 }
 
 void append_fields(std::string& line, const SessionId& id, const SessionEnd& r) {

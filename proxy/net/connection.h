@@ -113,6 +113,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void start_server_tls();
     void start_server_login();
     void start_conversation();
+    [[nodiscard]] std::vector<std::string> settings_on_record() const;
     void ask_for_catalog();
     void cancel_on_server(std::function<void()> done);
     void cancel_for_conversation(std::function<void()> done);

@@ -210,6 +210,18 @@ std::string Connection::welcome() const {
     return text;
 }
 
+std::vector<std::string> Connection::settings_on_record() const {
+    std::vector<std::string> settings;
+    const config::Config& config = *current_->config;
+    for (const auto& [name, value] : settings_) {
+        settings.push_back(name + '=' +
+                           (config.audit.parameters == config::Parameters::kMasked
+                                ? audit::value_digest(config.masking.key, value)
+                                : value));
+    }
+    return settings;
+}
+
 void Connection::start_conversation() {
     // Much may have happened since the token was looked at.
     if (shared_.access != nullptr && shared_.access->revision() != revision_) {
@@ -218,6 +230,10 @@ void Connection::start_conversation() {
             bad_token(cause, LoginCause::kRevoked);
             return;
         }
+    }
+    std::unique_ptr<audit::RowsDigest> rows_digest;
+    if (!current_->config->masking.key.empty()) {
+        rows_digest = std::make_unique<audit::RowsDigest>(current_->config->masking.key);
     }
     const auto started = shared_.log->append(
         id_, audit::SessionStart{.database = principal_.database,
@@ -230,7 +246,9 @@ void Connection::start_conversation() {
                                  .approvers = principal_.approvers,
                                  .reason = principal_.reason,
                                  .expires = principal_.expires,
-                                 .search_path = server_login_->search_path()});
+                                 .search_path = server_login_->search_path(),
+                                 .settings = settings_on_record(),
+                                 .digest_key = rows_digest ? rows_digest->key_id() : ""});
     if (!started) {
         spdlog::error("the query log cannot be written to: {}", started.error().message());
         refuse("58030", "the session could not be recorded in the query log",
@@ -255,6 +273,7 @@ void Connection::start_conversation() {
             return audit::value_digest(config->masking.key, value);
         };
     }
+    options.rows_digest = std::move(rows_digest);
     options.application_prefix = application_prefix(principal_.user);
     options.now = [] { return std::chrono::steady_clock::now(); };
     options.limits = limits_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <cctype>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -15,9 +16,12 @@
 #include <vector>
 
 #include "parser/judge.h"
+#include "parser/repeatable.h"
 #include "proxy/audit/names.h"
+#include "proxy/audit/rows_digest.h"
 #include "proxy/audit/sessions.h"
 #include "proxy/audit/terminal_text.h"
+#include "proxy/wire/binary_value.h"
 
 namespace vitrine::replay {
 
@@ -26,6 +30,9 @@ using audit::Record;
 using Clock = std::chrono::steady_clock;
 
 namespace {
+
+// FirstNormalObjectId (PostgreSQL, access/transam.h).
+constexpr std::uint32_t kFirstOwnOid = 16384;
 
 // What the proxy sends in place of a refused statement: so that a transaction fails here, too.
 constexpr const char* kFailingText = "vitrine: statement refused";
@@ -39,6 +46,7 @@ struct Outcome {
     std::uint64_t rows = 0;
     std::uint64_t bytes = 0;
     std::uint64_t duration_us = 0;
+    std::string digest;  // of the rows; empty: not known
 };
 
 // A statement on record that was run or refused.
@@ -48,6 +56,8 @@ struct Recorded {
     std::string sql;
     bool bound = false;  // it ran by a Bind, with these values
     std::vector<std::optional<std::string>> params;
+    std::vector<std::uint32_t> parameter_types;
+    std::vector<std::uint32_t> result_formats;
     bool allowed = false;
     std::string rule;
     std::optional<Outcome> outcome;
@@ -58,6 +68,8 @@ struct RecordedSession {
     std::string database;
     std::vector<std::string> groups;
     std::vector<std::string> path;
+    std::vector<std::string> settings;  // "name=value"
+    std::string digest_key;
     std::vector<Recorded> statements;
 };
 
@@ -69,6 +81,17 @@ struct Line {
     std::string why;
     std::optional<Outcome> now;
 };
+
+std::vector<std::uint32_t> codes(const Record& record, std::string_view name) {
+    std::vector<std::uint32_t> list;
+    if (const auto* const found = record.find(name); found != nullptr && found->is_array()) {
+        for (const auto& code : found->get_array()) {
+            const auto* const number = code.if_int64();
+            list.push_back(number == nullptr ? 0 : static_cast<std::uint32_t>(*number));
+        }
+    }
+    return list;
+}
 
 std::optional<RecordedSession> read(const std::filesystem::path& directory,
                                     const audit::SessionSummary& summary, std::ostream& err) {
@@ -82,6 +105,8 @@ std::optional<RecordedSession> read(const std::filesystem::path& directory,
                 session.database = record.text("database");
                 session.groups = record.list("groups");
                 session.path = record.list("search_path");
+                session.settings = record.list("settings");
+                session.digest_key = record.text("digest_key");
             } else if (type == "statement") {
                 Recorded statement;
                 statement.number = record.number("statement");
@@ -89,10 +114,15 @@ std::optional<RecordedSession> read(const std::filesystem::path& directory,
                 statement.allowed = record.text("verdict") == "allow";
                 statement.rule = record.text("rule");
                 statement.sql = record.text("sql");
+                statement.parameter_types = codes(record, "parameter_types");
+                statement.result_formats = codes(record, "result_formats");
                 if (record.find("of") != nullptr) {
                     statement.bound = true;
                     const auto of = places.find(record.number("of"));
-                    statement.sql = of == places.end() ? "" : session.statements[of->second].sql;
+                    if (of != places.end()) {
+                        statement.sql = session.statements[of->second].sql;
+                        statement.parameter_types = session.statements[of->second].parameter_types;
+                    }
                 }
                 if (const auto* params = record.find("params");
                     params != nullptr && params->is_array()) {
@@ -115,7 +145,8 @@ std::optional<RecordedSession> read(const std::filesystem::path& directory,
                 statement.outcome = Outcome{.sqlstate = std::string(record.text("sqlstate")),
                                             .rows = record.number("rows"),
                                             .bytes = record.number("bytes"),
-                                            .duration_us = record.number("duration_us")};
+                                            .duration_us = record.number("duration_us"),
+                                            .digest = std::string(record.text("digest"))};
                 statement.message = record.text("message");
             }
         },
@@ -127,6 +158,12 @@ std::optional<RecordedSession> read(const std::filesystem::path& directory,
     return session;
 }
 
+// A digest in place of a value (audit.parameters: masked).
+bool is_digest(std::string_view text) {
+    return text.size() == 18 && text.starts_with("d_") &&
+           text.find_first_not_of("0123456789abcdef", 2) == std::string_view::npos;
+}
+
 class Replaying {
   public:
     Replaying(const SessionReplay& asked, const config::Config& config,
@@ -136,6 +173,12 @@ class Replaying {
           session_(session),
           policy_(std::move(policy)),
           connection_(nullptr, &PQfinish) {
+        if (!config.masking.key.empty()) {
+            digest_.emplace(config.masking.key);
+            if (digest_->key_id() != session.digest_key) {
+                digest_.reset();
+            }
+        }
         context_.search_path = session.path;
         context_.prepared = [this](std::string_view name) {
             using Prepared = parser::SessionContext::Prepared;
@@ -155,7 +198,10 @@ class Replaying {
     [[nodiscard]] parser::Judgement judge(const Recorded& statement);
     [[nodiscard]] bool ask_path();
     [[nodiscard]] Outcome send(const std::string& sql, const Recorded& statement);
-    void take(PGresult* result, Outcome& outcome) const;
+    void take(PGresult* result, const Recorded& statement, Outcome& outcome);
+    void take_row(const PGresult* result, const Recorded& statement);
+    [[nodiscard]] std::string depends_on(const Recorded& statement);
+    void compare(const Recorded& statement, Line& line);
     void keep_pace(const Recorded& statement);
 
     const SessionReplay& asked_;
@@ -166,29 +212,59 @@ class Replaying {
     std::map<std::string, bool> prepared_;
     Connection connection_;
     std::vector<Line> lines_;
+    // Of the rows of the statement that runs.
+    std::optional<audit::RowsDigest> digest_;
+    audit::RowsSum sum_;
+    bool sum_known_ = true;
+    std::string row_;
+    // What the rows of a prepared statement or a cursor depend on (parser/repeatable.h).
+    std::map<std::string, std::string> made_on_;
     bool path_changed_ = false;
     std::optional<Clock::time_point> began_;
     std::optional<audit::Microseconds> began_then_;
 };
 
 bool Replaying::connect(std::ostream& err) {
-    // What a session of the proxy's is pinned to (proxy/session/server_login.cpp). A vitrine at
-    // the other end pins its own.
+    // What the client itself had set, then what a session of the proxy's is pinned to
+    // (proxy/session/server_login.cpp). A vitrine at the other end pins its own.
     std::string options;
-    if (!asked_.through_proxy) {
-        options =
-            "-c default_transaction_read_only=on -c standard_conforming_strings=on "
-            "-c backslash_quote=safe_encoding -c transform_null_equals=off -c vitrine.hidden=";
-        if (!config_.masking.key.empty()) {
-            options += " -c vitrine.mask_key=";
-            for (const char c : config_.masking.key.reveal()) {
-                options += c == ' ' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+    const auto add = [&options](std::string_view name, std::string_view value) {
+        options += options.empty() ? "-c " : " -c ";
+        for (const std::string_view part : {name, std::string_view("="), value}) {
+            for (const char c : part) {
+                options += c == '\\' || std::isspace(static_cast<unsigned char>(c)) != 0
+                               ? std::string("\\") + c
+                               : std::string(1, c);
             }
         }
+    };
+    std::string encoding;
+    for (const std::string& setting : session_.settings) {
+        const std::size_t equals = setting.find('=');
+        const std::string_view name = std::string_view(setting).substr(0, equals);
+        const std::string_view value = std::string_view(setting).substr(equals + 1);
+        if (name == "client_encoding") {
+            encoding = value;
+        } else if (!is_digest(value)) {
+            add(name, value);
+        }
     }
-    const std::array<const char*, 4> names{"dbname", "client_encoding", "options", nullptr};
-    const std::array<const char*, 4> values{asked_.against.c_str(), "UTF8", options.c_str(),
-                                            nullptr};
+    if (!asked_.through_proxy) {
+        for (const auto& [name, value] :
+             {std::pair("default_transaction_read_only", "on"),
+              std::pair("standard_conforming_strings", "on"),
+              std::pair("backslash_quote", "safe_encoding"),
+              std::pair("transform_null_equals", "off"), std::pair("vitrine.hidden", "")}) {
+            add(name, value);
+        }
+        if (!config_.masking.key.empty()) {
+            add("vitrine.mask_key", config_.masking.key.reveal());
+        }
+    }
+    const std::array<const char*, 4> names{"dbname", "options",
+                                           encoding.empty() ? nullptr : "client_encoding", nullptr};
+    const std::array<const char*, 4> values{asked_.against.c_str(), options.c_str(),
+                                            encoding.c_str(), nullptr};
     connection_.reset(PQconnectdbParams(names.data(), values.data(), 1));
     if (PQstatus(connection_.get()) != CONNECTION_OK) {
         err << "cannot connect: " << audit::printable(PQerrorMessage(connection_.get())) << '\n';
@@ -232,10 +308,60 @@ parser::Judgement Replaying::judge(const Recorded& statement) {
     return judgement;
 }
 
-void Replaying::take(PGresult* result, Outcome& outcome) const {
+void append_length(std::string& out, std::size_t length) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        out += static_cast<char>(length >> shift & 0xff);
+    }
+}
+
+// Types whose text is a matter of the value alone, whatever the session's settings.
+bool has_one_text(Oid type) {
+    static constexpr std::array<Oid, 16> kTypes{16, 17,  18,  19,   20,   21,   23,   25,
+                                                26, 114, 705, 1042, 1043, 1700, 2950, 3802};
+    return std::ranges::find(kTypes, type) != kTypes.end();
+}
+
+// Puts the DataRow together as the client got it. Where the client had some columns as text and
+// others in binary, which libpq cannot ask for, the row has come in binary.
+void Replaying::take_row(const PGresult* result, const Recorded& statement) {
+    if (!digest_) {
+        return;
+    }
+    const int columns = PQnfields(result);
+    const bool mixed = statement.result_formats.size() > 1;
+    row_ = std::string("D\0\0\0\0", 5);
+    row_ += static_cast<char>(columns >> 8 & 0xff);
+    row_ += static_cast<char>(columns & 0xff);
+    for (int column = 0; column < columns; ++column) {
+        if (PQgetisnull(result, 0, column) != 0) {
+            append_length(row_, 0xffffffff);
+            continue;
+        }
+        std::string_view value(PQgetvalue(result, 0, column),
+                               static_cast<std::size_t>(PQgetlength(result, 0, column)));
+        std::optional<std::string> text;
+        const auto place = static_cast<std::size_t>(column);
+        if (mixed && PQfformat(result, column) == 1 && place < statement.result_formats.size() &&
+            statement.result_formats[place] == 0) {
+            const Oid type = PQftype(result, column);
+            text = has_one_text(type) ? wire::text_of_binary(type, value) : std::nullopt;
+            sum_known_ = sum_known_ && text;
+            value = text ? std::string_view(*text) : value;
+        }
+        append_length(row_, value.size());
+        row_ += value;
+    }
+    std::string length;
+    append_length(length, row_.size() - 1);
+    row_.replace(1, 4, length);
+    digest_->add(sum_, row_);
+}
+
+void Replaying::take(PGresult* result, const Recorded& statement, Outcome& outcome) {
     switch (PQresultStatus(result)) {
         case PGRES_SINGLE_TUPLE: {
             ++outcome.rows;
+            take_row(result, statement);
             outcome.bytes += 7;
             for (int column = 0; column < PQnfields(result); ++column) {
                 outcome.bytes += 4 + static_cast<std::uint64_t>(PQgetlength(result, 0, column));
@@ -260,6 +386,12 @@ void Replaying::take(PGresult* result, Outcome& outcome) const {
             while ((size = PQgetCopyData(connection_.get(), &row, 0)) > 0) {
                 ++outcome.rows;
                 outcome.bytes += 5 + static_cast<std::uint64_t>(size);
+                if (digest_) {
+                    row_ = 'd';
+                    append_length(row_, static_cast<std::size_t>(size) + 4);
+                    row_.append(row, static_cast<std::size_t>(size));
+                    digest_->add(sum_, row_);
+                }
                 PQfreemem(row);
             }
             return;
@@ -279,21 +411,34 @@ Outcome Replaying::send(const std::string& sql, const Recorded& statement) {
     for (const auto& value : statement.params) {
         values.push_back(value ? value->c_str() : nullptr);
     }
-    const int sent = statement.bound ? PQsendQueryParams(connection_.get(), sql.c_str(),
-                                                         static_cast<int>(values.size()), nullptr,
-                                                         values.data(), nullptr, nullptr, 0)
-                                     : PQsendQuery(connection_.get(), sql.c_str());
+    std::vector<Oid> types(values.size(), 0);
+    for (std::size_t i = 0; i < std::min(types.size(), statement.parameter_types.size()); ++i) {
+        // The users' own types have other numbers in another database.
+        types[i] = statement.parameter_types[i] < kFirstOwnOid ? statement.parameter_types[i] : 0;
+    }
+    const bool binary = std::ranges::any_of(statement.result_formats,
+                                            [](std::uint32_t format) { return format != 0; });
+    sum_ = {};
+    sum_known_ = true;
+    const int sent =
+        statement.bound
+            ? PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()),
+                                types.data(), values.data(), nullptr, nullptr, binary ? 1 : 0)
+            : PQsendQuery(connection_.get(), sql.c_str());
     if (sent == 1) {
         (void)PQsetSingleRowMode(connection_.get());
         while (PGresult* const result = PQgetResult(connection_.get())) {
             const Result owned(result, &PQclear);
-            take(result, outcome);
+            take(result, statement, outcome);
             if (PQstatus(connection_.get()) != CONNECTION_OK) {
                 break;
             }
         }
     } else {
         outcome.sqlstate = "08006";
+    }
+    if (digest_ && sum_known_ && outcome.rows > 0) {
+        outcome.digest = digest_->text(sum_, outcome.rows);
     }
     outcome.duration_us = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count());
@@ -318,12 +463,6 @@ bool cut_off(const Recorded& statement) {
                                                            "57P05"};
     return std::ranges::find(kCuts, statement.outcome->sqlstate) != kCuts.end() ||
            statement.message == "closed before its end";
-}
-
-// A digest in place of a value (audit.parameters: masked).
-bool is_digest(std::string_view text) {
-    return text.size() == 18 && text.starts_with("d_") &&
-           text.find_first_not_of("0123456789abcdef", 2) == std::string_view::npos;
 }
 
 bool lacks_values(const Recorded& statement) {
@@ -395,18 +534,7 @@ Line Replaying::one(const Recorded& statement) {
         asked_.through_proxy || !judgement.forwarded ? statement.sql : *judgement.forwarded;
     Line line{.statement = &statement, .verdict = Verdict::kSame, .why = {}, .now = {}};
     line.now = send(sent, statement);
-    const Outcome& then = *statement.outcome;
-    if (line.now->sqlstate != then.sqlstate) {
-        line.verdict = Verdict::kDifferent;
-        line.why = "SQLSTATE";
-    } else if (line.now->rows != then.rows) {
-        line.verdict = Verdict::kDifferent;
-        line.why = "rows";
-    } else if (!statement.bound && then.sqlstate == "00000" && line.now->bytes != then.bytes) {
-        line.verdict = Verdict::kDifferent;
-        line.why = "bytes: " + std::to_string(then.bytes) + " then, " +
-                   std::to_string(line.now->bytes) + " now";
-    }
+    compare(statement, line);
     if (line.now->sqlstate == "00000" && !judgement.statements.empty()) {
         const parser::StatementJudgement& judged = judgement.statements.front();
         if (judged.effect == Effect::kPrepare) {
@@ -417,6 +545,53 @@ Line Replaying::one(const Recorded& statement) {
                         judged.effect == Effect::kTransaction;
     }
     return line;
+}
+
+// What the rows of a statement depend on beside the data; empty: nothing that is known of.
+std::string Replaying::depends_on(const Recorded& statement) {
+    const parser::Repeatable found = parser::find_repeatable(statement.sql);
+    std::string on = found.depends_on;
+    for (const std::string& name : found.uses) {
+        if (const auto made = made_on_.find(name); on.empty() && made != made_on_.end()) {
+            on = made->second;
+        }
+    }
+    for (const std::string& name : found.makes) {
+        made_on_[name] = on;
+    }
+    return on;
+}
+
+void Replaying::compare(const Recorded& statement, Line& line) {
+    const Outcome& then = *statement.outcome;
+    const Outcome& now = *line.now;
+    const std::string on = depends_on(statement);
+    const auto different = [&line](std::string why) {
+        line.verdict = Verdict::kDifferent;
+        line.why = std::move(why);
+    };
+    if (now.sqlstate != then.sqlstate) {
+        different("SQLSTATE");
+    } else if (!on.empty()) {
+        if (now.rows + then.rows > 0) {
+            line.why = "its rows are not compared: they depend on " + on;
+        }
+    } else if (now.rows != then.rows) {
+        different("rows");
+    } else if (!now.digest.empty() && !then.digest.empty()) {
+        if (now.digest != then.digest) {
+            different("values");
+        }
+    } else if (now.rows > 0 && digest_ && !then.digest.empty()) {
+        line.why = "its values are not compared: columns in text beside others in binary";
+    } else if (!statement.bound && then.sqlstate == "00000" && now.bytes != then.bytes) {
+        different("bytes: " + std::to_string(then.bytes) + " then, " + std::to_string(now.bytes) +
+                  " now");
+    } else if (now.rows > 0) {
+        line.why = then.digest.empty()
+                       ? "its values are not compared: there is no digest of them on record"
+                       : "its values are not compared: masking.key is another than it was then";
+    }
 }
 
 bool Replaying::run(std::ostream& err) {

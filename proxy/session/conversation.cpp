@@ -134,7 +134,7 @@ void Conversation::finish(Ending ending) {
     if (held_) {
         for (const std::uint64_t record : held_->entry.records) {
             ended.insert(record);
-            write_result(record, 0, 0, held_->entry.started, failed ? ending.sqlstate : "57P01",
+            write_result(record, {}, held_->entry.started, failed ? ending.sqlstate : "57P01",
                          failed ? ending.message : "the session ended before the statement did");
         }
         held_.reset();
@@ -144,8 +144,7 @@ void Conversation::finish(Ending ending) {
             const bool its_own = failed && ended.empty();
             if (ended.insert(entry.records[i]).second) {
                 write_result(
-                    entry.records[i], i == entry.current ? entry.rows : 0,
-                    i == entry.current ? entry.bytes : 0, entry.started,
+                    entry.records[i], i == entry.current ? entry.sent : Sent{}, entry.started,
                     its_own ? ending.sqlstate : "57P01",
                     its_own ? ending.message : "the session ended before the statement did");
             }

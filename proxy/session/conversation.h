@@ -57,6 +57,8 @@ struct ConversationOptions {
     config::Parameters parameters = config::Parameters::kFull;
     // What stands for a value; set for Parameters::kMasked.
     parser::Digest digest;
+    // Of the rows, for the results on record; null: they are not hashed.
+    std::unique_ptr<audit::RowsDigest> rows_digest;
     audit::Ticket recorded;          // of the session_start
     std::string application_prefix;  // what stands before the client's own application_name
     std::function<std::chrono::steady_clock::time_point()> now;
@@ -163,8 +165,7 @@ class Conversation {
         std::shared_ptr<const std::string> sql;
         std::shared_ptr<const parser::Judgement> judgement;
         std::uint64_t statement = 0;  // the record of its Bind
-        std::uint64_t rows = 0;
-        std::uint64_t bytes = 0;
+        Sent sent;
         bool described = false;  // its columns have passed the tripwire
         bool executed = false;
         bool suspended = false;
@@ -292,7 +293,7 @@ class Conversation {
     void completed(const parser::StatementJudgement& statement, std::string_view text,
                    std::uint64_t number);
     void finish_portal(const Portal& portal);
-    void write_result(std::uint64_t statement, std::uint64_t rows, std::uint64_t bytes,
+    void write_result(std::uint64_t statement, const Sent& sent,
                       std::chrono::steady_clock::time_point started, std::string_view sqlstate,
                       std::string_view message);
     void finish(Ending ending);
@@ -308,6 +309,7 @@ class Conversation {
     std::string client_output_;
     std::string server_output_;
     std::size_t server_rest_ = 0;      // bytes of a streamed message still to come
+    bool row_in_pieces_ = false;       // it is a row, and goes into its statement's digest
     std::size_t server_withheld_ = 0;  // the same of one that is not passed on
 
     Pipeline pipeline_;

@@ -506,7 +506,8 @@ bool Conversation::parse(std::string_view payload) {
                 .allowed = !refusal,
                 .rule = rule,
                 .masked = std::move(masked),
-                .forwarded = forwarded})) {
+                .forwarded = forwarded,
+                .parameter_types = message->parameter_types})) {
         entry.records.push_back(number);
     } else {
         refusal = log_refusal();
@@ -646,7 +647,8 @@ bool Conversation::bind(std::string_view payload) {
                 .allowed = !refusal,
                 .rule = rule,
                 .masked = std::move(masked),
-                .forwarded = {}},
+                .forwarded = {},
+                .result_formats = message->result_formats},
                Words::kOwn)) {
         entry.records.push_back(number);
     } else {

@@ -181,7 +181,7 @@ void Conversation::cost_failed(const wire::Fields& fields) {
     // The server skips what comes up to the Sync, so that it cannot fail once more.
     const Entry& entry = held_->entry;
     tell(refusal);
-    write_result(entry.records.front(), 0, 0, entry.started, refusal.sqlstate, refusal.message);
+    write_result(entry.records.front(), {}, entry.started, refusal.sqlstate, refusal.message);
     held_.reset();
     hold_ = Hold::kNone;
     while (!pipeline_.empty()) {
@@ -208,7 +208,7 @@ void Conversation::cost_answered() {
     }
     Entry entry = std::move(held.entry);
     for (std::size_t i = 1; i < entry.records.size(); ++i) {
-        write_result(entry.records[i], 0, 0, entry.started, "",
+        write_result(entry.records[i], {}, entry.started, "",
                      "not run: a statement of the text was refused");
     }
     entry.records.resize(1);

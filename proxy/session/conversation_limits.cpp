@@ -72,13 +72,13 @@ bool Conversation::within_limits(Entry& entry, std::size_t size) {
     if (!limits_rows()) {
         return true;
     }
-    std::uint64_t rows = entry.rows;
-    std::uint64_t bytes = entry.bytes;
+    std::uint64_t rows = entry.sent.rows;
+    std::uint64_t bytes = entry.sent.bytes;
     if (entry.kind == EntryKind::kExecute) {
         // A portal is one statement, in however many pieces its rows are fetched.
         if (const auto portal = portals_.find(entry.name); portal != portals_.end()) {
-            rows += portal->second.rows;
-            bytes += portal->second.bytes;
+            rows += portal->second.sent.rows;
+            bytes += portal->second.sent.bytes;
         }
     }
     if (limits.max_rows && rows >= *limits.max_rows) {

@@ -127,21 +127,21 @@ std::optional<std::vector<std::optional<std::string>>> Conversation::values_of(
 
 void Conversation::finish_portal(const Portal& portal) {
     if (portal.suspended) {
-        write_result(portal.statement, portal.rows, portal.bytes, portal.started, "00000",
+        write_result(portal.statement, portal.sent, portal.started, "00000",
                      "closed before its end");
     } else if (!portal.executed) {
-        write_result(portal.statement, 0, 0, portal.started, "", "bound, but not executed");
+        write_result(portal.statement, {}, portal.started, "", "bound, but not executed");
     }
 }
 
-void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std::uint64_t bytes,
+void Conversation::write_result(std::uint64_t statement, const Sent& sent,
                                 std::chrono::steady_clock::time_point started,
                                 std::string_view sqlstate, std::string_view message) {
-    totals_.rows += rows;
-    totals_.bytes += bytes;
+    totals_.rows += sent.rows;
+    totals_.bytes += sent.bytes;
     if (options_.counters != nullptr) {
-        options_.counters->rows.add(rows);
-        options_.counters->bytes.add(bytes);
+        options_.counters->rows.add(sent.rows);
+        options_.counters->bytes.add(sent.bytes);
     }
     std::string said(message);
     if (options_.digest) {
@@ -152,12 +152,15 @@ void Conversation::write_result(std::uint64_t statement, std::uint64_t rows, std
     (void)options_.log->append(
         options_.id,
         audit::Result{.statement = statement,
-                      .rows = rows,
-                      .bytes = bytes,
+                      .rows = sent.rows,
+                      .bytes = sent.bytes,
                       .duration = std::chrono::duration_cast<std::chrono::microseconds>(
                           options_.now() - started),
                       .sqlstate = std::string(sqlstate),
-                      .message = std::move(said)});
+                      .message = std::move(said),
+                      .digest = options_.rows_digest != nullptr && sent.rows > 0
+                                    ? options_.rows_digest->text(sent.sum, sent.rows)
+                                    : std::string()});
 }
 
 }  // namespace vitrine::session

@@ -31,8 +31,14 @@ void Conversation::take_server_messages() {
             client_output_ += rest.substr(0, size);
             taken += size;
             server_rest_ -= size;
+            if (row_in_pieces_) {
+                options_.rows_digest->piece(rest.substr(0, size));
+            }
             if (server_rest_ > 0) {
                 break;
+            }
+            if (std::exchange(row_in_pieces_, false) && !pipeline_.empty()) {
+                options_.rows_digest->end(pipeline_.front().sent.sum);
             }
             client_output_ += std::exchange(notice_, {});
             if (ending_) {
@@ -67,9 +73,17 @@ void Conversation::take_server_messages() {
                 entry.withheld = true;
                 continue;
             }
-            ++entry.rows;
-            entry.bytes += size;
+            ++entry.sent.rows;
+            entry.sent.bytes += size;
             server_rest_ = size;
+            if (options_.rows_digest != nullptr) {
+                row_in_pieces_ = rest.size() < size;
+                if (row_in_pieces_) {
+                    options_.rows_digest->begin();
+                } else {
+                    options_.rows_digest->add(entry.sent.sum, rest.substr(0, size));
+                }
+            }
             continue;
         }
         if (size > limits::kBackendControlBytesMax) {
@@ -291,7 +305,7 @@ void Conversation::trip(std::uint32_t table, std::int16_t number) {
     if (entry.kind == EntryKind::kDescribe && !entry.is_portal) {
         // Nothing of it runs, and a Parse has no result otherwise.
         if (const Prepared* prepared = find_prepared(entry.name)) {
-            write_result(prepared->statement, 0, 0, entry.started, "42501", kMessage);
+            write_result(prepared->statement, {}, entry.started, "42501", kMessage);
         }
     }
     const parser::Relation* relation = options_.policy->catalog().relation(table);
@@ -349,7 +363,7 @@ void Conversation::parameter_status(std::string_view payload, std::string_view w
 
 void Conversation::statement_complete(char type, std::string_view whole) {
     Entry& entry = pipeline_.front();
-    entry.bytes += whole.size();
+    entry.sent.bytes += whole.size();
     if (entry.kind == EntryKind::kQuery) {
         if (type == 's') {
             unexpected(type);
@@ -363,10 +377,10 @@ void Conversation::statement_complete(char type, std::string_view whole) {
         }
         if (entry.current < entry.records.size()) {
             if (withheld) {
-                write_result(entry.records[entry.current], 0, 0, entry.started, "", kWithheld);
+                write_result(entry.records[entry.current], {}, entry.started, "", kWithheld);
             } else {
                 const parser::Refusal refusal = beyond_refusal(entry.beyond);
-                write_result(entry.records[entry.current], entry.rows, entry.bytes, entry.started,
+                write_result(entry.records[entry.current], entry.sent, entry.started,
                              beyond ? std::string_view(refusal.sqlstate) : "00000",
                              refusal.message);
             }
@@ -374,8 +388,7 @@ void Conversation::statement_complete(char type, std::string_view whole) {
             completed(statement, entry.text().substr(statement.begin, statement.size),
                       entry.records[entry.current]);
             ++entry.current;
-            entry.rows = 0;
-            entry.bytes = 0;
+            entry.sent = {};
             entry.started = options_.now();
             running_since_ = entry.started;
         }
@@ -394,16 +407,14 @@ void Conversation::statement_complete(char type, std::string_view whole) {
         // client it has failed all the same, and the rest of its batch with it: nothing of that is
         // at the server (waits_for_rows).
         const parser::Refusal refusal = beyond_refusal(entry.beyond);
-        std::uint64_t rows = entry.rows;
-        std::uint64_t bytes = entry.bytes;
+        Sent sent = entry.sent;
         if (portal != portals_.end()) {
-            rows = portal->second.rows += entry.rows;
-            bytes = portal->second.bytes += entry.bytes;
+            sent = portal->second.sent += entry.sent;
             portal->second.executed = true;
             portal->second.suspended = false;
         }
         if (!entry.records.empty()) {
-            write_result(entry.records.front(), rows, bytes, entry.started, refusal.sqlstate,
+            write_result(entry.records.front(), sent, entry.started, refusal.sqlstate,
                          refusal.message);
         }
         tell(beyond_refusal(entry.beyond));
@@ -413,17 +424,15 @@ void Conversation::statement_complete(char type, std::string_view whole) {
     }
     if (portal != portals_.end()) {
         portal->second.executed = true;
-        portal->second.rows += entry.rows;
-        portal->second.bytes += entry.bytes;
+        portal->second.sent += entry.sent;
         portal->second.suspended = type == 's';
         if (type != 's') {
-            write_result(portal->second.statement, portal->second.rows, portal->second.bytes,
-                         portal->second.started, "00000", {});
-            portal->second.rows = 0;
-            portal->second.bytes = 0;
+            write_result(portal->second.statement, portal->second.sent, portal->second.started,
+                         "00000", {});
+            portal->second.sent = {};
         }
     } else if (!entry.records.empty()) {
-        write_result(entry.records.front(), entry.rows, entry.bytes, entry.started, "00000", {});
+        write_result(entry.records.front(), entry.sent, entry.started, "00000", {});
     }
     if (type == 'C' && entry.judgement && !entry.judgement->statements.empty()) {
         completed(entry.judgement->statements.front(), entry.text(), entry.records.front());
@@ -574,17 +583,17 @@ void Conversation::error_response(std::string_view payload) {
     for (std::size_t i = entry.current; i < entry.records.size(); ++i) {
         const bool first = i == entry.current;
         if (first && !entry.internal) {
-            std::uint64_t rows = entry.rows;
+            Sent sent = entry.sent;
             if (entry.kind == EntryKind::kExecute) {
                 if (const auto portal = portals_.find(entry.name); portal != portals_.end()) {
-                    rows += portal->second.rows;
+                    sent += portal->second.sent;
                     portal->second.executed = true;
                     portal->second.suspended = false;
                 }
             }
-            write_result(entry.records[i], rows, entry.bytes, entry.started, sqlstate, text);
+            write_result(entry.records[i], sent, entry.started, sqlstate, text);
         } else if (entry.judgement && i < entry.judgement->first_refused()) {
-            write_result(entry.records[i], 0, 0, entry.started, "",
+            write_result(entry.records[i], {}, entry.started, "",
                          "not run: an earlier statement of the text failed");
         }
     }
@@ -606,7 +615,7 @@ void Conversation::drop_skipped_entries() {
         if (entry.kind == EntryKind::kParse || entry.kind == EntryKind::kBind ||
             entry.kind == EntryKind::kQuery) {
             for (const std::uint64_t record : entry.records) {
-                write_result(record, 0, 0, entry.started, "", kSkipped);
+                write_result(record, {}, entry.started, "", kSkipped);
             }
         }
         pop();

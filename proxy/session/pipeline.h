@@ -27,8 +27,23 @@
 #include <vector>
 
 #include "parser/judge.h"
+#include "proxy/audit/rows_digest.h"
 
 namespace vitrine::session {
+
+// What the client got of a statement's answer.
+struct Sent {
+    std::uint64_t rows = 0;
+    std::uint64_t bytes = 0;
+    audit::RowsSum sum;  // where rows are hashed
+
+    Sent& operator+=(const Sent& other) {
+        rows += other.rows;
+        bytes += other.bytes;
+        sum += other.sum;
+        return *this;
+    }
+};
 
 enum class EntryKind : std::uint8_t { kQuery, kParse, kBind, kDescribe, kExecute, kClose, kSync };
 
@@ -60,8 +75,7 @@ struct Entry {
     }
 
     std::size_t current = 0;  // kQuery: the statement that runs
-    std::uint64_t rows = 0;   // of the current statement
-    std::uint64_t bytes = 0;
+    Sent sent;                // of the current statement
     // From then on nothing more of the answer passes, whatever the server still sends; the client
     // has an error in its place as soon as the server has ended the statement.
     Beyond beyond = Beyond::kNothing;

@@ -5,7 +5,8 @@ import json
 import unittest
 
 from environment import DATABASE, HERE, shared
-from test_drivers import PYTHON, Drivers
+import test_drivers
+from test_drivers import PYTHON
 
 MARK = "/*log*/"
 
@@ -14,7 +15,7 @@ class Completeness(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.env = shared()
-        Drivers.env = cls.env
+        test_drivers.Drivers.env = cls.env
 
     def logged(self, user):
         """[sql, values, rows, sqlstate] of each marked statement that has run or failed."""
@@ -41,7 +42,7 @@ class Completeness(unittest.TestCase):
     def complete(self, user, *command, cwd=None):
         environment = self.env.proxy.environment(user, self.env.proxy.token(user, DATABASE),
                                                  DATABASE)
-        done = Drivers.through(self, environment, command, cwd)
+        done = test_drivers.Drivers.through(self, environment, command, cwd)
         self.assertEqual(done.returncode, 0, done.stderr)
         expected = json.loads(done.stdout)
         self.assertGreater(len(expected), 8)
@@ -51,10 +52,10 @@ class Completeness(unittest.TestCase):
         self.complete("log_psycopg3", PYTHON, HERE / "drivers/log_psycopg3.py")
 
     def test_node_pg(self):
-        self.complete("log_node", "node", "log_pg.js", cwd=Drivers.node_modules())
+        self.complete("log_node", "node", "log_pg.js", cwd=test_drivers.Drivers.node_modules())
 
     def test_pgjdbc(self):
-        self.complete("log_pgjdbc", *Drivers.java("LogPgjdbc"))
+        self.complete("log_pgjdbc", *test_drivers.Drivers.java("LogPgjdbc"))
 
     def test_psql(self):
         user = "log_psql"

@@ -112,7 +112,7 @@ class Fsync(unittest.TestCase):
                 self.broken.unlink()
             self.assertEqual(rows_of(stays.simple("SELECT 'on again'")), [[b"on again"]])
         self.login("broken").close()
-        self.assertTrue(within(5, lambda: self.verify().returncode == 0), self.verify().stderr)
+        self.assertTrue(within(20, lambda: self.verify().returncode == 0), self.verify().stderr)
 
     def verify(self):
         return subprocess.run([self.proxy.program, "audit", "verify", "--config", self.proxy.config],

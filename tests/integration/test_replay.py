@@ -113,21 +113,38 @@ class Session(unittest.TestCase):
                   "BEGIN", "DECLARE c CURSOR FOR SELECT generate_series(1, 10)",
                   "FETCH 4 FROM c", "COMMIT",
                   "PREPARE p(int) AS SELECT title FROM library.books WHERE id <= $1", "EXECUTE p(7)",
-                  "SET search_path = library", "SELECT count(*) FROM books", "RESET search_path")
+                  "SET search_path = library", "SELECT count(*) FROM books", "RESET search_path",
+                  "SELECT to_timestamp(id) FROM library.books WHERE id = 3",
+                  "COPY (SELECT * FROM library.books ORDER BY id LIMIT 3) TO STDOUT (FORMAT binary)",
+                  "SELECT repeat(title, 100000) FROM library.books WHERE id = 3")
+    # Their rows are others each time, and no difference for it.
+    OF_THE_MOMENT = ("SELECT now(), random()", "SELECT pid, query FROM pg_stat_activity",
+                     "PREPARE m AS SELECT clock_timestamp()", "EXECUTE m",
+                     "EXPLAIN (ANALYZE) SELECT 1", "SHOW application_name")
+    # Each Bind with these result formats: binary, and text beside binary.
+    BOUND = (("SELECT aid FROM pgbench_accounts WHERE aid < $1", [23], [[n] for n in range(5)], [1]),
+             ("SELECT id, title, $2 FROM library.books WHERE id <= $1", [20, 20],
+              [[3, 5], [4, 6]], [1, 0, 1]),
+             ("SELECT id, now() > '2000-01-01' FROM library.books WHERE id = $1", [23], [[3]], [0]))
 
     @classmethod
     def setUpClass(cls):
         cls.env = shared()
         cls.proxy = cls.env.another("replay_session")
-        with cls.proxy.login(cls.proxy.token("ada", DATABASE), user="ada") as client:
-            for sql in cls.STATEMENTS:
+        with cls.proxy.login(cls.proxy.token("ada", DATABASE), user="ada",
+                             TimeZone="Asia/Kolkata", DateStyle="German") as client:
+            for sql in cls.STATEMENTS + cls.OF_THE_MOMENT:
                 client.simple(sql)
-            client.send(parse("SELECT aid FROM pgbench_accounts WHERE aid < $1", "s", [23]), sync())
-            client.receive_until("ReadyForQuery")
-            for number in range(5):
-                client.send(bind("", "s", [number.to_bytes(4, "big")], formats=[1]), execute(),
-                            sync())
+            for number, (sql, types, binds, formats) in enumerate(cls.BOUND):
+                client.send(parse(sql, f"s{number}", types), sync())
                 client.receive_until("ReadyForQuery")
+                for values in binds:
+                    sent = [v.to_bytes(8 if t == 20 else 4, "big") for v, t in zip(values, types)]
+                    client.send(bind("", f"s{number}", sent, formats=[1], result_formats=formats),
+                                execute(), sync())
+                    client.receive_until("ReadyForQuery")
+        cls.everything = (len(cls.STATEMENTS) + len(cls.OF_THE_MOMENT)
+                          + sum(len(binds) for _, _, binds, _ in cls.BOUND))
 
     def replay(self, dsn=None, *arguments):
         direct = self.env.direct_environment()
@@ -150,18 +167,28 @@ class Session(unittest.TestCase):
             with self.subTest(arguments):
                 status, said = self.replay(dsn, *arguments)
                 self.assertEqual([s for s in said["statements"] if s["verdict"] != "same"], [])
-                self.assertEqual((status, said["same"]), (0, len(self.STATEMENTS) + 5))
+                self.assertEqual((status, said["same"]), (0, self.everything))
+                self.assertEqual({s["sql"] for s in said["statements"] if s["why"]
+                                  and s["why"] != "refused then and now"},
+                                 {*self.OF_THE_MOMENT, self.BOUND[2][0]}
+                                 - {"PREPARE m AS SELECT clock_timestamp()"})
+
 
     def test_on_data_with_a_row_changed(self):
-        self.env.sql("UPDATE library.books SET title = title || ' (second edition)' WHERE id = 3")
+        title = self.env.sql("SELECT title FROM library.books WHERE id = 3").strip()
+        # One character for another: no length changes.
+        self.env.sql("UPDATE library.books SET title = overlay(title PLACING '#' FROM 2 FOR 1) "
+                     "WHERE id = 3")
         try:
             status, said = self.replay()
         finally:
-            self.env.sql("UPDATE library.books SET title = replace(title, ' (second edition)', '') "
-                         "WHERE id = 3")
+            self.env.sql(f"UPDATE library.books SET title = '{title}' WHERE id = 3")
         self.assertEqual(status, 1)
-        self.assertEqual([s["sql"] for s in said["statements"] if s["verdict"] == "different"],
-                         [self.STATEMENTS[0], self.STATEMENTS[1], "EXECUTE p(7)"])
+        different = [s for s in said["statements"] if s["verdict"] == "different"]
+        self.assertEqual([s["sql"] for s in different],
+                         [self.STATEMENTS[0], self.STATEMENTS[1], "EXECUTE p(7)",
+                          *self.STATEMENTS[-2:], *[self.BOUND[1][0]] * 2])
+        self.assertEqual({s["why"] for s in different}, {"values"})
         self.env.sql("BEGIN; DELETE FROM pgbench_accounts WHERE aid = 2; COMMIT")
         try:
             status, said = self.replay()

@@ -188,7 +188,7 @@ class Tokens(unittest.TestCase):
                 self.assertEqual(checked.returncode, 1, checked.stdout)
                 self.assertRegex(checked.stdout, rf"vitrine\.yaml:\d+:\d+: .*issuer ed.*{word}")
                 self.proxy.signal(signal.SIGHUP)
-                self.assertTrue(within(5, lambda: word in self.proxy.log.read_text()))
+                self.assertTrue(within(20, lambda: word in self.proxy.log.read_text()))
                 self.assertEqual(self.attempt(self.ed.token(self.made("ed"))).name,
                                  "ReadyForQuery")
         finally:

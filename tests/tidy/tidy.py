@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "proxy/net": ("proxy/net", "proxy/session", "proxy/wire", "proxy/audit", "parser", "auth",
                   "config"),
     "proxy/admin": ("proxy/admin", "proxy/net", "proxy/wire", "proxy/audit", "auth", "config"),
-    "proxy/replay": ("proxy/replay", "proxy/audit", "parser", "config"),
+    "proxy/replay": ("proxy/replay", "proxy/audit", "proxy/wire", "parser", "config"),
     "proxy/cli": ("proxy", "parser", "auth", "config"),
 }
 

@@ -11,7 +11,8 @@ namespace {
 std::string be(std::uint64_t value, unsigned size) {
     std::string bytes;
     for (unsigned i = size; i > 0; --i) {
-        bytes += static_cast<char>(value >> (8 * (i - 1)) & 0xffU);
+        // Sizes beyond eight bytes are zeros first.
+        bytes += i > 8 ? '\0' : static_cast<char>(value >> (8 * (i - 1)) & 0xffU);
     }
     return bytes;
 }

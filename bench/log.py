@@ -1,0 +1,197 @@
+"""What the query log costs a statement, and what group commit gives.
+
+The cost: pgbench's SELECT through two vitrines in front of one server, one as it is
+(`durability: write`), one linked without a query log (without_log.cpp); they take turns, and what
+is compared is the CPU time of the proxies' processes for each statement. Group commit:
+`durability: fsync`, 64 sessions and one, in turns; what is compared is statements a second. What
+an fdatasync takes on that file system is measured beside it.
+"""
+
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+sys.path[:0] = [str(REPOSITORY / "demo")]
+
+from throwaway import (Authority, Folder, PostgresServer, Vitrine, ed25519_key,  # noqa: E402
+                       free_port, write_private)
+from tpch import cpu_nanoseconds  # noqa: E402
+
+BAR_MICROSECONDS = 3.0
+BAR_GROUP = 10.0
+DATABASE = "bench"
+SESSIONS = 64
+
+CONFIGURATION = """
+listen:
+  address: 127.0.0.1:{port}
+  tls: {{certificate: server.crt, key: server.key}}
+  workers: {workers}
+databases:
+  bench:
+    servers: [127.0.0.1:{server_port}]
+    user: reader
+    password: {{file: reader.password}}
+    tls: {{mode: verify-full, ca: database-ca.crt}}
+auth:
+  issuers:
+    - name: vitrine
+      signing_key: {{file: signing.pem}}
+{masking}
+audit:
+  directory: log
+  durability: {durability}
+  signing_key: {{file: audit.pem}}
+log: {{level: warn, format: text}}
+"""
+
+# The key makes results have digests, which is a part of what the log costs.
+MASKING = "masking:\n  key: {file: mask.key}\n"
+
+SERVER = {"log_statement": "none", "autovacuum": "off", "wal_level": "minimal",
+          "max_wal_senders": 0, "max_connections": 200}
+
+
+def start(folder, name, program, authority, server, password, **values):
+    own = folder / name
+    own.mkdir()
+    authority.sign("server")
+    for file in ("server.crt", "server.key"):
+        os.rename(folder / file, own / file)
+    (own / "database-ca.crt").write_text((folder / "database-ca.crt").read_text())
+    ed25519_key(own / "signing.pem")
+    ed25519_key(own / "audit.pem")
+    write_private(own / "mask.key", secrets.token_hex(32) + "\n")
+    write_private(own / "reader.password", password + "\n")
+    vitrine = Vitrine(program, own / "vitrine.yaml", free_port(), authority)
+    vitrine.config.write_text(CONFIGURATION.format(port=vitrine.port, server_port=server.port,
+                                                   **values))
+    vitrine.start()
+    return vitrine
+
+
+def pgbench(vitrine, mode, sessions, transactions, user="ada"):
+    """Statements a second."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        ["pgbench", "-n", "-S", "-M", mode, "-c", str(sessions), "-j", str(min(2, sessions)), "-t",
+         str(transactions), DATABASE],
+        env=vitrine.environment(user, vitrine.token(user, DATABASE, ttl="2h"), DATABASE), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    if done.returncode != 0 or "number of failed transactions: 0 " not in done.stdout:
+        raise RuntimeError(done.stdout)
+    for line in done.stdout.splitlines():
+        if line.startswith("tps = "):
+            return float(line.split()[2])
+    return sessions * transactions / (time.perf_counter() - began)
+
+
+def cpu_a_statement(vitrine, mode, sessions, transactions):
+    """Microseconds of the proxy's CPU; the logins are counted off."""
+    pgbench(vitrine, mode, sessions, 1)
+    before = cpu_nanoseconds(vitrine.pid)
+    pgbench(vitrine, mode, sessions, 1)
+    logins = cpu_nanoseconds(vitrine.pid) - before
+    before = cpu_nanoseconds(vitrine.pid)
+    pgbench(vitrine, mode, sessions, transactions + 1)
+    return (cpu_nanoseconds(vitrine.pid) - before - logins) / 1000 / (sessions * transactions)
+
+
+def cost(with_log, without, rounds, progress):
+    rows = []
+    for mode in ("simple", "extended", "prepared"):
+        for sessions in (1, 8):
+            samples = {with_log: [], without: []}
+            for number in range(rounds):
+                for vitrine in (with_log, without) if number % 2 else (without, with_log):
+                    samples[vitrine].append(
+                        cpu_a_statement(vitrine, mode, sessions, 8000 // sessions))
+                progress(f"{mode}, {sessions} sessions, round {number + 1} of {rounds}")
+            rows.append({"mode": mode, "sessions": sessions,
+                         "with_us": statistics.median(samples[with_log]),
+                         "without_us": statistics.median(samples[without]),
+                         "difference_us": statistics.median(
+                             a - b for a, b in zip(samples[with_log], samples[without]))})
+    return rows
+
+
+def fdatasync_microseconds(folder):
+    """Of a line appended: median of 300."""
+    took = []
+    with open(folder / "probe", "ab", buffering=0) as file:
+        for _ in range(300):
+            file.write(b"x" * 500)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append(1e6 * (time.perf_counter() - began))
+    return statistics.median(took)
+
+
+def group_commit(vitrine, rounds, progress):
+    samples = []
+    for number in range(rounds):
+        one = pgbench(vitrine, "simple", 1, 1500)
+        many = pgbench(vitrine, "simple", SESSIONS, 400)
+        samples.append((one, many, many / one))
+        progress(f"group commit, round {number + 1} of {rounds}")
+    one, many, ratio = (statistics.median(column) for column in zip(*samples))
+    return {"one": one, "many": many, "ratio": ratio}
+
+
+def log(program, without_log, rounds, as_json):
+    """0 where both are within their bars."""
+    folder = Folder("vitrine-log")
+    server, vitrines = None, []
+
+    def progress(text):
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+    try:
+        password = secrets.token_hex(16)
+        server = PostgresServer(folder.path, Authority(folder.path, "database", "bench database"),
+                                settings=SERVER)
+        server.start()
+        server.sql(f"CREATE DATABASE {DATABASE}")
+        subprocess.run(["pgbench", "-i", "-q", "-s", "1"], check=True,
+                       env=server.environment(DATABASE), stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        server.sql(f"CREATE ROLE reader LOGIN PASSWORD '{password}'; GRANT SELECT ON ALL TABLES IN "
+                   "SCHEMA public TO reader", DATABASE)
+        authority = Authority(folder.path, "proxy", "bench proxy CA")
+        for name, binary, durability, masking, workers in (
+                ("with", program, "write", MASKING, 1), ("without", without_log, "write", "", 1),
+                ("fsync", program, "fsync", MASKING, 2)):
+            vitrines.append(start(folder.path, name, binary, authority, server, password,
+                                  durability=durability, masking=masking, workers=workers))
+        rows = cost(vitrines[0], vitrines[1], rounds, progress)
+        sync = fdatasync_microseconds(folder.path / "fsync")
+        group = group_commit(vitrines[2], rounds, progress)
+        progress("")
+    finally:
+        for vitrine in vitrines:
+            vitrine.stop()
+        if server:
+            server.stop()
+        folder.remove()
+    worst = max(row["difference_us"] for row in rows)
+    if as_json:
+        print(json.dumps({"cost": rows, "worst_us": worst, "fdatasync_us": sync,
+                          "group_commit": group}, indent=1))
+    else:
+        print(f"{'':26}{'with log':>12}{'without':>12}{'difference':>13}   CPU a statement")
+        for row in rows:
+            print(f"{row['mode'] + ', ' + str(row['sessions']) + ' session(s)':26}"
+                  f"{row['with_us']:9.2f} µs{row['without_us']:9.2f} µs"
+                  f"{row['difference_us']:10.2f} µs")
+        print(f"\ndurability: fsync (an fdatasync takes {sync:.0f} µs here)\n"
+              f"one session {group['one']:9.0f} statements a second\n"
+              f"{SESSIONS} sessions {group['many']:8.0f}, {group['ratio']:.1f} times as many")
+    return 0 if worst < BAR_MICROSECONDS and group["ratio"] >= BAR_GROUP else 1
