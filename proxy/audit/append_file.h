@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <boost/system/result.hpp>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -50,7 +51,8 @@ class AppendFile {
     [[nodiscard]] int descriptor() const { return file_.get(); }
 
     // All of it or nothing: on an error the file is as long as before. `sync`: on the disk when
-    // this returns. kChanged where the file was removed or is not as long as this class left it.
+    // this returns. kChanged where the file was removed or is not as long as this class left it;
+    // that is looked at where the last look is 10 ms old.
     [[nodiscard]] boost::system::result<void> append(std::string_view bytes, bool sync);
 
     // Whether `path` still leads to this file.
@@ -70,6 +72,7 @@ class AppendFile {
     std::uint64_t size_ = 0;
     dev_t device_ = 0;
     ino_t inode_ = 0;
+    std::chrono::nanoseconds checked_{};  // when it was last looked at, by a monotonic clock
     bool torn_ = false;  // part of a failed append is still there: cut it off first
 };
 

@@ -106,6 +106,8 @@ TEST_CASE("Past midnight a session writes on in the new day's file") {
         check_sound(fixture);
     }
     SECTION("and back by days") {
+        // The round at the start, by a thread of the log's own, must not seal what is written here.
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
         for (int day = 0; day < 4; ++day) {
             fixture.time.advance(std::chrono::hours(24));
             REQUIRE(log->append(id, a_statement(3, "SELECT 'on'")));

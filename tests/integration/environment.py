@@ -185,7 +185,7 @@ class Environment:
 
     def configure(self, proxy, **changes):
         """Writes the proxy's configuration file (anew)."""
-        values = {"port": proxy.port, "server_port": self.database.port, "login_timeout": "5s",
+        values = {"port": proxy.port, "server_port": self.database.port, "login_timeout": f"{5 * PATIENCE}s",
                   "rules": RULES, "user": "vitrine_reader", "directory": "log", "extra": "", "workers": 2,
                   "min_version": "1.2", "client_ca": "", "failed_logins": 0, "issuers": ""} | changes
         template = (HERE / "vitrine.yaml").read_text()

@@ -351,7 +351,7 @@ class Login(unittest.TestCase):
                 self.assertTrue(client.closed_within(5 * PATIENCE))
 
     def test_login_timeout(self):
-        """login_timeout is 5s here: whoever says nothing is put out, at whatever step."""
+        """login_timeout is 5s here (with a sanitizer, 20s): whoever says nothing is put out, at whatever step."""
         silent = WireClient(self.proxy.port)
         after_tls = self.proxy.connect()
         after_startup = self.proxy.connect()
