@@ -29,11 +29,28 @@ void append_anchor(std::string& out, const Anchor& anchor) {
     out += '}';
 }
 
+std::string members_of_repaired(const Anchor& kept, std::uint64_t cut_bytes, const HexDigest& cut) {
+    std::string members = ",\"kept\":";
+    append_anchor(members, kept);
+    append_member(members, "cut_bytes", cut_bytes);
+    append_member(members, "cut_sha256", cut.view());
+    return members;
+}
+
+// `end`: the file as it was found.
+std::string members_of_broken(const Anchor& end, std::string_view reason) {
+    std::string members;
+    append_member(members, "file", end.file);
+    append_member(members, "lines", end.seq);
+    append_member(members, "bytes", end.bytes);
+    append_member(members, "reason", reason);
+    return members;
+}
+
 // How the ledger's end was found.
 struct End {
     std::uint64_t size = 0;
-    std::uint64_t torn_bytes = 0;
-    HexDigest torn;
+    std::string torn;                  // behind the last newline
     std::optional<std::string> wrong;  // why the last line cannot be chained to
     std::uint64_t seq = 0;
     HexDigest hash;
@@ -72,10 +89,8 @@ result<End> examine_end(int fd) {
     if (!torn) {
         return torn.error();
     }
-    Sha256 sha;
-    end.torn_bytes = torn->size();
-    end.torn = sha.of(*torn);
-    const std::uint64_t whole = end.size - end.torn_bytes;
+    end.torn = std::move(*torn);
+    const std::uint64_t whole = end.size - end.torn.size();
     if (whole == 0) {
         return end;
     }
@@ -85,7 +100,7 @@ result<End> examine_end(int fd) {
     }
     end.closed = false;
     const auto line = parse_line(text);
-    if (!line || sha.of(line->hashed).view() != line->hash) {
+    if (!line || Sha256().of(line->hashed).view() != line->hash) {
         end.wrong = "its last line is not what was written";
         return end;
     }
@@ -98,7 +113,7 @@ result<End> examine_end(int fd) {
 
 // A bad last line stays as evidence, on a line of its own.
 result<void> leave_as_evidence(int fd, End& end) {
-    if (end.torn_bytes > 0) {
+    if (!end.torn.empty()) {
         if (::write(fd, "\n", 1) != 1) {
             return last_system_error();
         }
@@ -157,8 +172,8 @@ result<std::unique_ptr<Ledger>> Ledger::open(int directory, const config::Audit&
         if (const auto left = leave_as_evidence(file->get(), *end); !left) {
             return left.error();
         }
-    } else if (end->torn_bytes > 0) {
-        end->size -= end->torn_bytes;
+    } else if (!end->torn.empty()) {
+        end->size -= end->torn.size();
         if (::ftruncate(file->get(), static_cast<off_t>(end->size)) != 0) {
             return last_system_error();
         }
@@ -188,41 +203,69 @@ result<std::unique_ptr<Ledger>> Ledger::open(int directory, const config::Audit&
     if (ledger->key_) {
         append_member(members, "public_key", ledger->key_->public_key());
     }
-    if (const auto opened = ledger->append(now, "log_opened", members); !opened) {
-        return opened.error();
-    }
+    // What is wrong with the end goes on record with the same write: no end of this process comes
+    // between the two.
+    Lines lines = ledger->next_lines();
+    ledger->add_line(lines, now, "log_opened", members);
+    Anchor kept{kLedgerPath, end->seq, end->size, end->hash, false};
     if (end->wrong) {
-        const auto broken = ledger->broken(now, kLedgerPath, end->seq, end->size, *end->wrong);
-        if (!broken) {
-            return broken.error();
+        ledger->add_line(lines, now, "broken", members_of_broken(kept, *end->wrong));
+        kept.hash = lines.hash;
+        kept.begins_chain = true;
+    } else if (!end->torn.empty()) {
+        ledger->add_line(lines, now, "repaired",
+                         members_of_repaired(kept, end->torn.size(), Sha256().of(end->torn)));
+    }
+    if (const auto written = ledger->append(lines); !written) {
+        if (!end->wrong && !end->torn.empty()) {
+            // There was room for it: the next start shall see it too.
+            static_cast<void>(ledger->file_.append(end->torn, false));
         }
-    } else if (end->torn_bytes > 0) {
-        const Anchor kept{kLedgerPath, end->seq, end->size, end->hash, false};
-        if (const auto noted = ledger->repaired(now, kept, end->torn_bytes, end->torn); !noted) {
-            return noted.error();
-        }
+        return written.error();
+    }
+    if (end->wrong || !end->torn.empty()) {
+        ledger->known_[kLedgerPath] = {kept, true};
     }
     return ledger;
 }
 
-result<HexDigest> Ledger::append(Microseconds time, std::string_view type,
-                                 std::string_view members) {
+Ledger::Lines Ledger::next_lines() const {
+    return {.text = {}, .seq = seq_, .hash = hash_};
+}
+
+void Ledger::add_line(Lines& lines, Microseconds time, std::string_view type,
+                      std::string_view members) {
     std::string when;
     append_time(when, time);
     std::string line;
-    begin_line(line, when, seq_ + 1, type);
+    begin_line(line, when, lines.seq + 1, type);
     line += members;
-    append_prev(line, hash_);
+    append_prev(line, lines.hash);
     if (key_) {
         append_signature(line, key_->sign(line));
     }
-    const HexDigest hash = append_hash(line, sha_);
-    if (const auto written = file_.append(line, sync_); !written) {
+    lines.hash = append_hash(line, sha_);
+    ++lines.seq;
+    lines.text += line;
+}
+
+result<void> Ledger::append(const Lines& lines) {
+    if (const auto written = file_.append(lines.text, sync_); !written) {
         return written.error();
     }
-    ++seq_;
-    hash_ = hash;
-    return hash;
+    seq_ = lines.seq;
+    hash_ = lines.hash;
+    return {};
+}
+
+result<HexDigest> Ledger::append(Microseconds time, std::string_view type,
+                                 std::string_view members) {
+    Lines lines = next_lines();
+    add_line(lines, time, type, members);
+    if (const auto written = append(lines); !written) {
+        return written.error();
+    }
+    return hash_;
 }
 
 result<Anchor> Ledger::file_opened(Microseconds time, const std::string& file) {
@@ -262,12 +305,9 @@ result<void> Ledger::checkpoint(Microseconds time, const std::vector<Anchor>& fi
 
 result<void> Ledger::repaired(Microseconds time, const Anchor& kept, std::uint64_t cut_bytes,
                               const HexDigest& cut) {
-    std::string members = ",\"kept\":";
-    append_anchor(members, kept);
-    append_member(members, "cut_bytes", cut_bytes);
-    append_member(members, "cut_sha256", cut.view());
     const std::lock_guard lock(mutex_);
-    if (const auto hash = append(time, "repaired", members); !hash) {
+    const auto hash = append(time, "repaired", members_of_repaired(kept, cut_bytes, cut));
+    if (!hash) {
         return hash.error();
     }
     known_[kept.file] = {kept, true};
@@ -276,17 +316,13 @@ result<void> Ledger::repaired(Microseconds time, const Anchor& kept, std::uint64
 
 result<Anchor> Ledger::broken(Microseconds time, const std::string& file, std::uint64_t lines,
                               std::uint64_t bytes, std::string_view reason) {
-    std::string members;
-    append_member(members, "file", file);
-    append_member(members, "lines", lines);
-    append_member(members, "bytes", bytes);
-    append_member(members, "reason", reason);
+    Anchor anchor{file, lines, bytes, {}, true};
     const std::lock_guard lock(mutex_);
-    const auto hash = append(time, "broken", members);
+    const auto hash = append(time, "broken", members_of_broken(anchor, reason));
     if (!hash) {
         return hash.error();
     }
-    const Anchor anchor{file, lines, bytes, *hash, true};
+    anchor.hash = *hash;
     known_[file] = {anchor, true};
     return anchor;
 }

@@ -88,6 +88,15 @@ class Ledger {
         bool sealed = false;
     };
 
+    // Entries that are written together, and the chain's end behind them.
+    struct Lines {
+        std::string text;
+        std::uint64_t seq = 0;
+        HexDigest hash;
+    };
+    [[nodiscard]] Lines next_lines() const;
+    void add_line(Lines& lines, Microseconds time, std::string_view type, std::string_view members);
+    [[nodiscard]] boost::system::result<void> append(const Lines& lines);
     [[nodiscard]] boost::system::result<HexDigest> append(Microseconds time, std::string_view type,
                                                           std::string_view members);
     [[nodiscard]] boost::system::result<void> append_seal(Microseconds time, std::string_view type,

@@ -738,10 +738,14 @@ result<void> QueryLog::State::try_disk() const {
         const bool unknown = errno == EOPNOTSUPP || errno == EISDIR;
         return unknown ? result<void>() : last_system_error();
     }
-    const ssize_t written = ::write(file.get(), kBlock.data(), kBlock.size());
-    if (written != static_cast<ssize_t>(kBlock.size())) {
-        return written < 0 ? last_system_error()
-                           : error_code(ENOSPC, boost::system::system_category());
+    // A short write does not say what is short; the next one does.
+    for (std::size_t size = 0; size < kBlock.size();) {
+        const ssize_t written = ::write(file.get(), kBlock.data() + size, kBlock.size() - size);
+        if (written <= 0) {
+            return written < 0 ? last_system_error()
+                               : error_code(ENOSPC, boost::system::system_category());
+        }
+        size += static_cast<std::size_t>(written);
     }
     if (sync && ::fdatasync(file.get()) != 0) {
         return last_system_error();

@@ -395,7 +395,9 @@ bool Conversation::query(std::string_view payload) {
              .forwarded = statement.forwarded
                               ? std::optional<std::string_view>(*statement.forwarded)
                               : std::nullopt});
-        entry.records.push_back(number);
+        if (recorded) {
+            entry.records.push_back(number);
+        }
         text_begin = text_end;
     }
 
@@ -404,6 +406,11 @@ bool Conversation::query(std::string_view payload) {
     if (!recorded) {
         entry.refusal = log_refusal();
         entry.refusal_has_position = false;
+        // Those before it are on record as allowed.
+        for (std::size_t i = 0; i < std::min(refused, entry.records.size()); ++i) {
+            write_result(entry.records[i], 0, 0, entry.started, "",
+                         "not run: a statement of the text could not be recorded");
+        }
         entry.records.clear();
         entry.judgement = nullptr;
         wire::write_query(server_output_, kFailingText);

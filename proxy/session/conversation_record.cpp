@@ -40,6 +40,11 @@ bool Conversation::record(audit::Statement statement, Words words) {
         }
     }
     statement.policy = options_.policy->rules_version();
+    const auto appended = options_.log->append(options_.id, statement);
+    if (!appended) {
+        return false;
+    }
+    recorded_ = *appended;
     ++totals_.statements;
     if (!statement.allowed) {
         ++totals_.rejected;
@@ -47,11 +52,7 @@ bool Conversation::record(audit::Statement statement, Words words) {
     if (options_.counters != nullptr) {
         (statement.allowed ? options_.counters->allowed : options_.counters->rejected).add();
     }
-    const auto appended = options_.log->append(options_.id, statement);
-    if (appended) {
-        recorded_ = *appended;
-    }
-    return static_cast<bool>(appended);
+    return true;
 }
 
 void Conversation::record_skipped(std::string_view sql) {

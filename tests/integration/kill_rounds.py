@@ -174,11 +174,20 @@ class Lane:
         self.verify()
 
     def verify(self):
-        done = subprocess.run([self.program, "audit", "verify", "--config", self.configs[0]],
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        """Nothing is broken but what the last kill has torn, and no start has repaired yet."""
+        done = subprocess.run([self.program, "audit", "verify", "--config", self.configs[0],
+                               "--format", "json"], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
         self.counts["verified"] += 1
-        if done.returncode != 0:
-            self.problems.append(f"verify: exit status {done.returncode}: {done.stdout[-1500:]}")
+        torn = sorted(str(self.directory / file) for file, _, _ in self.torn)
+        try:
+            found = json.loads(done.stdout)["broken"]
+        except ValueError:
+            found = []
+        if done.returncode != (1 if torn else 0) or sorted(f["file"] for f in found) != torn or \
+                any("torn" not in f["message"] for f in found):
+            self.problems.append(f"verify: exit status {done.returncode}, torn: {torn}: "
+                                 f"{done.stdout[-1500:]}")
 
     # --- the log ---------------------------------------------------------------------------
 

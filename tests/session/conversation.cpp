@@ -2,7 +2,10 @@
 // gets for its answers. The policy is the real one, on the catalog of tests/integration/schema.sql.
 #include "proxy/session/conversation.h"
 
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -623,6 +626,32 @@ TEST_CASE("a log that cannot be written to: nothing is forwarded", "[conversatio
           Sent{kFailing, "S"});
     CHECK(stage.server(error("42601", "syntax error") + ready()) == "E58030 Z");
     CHECK_FALSE(stage.conversation->ended());
+}
+
+TEST_CASE("room for a part of a text: nothing of it is sent, and the log says so",
+          "[conversation]") {
+    Stage stage;
+    stage.client(query("SELECT 0"));
+    stage.server(columns() + complete("SELECT 0") + ready());
+    const auto before = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    const rlimit lower{stage.records().size() + 3000, limit.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &lower) == 0);
+    CHECK(stage.client(query("SELECT 1; DELETE FROM customers; SELECT '" + std::string(4000, 'x') +
+                             "'")) == Sent{"Q vitrine: statement refused"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E58030 Z");
+    CHECK(stage.client(query("SELECT 2; SELECT '" + std::string(4000, 'x') + "'")) ==
+          Sent{"Q vitrine: statement refused"});
+    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E58030 Z");
+    stage.conversation->end({});
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    std::signal(SIGXFSZ, before);
+    CHECK(stage.count("\"type\":\"statement\"") == 4);
+    // Of 1 and 2, which were allowed.
+    CHECK(stage.count("not run: a statement of the text could not be recorded") == 2);
+    CHECK(stage.count("\"sqlstate\":\"00000\"") == 1);
+    CHECK(stage.count("\"statements\":4,\"rejected\":1,") == 1);
 }
 
 TEST_CASE("comments alone reach nobody", "[conversation]") {
