@@ -1,6 +1,6 @@
-// A disk that does not take writes while a file is there (LD_PRELOAD): FAILING_DISK names it, and in
-// it stands the errno. As a disk does, it takes the first half before it says so; and what is read-only or broken
-// cannot be cut back either.
+// A disk that does not take writes while a file is there (LD_PRELOAD): FAILING_DISK names it, and
+// in it stands the errno. As a disk does, it takes the first half before it says so; and what is
+// read-only or broken cannot be cut back either.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,8 @@ ssize_t write(int file, const void* bytes, size_t size) {
 
 int ftruncate(int file, off_t size) {
     const int number = failure();
-    return number == EROFS || number == EIO ? fails(number) : (int)syscall(SYS_ftruncate, file, size);
+    return number == EROFS || number == EIO ? fails(number)
+                                            : (int)syscall(SYS_ftruncate, file, size);
 }
 
 int fdatasync(int file) {

@@ -25,7 +25,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from environment import HERE
+from environment import HERE, PATIENCE
 from throwaway import die_with_parent
 from wire_client import (ConnectionClosed, WireClient, bind, client_context, execute, parse, query,
                          sync)
@@ -38,8 +38,8 @@ BULK = "x" * 200_000
 BULKY_ROUNDS = 8        # one round in so many has a client that sends such statements
 SHORT_ROUNDS = 3        # and one in so many has writes in two pieces (short_writes.c)
 EPOCH = 25              # rounds; each begins just before another midnight, and ends with a verify
-RUNNING_SECONDS = 0.2   # a kill comes so long after the first login at the latest
-START_SECONDS = 0.25    # and one at the start so long after exec
+RUNNING_SECONDS = 0.2 * PATIENCE   # a kill comes so long after the first login at the latest
+START_SECONDS = 0.25 * PATIENCE    # and one at the start so long after exec
 
 
 def kind_of(marker):
@@ -176,8 +176,8 @@ class Lane:
     def verify(self):
         """Nothing is broken but what the last kill has torn, and no start has repaired yet."""
         done = subprocess.run([self.program, "audit", "verify", "--config", self.configs[0],
-                               "--format", "json"], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
+                               "--anchor", self.configs[0].with_name("anchor"), "--format", "json"],
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.counts["verified"] += 1
         torn = sorted(str(self.directory / file) for file, _, _ in self.torn)
         try:

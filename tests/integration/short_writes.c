@@ -1,6 +1,7 @@
-// Writes to files that grow take effect in two pieces with a pause between them, for a program under
-// test (LD_PRELOAD): a kill that comes then leaves a line torn, at any of its bytes. The kernel may do
-// the same, where a write is longer than a page; rarely enough for no test to meet it.
+// Writes to files that grow take effect in two pieces with a pause between them, for a program
+// under test (LD_PRELOAD): a kill that comes then leaves a line torn, at any of its bytes. The
+// kernel may do the same, where a write is longer than a page; rarely enough for no test to meet
+// it.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/random.h>
