@@ -408,7 +408,7 @@ bool Conversation::query(std::string_view payload) {
         entry.refusal_has_position = false;
         // Those before it are on record as allowed.
         for (std::size_t i = 0; i < std::min(refused, entry.records.size()); ++i) {
-            write_result(entry.records[i], 0, 0, entry.started, "",
+            write_result(entry.records[i], {}, entry.started, "",
                          "not run: a statement of the text could not be recorded");
         }
         entry.records.clear();

@@ -84,7 +84,7 @@ class Session:
 class BrokenDisk(AdminCase):
     def begin(self, size="64m", program_environment=None):
         name = self._testMethodName.removeprefix("test_")
-        self.disk = shared().path / f"disk-{name}"
+        self.disk = shared().path / f"broken-disk-{name}"
         self.disk.mkdir()
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", self.disk],
                                  stderr=subprocess.PIPE, text=True)
@@ -92,7 +92,7 @@ class BrokenDisk(AdminCase):
             self.skipTest("no tmpfs can be mounted here: " + mounted.stderr.strip())
         self.addCleanup(lambda: subprocess.run(["umount", "-l", self.disk], check=True))
         self.log = self.disk / "log"
-        self.proxy = self.start(f"disk-{name}", directory=self.log,
+        self.proxy = self.start(f"broken-disk-{name}", directory=self.log,
                                 program_environment=program_environment)
         self.proxy.audit = self.log
         self.ready()
