@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -154,10 +155,20 @@ class Trails {
 // What is wrong now, by file.
 class Troubles {
   public:
-    void set(const std::string& file, const error_code& error) {
+    // `size`: of the file, in bytes, with what could not be written.
+    void set(const std::string& file, const error_code& error, std::uint64_t size = 0) {
         const std::lock_guard lock(mutex_);
-        by_file_[file] = {file + ": " + error.message(), is_of_the_disk(error)};
+        by_file_[file] = {file + ": " + error.message(), is_of_the_disk(error), size};
         any_ = true;
+    }
+    // How long a file must become before the disk is known to take writes.
+    [[nodiscard]] std::uint64_t largest() const {
+        const std::lock_guard lock(mutex_);
+        std::uint64_t size = 0;
+        for (const auto& [file, trouble] : by_file_) {
+            size = std::max(size, trouble.of_the_disk ? trouble.size : 0);
+        }
+        return size;
     }
     // The disk takes writes: what was only that is over, for all files.
     void disk_is_well() {
@@ -183,10 +194,12 @@ class Troubles {
     struct Trouble {
         std::string sentence;
         bool of_the_disk = false;
+        std::uint64_t size = 0;
     };
     static bool is_of_the_disk(const error_code& error) {
         return error.category() == boost::system::system_category() &&
-               (error.value() == ENOSPC || error.value() == EDQUOT || error.value() == EROFS);
+               (error.value() == ENOSPC || error.value() == EDQUOT || error.value() == EROFS ||
+                error.value() == EFBIG);
     }
 
     mutable std::mutex mutex_;
@@ -314,7 +327,9 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
     // Under the lock: a checkpoint that takes its time later sees this record.
     const Microseconds time = now();
     if (const auto ready = make_ready(trail, time); !ready) {
-        troubles.set(trail->name.empty() ? trail->directory : trail->name, ready.error());
+        // A new file's first entry is in the ledger.
+        troubles.set(trail->name.empty() ? trail->directory : trail->name, ready.error(),
+                     ledger->size());
         return ready.error();
     }
 
@@ -327,6 +342,7 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
     const HexDigest hash = seal(line, trail->hash, trail->sha);
 
     const std::uint64_t offset = trail->file.size();
+    const std::size_t line_bytes = line.size();
     const auto written = trail->file.append(line, false);
     Ticket ticket;
     if (written && trail->sync) {
@@ -337,7 +353,7 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         std::string().swap(line);
     }
     if (!written) {
-        troubles.set(trail->name, written.error());
+        troubles.set(trail->name, written.error(), offset + line_bytes);
         return written.error();
     }
     ++trail->seq;
@@ -728,7 +744,8 @@ std::string QueryLog::trouble() const {
     return state_->troubles.first();
 }
 
-// A file without a name, gone when it is closed, with room for a few records that are long.
+// A file without a name, gone when it is closed, with room for a few records that are long behind
+// as many bytes as a file had that could not be made longer.
 result<void> QueryLog::State::try_disk() const {
     static constexpr std::array<char, std::size_t{64} * 1024> kBlock{};
     const Descriptor file(
@@ -739,8 +756,10 @@ result<void> QueryLog::State::try_disk() const {
         return unknown ? result<void>() : last_system_error();
     }
     // A short write does not say what is short; the next one does.
+    const auto begin = static_cast<off_t>(troubles.largest());
     for (std::size_t size = 0; size < kBlock.size();) {
-        const ssize_t written = ::write(file.get(), kBlock.data() + size, kBlock.size() - size);
+        const ssize_t written = ::pwrite(file.get(), kBlock.data() + size, kBlock.size() - size,
+                                         begin + static_cast<off_t>(size));
         if (written <= 0) {
             return written < 0 ? last_system_error()
                                : error_code(ENOSPC, boost::system::system_category());

@@ -199,6 +199,24 @@ TEST_CASE("Whether there is room is found out without a record") {
     CHECK(log->try_to_write().find("alice/2026-11-24.jsonl: ") == 0);
 }
 
+TEST_CASE("Whether files may grow again is found out without a record") {
+    LogFixture fixture;
+    auto log = fixture.open();
+    const SessionId id = session_of("alice");
+    REQUIRE(log->append(id, a_statement(1, std::string(200'000, 'x'))));
+    {
+        const FileSizeLimit limit(200'000);
+        CHECK_FALSE(log->append(id, a_statement(2, "SELECT 1")));
+        CHECK_FALSE(log->append(session_of("newcomer"), a_statement(1, std::string(300'000, 'x'))));
+        // A short file may still be made.
+        CHECK(log->try_to_write().find(fixture.directory.string() + ": File too large") == 0);
+        CHECK_FALSE(log->trouble().empty());
+    }
+    // Neither comes back, and it is well all the same.
+    CHECK(log->try_to_write().empty());
+    CHECK(log->trouble().empty());
+}
+
 TEST_CASE("A ledger that cannot be written stops the records two seconds later") {
     LogFixture fixture;
     auto log = fixture.open();

@@ -179,7 +179,7 @@ class Lane:
                                "--anchor", self.configs[0].with_name("anchor"), "--format", "json"],
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.counts["verified"] += 1
-        torn = sorted(str(self.directory / file) for file, _, _ in self.torn)
+        torn = sorted(str(f) for f in self.files() if self.behind(f).rpartition(b"\n")[2])
         try:
             found = json.loads(done.stdout)["broken"]
         except ValueError:

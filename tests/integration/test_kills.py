@@ -144,12 +144,11 @@ class Kills(unittest.TestCase):
         kills = sum(n for what, n in counts.items() if what.startswith("killed"))
         self.assertGreater(kills, KILLS * 0.9)
         recorded = self.allowed()
-        unanswered = recorded - self.all("answered")
+        caught = recorded - set(self.on_server)
         print(f"  {kills} kills: {len(self.on_server)} markers on the server, {len(recorded)} "
-              f"allowed in the log; {len(recorded - set(self.on_server))} of them did not get to "
-              "the server", flush=True)
+              f"allowed in the log; {len(caught)} of them did not get to the server", flush=True)
         self.assertGreater(len(self.on_server), 10 * KILLS)
-        self.assertGreater(len(unanswered), KILLS // 4, "the kills met nobody at work")
+        self.assertGreater(len(caught), KILLS // 10, "the kills met nobody at work")
         if not SANITIZED:
             self.assertGreater(counts["torn ends"], KILLS // 20)
 
