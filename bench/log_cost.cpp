@@ -1,0 +1,95 @@
+// What the query log itself costs a statement: one record before, one behind, and the digest of a
+// row, as pgbench's SELECT has them.
+//
+//     bench_log_cost DIRECTORY [BLOCKS]
+//
+// Prints microseconds of CPU a statement: the median over blocks of the thread that writes, and of
+// the whole process, the log's own threads included.
+#include <time.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "proxy/audit/query_log.h"
+#include "proxy/audit/rows_digest.h"
+
+namespace {
+
+namespace audit = vitrine::audit;
+
+constexpr int kStatements = 2000;  // a block
+
+double microseconds(clockid_t clock) {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+void fail(const std::string& why) {
+    std::fprintf(stderr, "bench_log_cost: %s\n", why.c_str());
+    std::exit(2);
+}
+
+void block(audit::QueryLog& log, audit::RowsDigest& digest, const audit::SessionId& id,
+           std::uint64_t& number) {
+    const std::string row(
+        "D\0\0\0\x0b\0\1\0\0\0\1"
+        "0",
+        12);
+    for (int i = 0; i < kStatements; ++i) {
+        const std::string sql = "SELECT abalance FROM pgbench_accounts WHERE aid = " +
+                                std::to_string(10000 + number % 80000) + ";";
+        audit::Statement statement;
+        statement.statement = ++number;
+        statement.sql = sql;
+        statement.allowed = true;
+        statement.rule = "read";
+        statement.policy = "0123456789abcdef";
+        audit::RowsSum sum;
+        digest.add(sum, row);
+        audit::Result result;
+        result.statement = number;
+        result.rows = 1;
+        result.bytes = 25;
+        result.duration = std::chrono::microseconds(150);
+        result.sqlstate = "00000";
+        result.digest = digest.text(sum, 1);
+        if (!log.append(id, statement) || !log.append(id, result)) {
+            fail("cannot be written");
+        }
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 2) {
+        fail("DIRECTORY [BLOCKS]");
+    }
+    const int blocks = argc > 2 ? std::stoi(argv[2]) : 200;
+    vitrine::config::Audit settings;
+    settings.directory = argv[1];
+    auto log = audit::QueryLog::open(settings);
+    if (!log) {
+        fail(log.error().message());
+    }
+    audit::RowsDigest digest(vitrine::config::Secret("a key of the masks, of 32 characters"));
+    const audit::SessionId id{audit::new_session_id(), "ada"};
+    std::uint64_t number = 0;
+    block(**log, digest, id, number);
+    const double process = microseconds(CLOCK_PROCESS_CPUTIME_ID);
+    std::vector<double> samples;
+    for (int i = 0; i < blocks; ++i) {
+        const double before = microseconds(CLOCK_THREAD_CPUTIME_ID);
+        block(**log, digest, id, number);
+        samples.push_back((microseconds(CLOCK_THREAD_CPUTIME_ID) - before) / kStatements);
+    }
+    const double whole = (microseconds(CLOCK_PROCESS_CPUTIME_ID) - process) / kStatements / blocks;
+    std::nth_element(samples.begin(), samples.begin() + blocks / 2, samples.end());
+    std::printf("%.3f\t%.3f\n", samples[static_cast<std::size_t>(blocks / 2)], whole);
+    return 0;
+}
