@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "config/export_target.h"
 #include "config/rules.h"
 #include "config/secret.h"
 #include "config/user_limits.h"
@@ -155,6 +156,7 @@ struct Audit {
     bool compress = true;                        // sealed files, with zstd
     std::optional<std::chrono::seconds> retain;  // the age of a sealed file
     std::optional<std::uint64_t> retain_bytes;   // all users' files together, on the disk
+    std::vector<ExportTarget> export_to;         // of `vitrine audit export`
 };
 
 struct Masking {

@@ -10,6 +10,7 @@
 #include "config/access.h"
 #include "config/config.h"
 #include "config/document.h"
+#include "config/export.h"
 #include "config/files.h"
 #include "config/issuers.h"
 #include "config/key_files.h"
@@ -262,7 +263,7 @@ LedgerAnchor read_anchor(Reader& reader, const Value& value) {
 void read_audit(Reader& reader, const Value& value, Audit& audit) {
     Fields fields(reader, value,
                   {"directory", "durability", "parameters", "signing_key", "anchor", "compress",
-                   "retain", "retain_size"});
+                   "retain", "retain_size", "export"});
     if (const auto directory = fields.require("directory", "name where the query log is written")) {
         if (const auto path = read_path(reader, *directory)) {
             audit.directory = *path;
@@ -297,6 +298,9 @@ void read_audit(Reader& reader, const Value& value, Audit& audit) {
     }
     if (const auto anchor = fields.find("anchor")) {
         audit.anchor = read_anchor(reader, *anchor);
+    }
+    if (const auto targets = fields.find("export")) {
+        audit.export_to = read_export(reader, *targets);
     }
     if (const auto key = fields.find("signing_key")) {
         if (auto secret = read_ed25519_key(reader, *key)) {
