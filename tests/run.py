@@ -194,7 +194,9 @@ def tidy(tally):
 def integration(tally, preset="release", modules=()):
     # The second for test_tripwire; of it, one object and the link are new.
     unmasked = not modules or "test_tripwire" in modules
-    if not build(preset, "vitrine", *(["vitrine_without_rewriting"] if unmasked else [])):
+    kafka = not modules or "test_export" in modules
+    if not build(preset, "vitrine", *(["vitrine_without_rewriting"] if unmasked else []),
+                 *(["kafka_mock"] if kafka else [])):
         tally.check(f"build {preset}", False)
         return
     env = sanitizer_environment(preset) | {"VITRINE_PRESET": preset}

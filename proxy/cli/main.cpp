@@ -7,6 +7,7 @@
 #include <string>
 
 #include "proxy/cli/access_verbs.h"
+#include "proxy/cli/export_verbs.h"
 #include "proxy/cli/replay_verbs.h"
 #include "proxy/cli/search_verbs.h"
 #include "proxy/cli/verbs.h"
@@ -173,12 +174,6 @@ int main(int argc, char** argv) {
         run = [&] { return cli::audit_verify(config, directory, public_key, anchor, format); };
     });
 
-    // Known, and not there yet: whatever follows the verb is taken, so that the answer is the same.
-    const auto later = [&](CLI::App* parent, const std::string& path, const char* text) {
-        auto* verb = parent->add_subcommand(path.substr(path.rfind(' ') + 1), text);
-        verb->prefix_command();
-        verb->callback([&run, path] { run = [path] { return cli::not_supported(path); }; });
-    };
     add_search(audit, search, run);
     cli::ReplayArguments replay;
     auto* again = add_audit("replay",
@@ -203,7 +198,19 @@ int main(int argc, char** argv) {
             return cli::audit_replay(replay);
         };
     });
-    later(audit, "audit export", "hand the log on (not supported yet)");
+    cli::ExportArguments exported;
+    auto* onward = audit->add_subcommand("export", "hand the log on, as it grows, to audit.export");
+    add_config(onward, exported.config);
+    onward->add_option("--to", exported.targets, "these targets alone, by their names")
+        ->delimiter(',');
+    onward->add_flag("--once", exported.once, "end when all that is there now has arrived");
+    onward
+        ->add_option("--give-up", exported.give_up_seconds,
+                     "with --once: seconds without progress, until a target is given up")
+        ->check(CLI::Range(1, 86400));
+    onward->add_flag("--status", exported.status, "only say how far they have been served");
+    add_format(onward, exported.format);
+    onward->callback([&] { run = [&] { return cli::audit_export(exported); }; });
 
     cli::AccessArguments access;
     std::string end_reason;

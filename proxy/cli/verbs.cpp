@@ -477,9 +477,4 @@ int audit_verify(const std::string& file, const std::string& directory,
                        : audit::verify_directory(log, pem, format, std::cout, std::cerr, anchor);
 }
 
-int not_supported(const std::string& verb) {
-    complain("`vitrine " + verb + "` is not supported yet");
-    return kCouldNotRun;
-}
-
 }  // namespace vitrine::cli

@@ -57,7 +57,4 @@ int audit_show(const std::string& config, const std::string& directory, const st
 int audit_verify(const std::string& config, const std::string& directory,
                  const std::string& public_key, const std::string& anchor, audit::Format format);
 
-// For what a later version brings.
-int not_supported(const std::string& verb);
-
 }  // namespace vitrine::cli

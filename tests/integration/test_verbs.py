@@ -184,13 +184,6 @@ class Verbs(unittest.TestCase):
                 self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
                 self.assertTrue(done.stderr.strip())
 
-    def test_what_comes_later_says_so(self):
-        for arguments in (["audit", "export"],):
-            with self.subTest(arguments):
-                done = self.verb(*arguments)
-                self.assertEqual(done.returncode, 2)
-                self.assertIn("not supported yet", done.stderr)
-
     def test_help_and_version(self):
         self.assertIn("serve", self.verb("--help").stdout)
         self.assertRegex(self.verb("--version").stdout, r"\d+\.\d+\.\d+")

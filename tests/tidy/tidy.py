@@ -26,12 +26,14 @@ MAY_INCLUDE = {
                   "config"),
     "proxy/admin": ("proxy/admin", "proxy/net", "proxy/wire", "proxy/audit", "auth", "config"),
     "proxy/replay": ("proxy/replay", "proxy/audit", "proxy/wire", "parser", "config"),
+    "proxy/export": ("proxy/export", "proxy/audit", "config"),
     "proxy/cli": ("proxy", "parser", "auth", "config"),
 }
 
 # Libraries with a place of their own: the include's shape, and where it may stand.
 LIBRARIES = {
-    "Asio": (r"boost/(asio|beast)(\.hpp|/)", ("proxy/net", "proxy/admin")),
+    "Asio": (r"boost/(asio|beast)(\.hpp|/)", ("proxy/net", "proxy/admin", "proxy/export")),
+    "librdkafka": (r"librdkafka/", ("proxy/export",)),
     "yaml-cpp": (r"yaml-cpp/", ("config",)),
     "libpq": (r"libpq-fe\.h", ("auth/store", "proxy/net", "proxy/admin", "proxy/replay", "proxy/cli",
                                   "tests")),
