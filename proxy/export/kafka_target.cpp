@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <deque>
 #include <stdexcept>
@@ -170,16 +171,30 @@ class KafkaTarget : public Target {
         const auto ms =
             time ? std::chrono::duration_cast<milliseconds>(time->time_since_epoch()).count() : 0;
         const std::uint64_t number = first_ + reports_.size();
+        // An array of ours: the macros for the other form are not C++.
+        std::array<rd_kafka_vu_t, 7> what{};
+        what[0].vtype = RD_KAFKA_VTYPE_TOPIC;
+        what[0].u.cstr = configured_.topic.c_str();
+        what[1].vtype = RD_KAFKA_VTYPE_KEY;
+        what[1].u.mem = {const_cast<char*>(key.data()), key.size()};
+        what[2].vtype = RD_KAFKA_VTYPE_VALUE;
+        what[2].u.mem = {const_cast<char*>(value.data()), value.size()};
+        what[3].vtype = RD_KAFKA_VTYPE_HEADER;
+        what[3].u.header = {"type", facts.type.data(), static_cast<ssize_t>(facts.type.size())};
+        what[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+        what[4].u.i64 = ms;
+        what[5].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+        what[5].u.i = RD_KAFKA_MSG_F_COPY;
+        what[6].vtype = RD_KAFKA_VTYPE_OPAQUE;
+        what[6].u.ptr = reinterpret_cast<void*>(number);
         while (true) {
-            const rd_kafka_resp_err_t error = rd_kafka_producev(
-                client_.get(), RD_KAFKA_V_TOPIC(configured_.topic.c_str()),
-                RD_KAFKA_V_KEY(key.data(), key.size()),
-                RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
-                RD_KAFKA_V_HEADER("type", facts.type.data(),
-                                  static_cast<ssize_t>(facts.type.size())),
-                RD_KAFKA_V_TIMESTAMP(static_cast<std::int64_t>(ms)),
-                RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                RD_KAFKA_V_OPAQUE(reinterpret_cast<void*>(number)), RD_KAFKA_V_END);
+            rd_kafka_error_t* const refused =
+                rd_kafka_produceva(client_.get(), what.data(), what.size());
+            const rd_kafka_resp_err_t error =
+                refused == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(refused);
+            if (refused != nullptr) {
+                rd_kafka_error_destroy(refused);
+            }
             if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL && !stopping_) {
                 rd_kafka_poll(client_.get(), kPollMs);
                 continue;

@@ -17,7 +17,7 @@ import unittest
 
 from environment import DATABASE, HERE, PATIENCE, PRESET, REPOSITORY, SANITIZED, free_port, shared
 from receivers import KafkaCluster, OtlpReceiver, Rsyslog, SyslogReceiver, server_context
-from throwaway import Authority, die_with_parent, run
+from throwaway import Authority, run
 from wire_client import bind, execute, parse, sync, within
 
 DAY = 86400
@@ -35,8 +35,7 @@ class Exporter:
     def start(self):
         self.process = subprocess.Popen(
             [self.proxy.program, "audit", "export", "--config", self.proxy.config, *self.arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"),
-            preexec_fn=die_with_parent)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"))
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
