@@ -79,12 +79,12 @@ TEST_CASE("one at a time has the lock, and a directory that is not there is made
     const audit::TemporaryDirectory directory;
     const auto file = directory.path() / ".export" / "siem.json";
     auto first = lock_cursor(file);
-    REQUIRE(first);
+    REQUIRE(first.has_value());
     const auto second = lock_cursor(file);
-    REQUIRE_FALSE(second);
+    REQUIRE_FALSE(second.has_value());
     CHECK(second.error() == boost::system::errc::resource_unavailable_try_again);
     first->close();
-    CHECK(lock_cursor(file));
+    CHECK(lock_cursor(file).has_value());
     // The log's own directory is not ours to make.
-    CHECK_FALSE(lock_cursor(directory.path() / "not" / "there" / "siem.json"));
+    CHECK_FALSE(lock_cursor(directory.path() / "not" / "there" / "siem.json").has_value());
 }

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "proxy/audit/names.h"
 #include "proxy/export/follower.h"
 #include "tests/audit/log_fixture.h"
 
@@ -127,11 +128,16 @@ TEST_CASE("a line that is being written is not sent before it is whole") {
 
 TEST_CASE("a file that was exchanged or cut behind the cursor is said, and begun anew") {
     Followed followed;
+    // A day that is not over: of the others only the day is remembered.
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    followed.log.time = audit::SetClock(now);
+    const auto file =
+        followed.log.file("alice", audit::day_text(std::chrono::floor<std::chrono::days>(now)));
     {
         auto log = followed.log.open();
         audit::write_session(*log, followed.log.time, audit::session_of("alice"), 5);
     }
-    auto lines = audit::lines_of(followed.log.file());
+    auto lines = audit::lines_of(file);
     static_cast<void>(followed.read());
     SECTION("a line less in front") {
         lines.erase(lines.begin());
@@ -142,7 +148,7 @@ TEST_CASE("a file that was exchanged or cut behind the cursor is said, and begun
     SECTION("other lines of the same length") {
         lines.back()[lines.back().size() - 3] ^= 1;
     }
-    audit::write_lines(followed.log.file(), lines);
+    audit::write_lines(file, lines);
     const auto again = followed.read();
     CHECK(again.size() == lines.size());
     REQUIRE(followed.said.size() == 1);
