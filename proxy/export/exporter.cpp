@@ -401,6 +401,8 @@ int run_export(const fs::path& directory, const std::vector<const config::Export
     ::sigaddset(&signals, SIGTERM);
     ::sigaddset(&signals, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    // Whoever reads what is said here, or a broker, may go at any time.
+    ::signal(SIGPIPE, SIG_IGN);
 
     std::vector<std::unique_ptr<Exporter>> exporters;
     for (const config::ExportTarget* target : targets) {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "proxy/audit/names.h"
@@ -106,8 +107,10 @@ class KafkaTarget : public Target {
             char error[512];
             if (rd_kafka_conf_set(conf.get(), name, value.c_str(), error, sizeof error) !=
                 RD_KAFKA_CONF_OK) {
+                // Of a secret not even a piece.
+                const bool secret = std::string_view(name) == "sasl.password";
                 throw std::runtime_error("Kafka's client does not take " + std::string(name) +
-                                         ": " + error);
+                                         (secret ? "" : std::string(": ") + error));
             }
         };
         set("bootstrap.servers", joined(configured_.brokers));
