@@ -113,19 +113,8 @@ void Follower::refresh() {
 void Follower::list() {
     const auto began = steady_clock::now();
     unreadable_before_ = std::exchange(unreadable_, {});
+    vanished_ = false;
     struct stat status {};
-    const fs::path ledger = directory_ / audit::kLedgerName;
-    ledger_at_listing_ =
-        ::lstat(ledger.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
-    File& own = users_[""][std::string(audit::kLedgerName)];
-    if (!listed_) {
-        if (const auto known = cursor_.files.find(audit::kLedgerName);
-            known != cursor_.files.end()) {
-            own.read = known->second;
-        }
-    }
-    own.size = ledger_at_listing_;
-
     const audit::LogFiles found = audit::list_log_files(directory_);
     for (const audit::Finding& finding : found.not_checkable) {
         cannot_read(finding.file.string(), finding.message);
@@ -176,6 +165,17 @@ void Follower::list() {
             }
         }
     }
+    // After that: whatever retention has removed by now, the ledger has said up to here.
+    const fs::path ledger = directory_ / audit::kLedgerName;
+    ledger_at_listing_ =
+        ::lstat(ledger.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+    File& own = users_[""][std::string(audit::kLedgerName)];
+    if (const auto known = cursor_.files.find(audit::kLedgerName);
+        !listed_ && known != cursor_.files.end()) {
+        own.read = known->second;
+    }
+    own.size = ledger_at_listing_;
+
     // Users of whom nothing is left. Twice: a listing can miss a file that is being renamed.
     if (found.not_checkable.empty()) {
         std::set<std::string> empty;
@@ -255,7 +255,11 @@ bool Follower::open(const std::string& name, File& file) {
     auto source = audit::LogSource::open(path);
     if (!source) {
         if (source.error() == boost::system::errc::no_such_file_or_directory) {
-            file.gone = true;
+            // Whose work that was, is known once the files are listed anew.
+            if (once_ && !vanished_) {
+                say_(path + " went away before it was its turn; start the export once more");
+            }
+            vanished_ = true;
             list_next_ = {};
         } else {
             cannot_read(path, source.error().message());

@@ -48,7 +48,9 @@ class Follower {
     void acknowledge(std::span<const Item> items);
 
     // Something is there that cannot be read, so that the answer "nothing new" may lack it.
-    [[nodiscard]] bool is_blocked() const { return !unreadable_.empty() || ledger_held_; }
+    [[nodiscard]] bool is_blocked() const {
+        return !unreadable_.empty() || ledger_held_ || vanished_;
+    }
 
   private:
     struct File {
@@ -56,7 +58,7 @@ class Follower {
         bool compressed = false;  // and so nobody writes to it
         bool visited = false;     // since that was found out
         bool torn = false;        // what is behind `read` is no whole line
-        bool gone = false;        // it was not there when it was to be read
+        bool gone = false;        // it was not there when the files were listed
         Place read;
     };
     using Files = std::map<std::string, File, std::less<>>;  // of a user: by day
@@ -92,6 +94,7 @@ class Follower {
     std::set<std::string> empty_;              // users without a file, when last looked
     bool listed_ = false;
     bool ledger_held_ = false;
+    bool vanished_ = false;  // a file went between the listing and its turn
     // A file that is gone is only given up behind what the ledger said by then.
     std::uint64_t ledger_at_listing_ = 0;
     std::chrono::steady_clock::time_point list_next_;

@@ -2,6 +2,7 @@
 // this process, in the clear. Prints `host:port,…`; then takes a command a line on stdin:
 //   down | up         all brokers
 //   error CODE COUNT  the answer to the next so many Produce requests
+//   rtt MILLISECONDS  how long each answer takes
 // and answers each with `done`. Ends with its stdin.
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -36,12 +37,18 @@ int main(int argc, char** argv) {
             int code = 0;
             std::size_t count = 0;
             std::cin >> code >> count;
-            const std::vector<rd_kafka_resp_err_t> errors(
-                count, static_cast<rd_kafka_resp_err_t>(code));
+            const std::vector<rd_kafka_resp_err_t> errors(count,
+                                                          static_cast<rd_kafka_resp_err_t>(code));
             rd_kafka_mock_push_request_errors_array(cluster, kProduce, count, errors.data());
         } else {
+            int rtt = 0;
+            if (command == "rtt") {
+                std::cin >> rtt;
+            }
             for (int broker = 1; broker <= kBrokers; ++broker) {
-                if (command == "down") {
+                if (command == "rtt") {
+                    rd_kafka_mock_broker_set_rtt(cluster, broker, rtt);
+                } else if (command == "down") {
                     rd_kafka_mock_broker_set_down(cluster, broker);
                 } else {
                     rd_kafka_mock_broker_set_up(cluster, broker);

@@ -31,6 +31,7 @@ class Receiver:
     def __init__(self):
         self.lines = []  # (the line, what else was said of it)
         self.problems = []
+        self.delay = 0  # seconds before something is taken
         self.lock = threading.Lock()
 
     def count(self):
@@ -76,6 +77,7 @@ class SyslogReceiver(Receiver):
             threading.Thread(target=self.serve, args=(plain,), daemon=True).start()
 
     def serve(self, plain):
+        time.sleep(self.delay)
         try:
             client = self.context.wrap_socket(plain, server_side=True)
         except (OSError, ssl.SSLError):
@@ -230,6 +232,7 @@ class OtlpReceiver(Receiver):
             answer = (413, {"Connection": "close"}, b"too large")
             request.close_connection = True
         else:
+            time.sleep(self.delay)
             body = request.rfile.read(size)
             if len(body) < size:
                 request.close_connection = True
