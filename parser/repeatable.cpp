@@ -27,12 +27,14 @@ constexpr std::array kFunctions{
     std::string_view("current_database"),
     std::string_view("current_query"),
     std::string_view("current_setting"),
+    std::string_view("currval"),
     std::string_view("gen_random_bytes"),
     std::string_view("gen_random_uuid"),
     std::string_view("inet_client_addr"),
     std::string_view("inet_client_port"),
     std::string_view("inet_server_addr"),
     std::string_view("inet_server_port"),
+    std::string_view("lastval"),
     std::string_view("now"),
     std::string_view("pg_backend_pid"),
     std::string_view("pg_blocking_pids"),
@@ -41,6 +43,7 @@ constexpr std::array kFunctions{
     std::string_view("pg_current_wal_flush_lsn"),
     std::string_view("pg_current_wal_insert_lsn"),
     std::string_view("pg_current_wal_lsn"),
+    std::string_view("pg_current_xact_id"),
     std::string_view("pg_current_xact_id_if_assigned"),
     std::string_view("pg_database_size"),
     std::string_view("pg_indexes_size"),
@@ -61,6 +64,7 @@ constexpr std::array kFunctions{
     std::string_view("statement_timestamp"),
     std::string_view("timeofday"),
     std::string_view("transaction_timestamp"),
+    std::string_view("txid_current"),
     std::string_view("txid_current_if_assigned"),
     std::string_view("txid_current_snapshot"),
     std::string_view("uuid_generate_v1"),
@@ -198,6 +202,9 @@ void statement(const Node* node, Repeatable& repeatable) {
         case T_ExecuteStmt:
             repeatable.uses.push_back("statement " +
                                       std::string(text_of(as<ExecuteStmt>(node)->name)));
+            for (const ListCell& cell : cells(as<ExecuteStmt>(node)->params)) {
+                depend(tree(static_cast<const Node*>(cell.ptr_value)));
+            }
             return;
         case T_DeclareCursorStmt:
             repeatable.makes.push_back(

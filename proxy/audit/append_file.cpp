@@ -111,7 +111,15 @@ error_code AppendFile::write_all(std::string_view bytes) const {
 }
 
 void AppendFile::cut_back() {
-    torn_ = ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0;
+    struct stat status {};
+    if (::fstat(file_.get(), &status) != 0) {
+        torn_ = true;
+        return;
+    }
+    // Never made longer, and never another file: that is for the next look to find.
+    const bool ours = status.st_dev == device_ && status.st_ino == inode_;
+    torn_ = ours && static_cast<std::uint64_t>(status.st_size) > size_ &&
+            ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0;
 }
 
 result<void> AppendFile::append(std::string_view bytes, bool sync) {
@@ -137,6 +145,7 @@ result<void> AppendFile::append(std::string_view bytes, bool sync) {
     }
     if (error) {
         cut_back();
+        checked_ = {};
         return error;
     }
     size_ += bytes.size();

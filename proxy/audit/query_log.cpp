@@ -342,7 +342,6 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
     const HexDigest hash = seal(line, trail->hash, trail->sha);
 
     const std::uint64_t offset = trail->file.size();
-    const std::size_t line_bytes = line.size();
     const auto written = trail->file.append(line, false);
     Ticket ticket;
     if (written && trail->sync) {
@@ -353,7 +352,7 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         std::string().swap(line);
     }
     if (!written) {
-        troubles.set(trail->name, written.error(), offset + line_bytes);
+        troubles.set(trail->name, written.error(), offset);
         return written.error();
     }
     ++trail->seq;

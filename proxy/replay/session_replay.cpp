@@ -37,6 +37,31 @@ constexpr std::uint32_t kFirstOwnOid = 16384;
 // What the proxy sends in place of a refused statement: so that a transaction fails here, too.
 constexpr const char* kFailingText = "vitrine: statement refused";
 
+// What decides how a text is read, and whether it may write (proxy/session/server_login.cpp).
+struct Pin {
+    std::string_view name;
+    std::string_view value;
+};
+constexpr std::array kPins = {
+    Pin{"default_transaction_read_only", "on"},
+    Pin{"standard_conforming_strings", "on"},
+    Pin{"backslash_quote", "safe_encoding"},
+    Pin{"transform_null_equals", "off"},
+};
+
+// The SET that a setting of the StartupMessage is equal to.
+std::string as_set(std::string_view name, std::string_view value) {
+    std::string part = "\"";
+    for (const char c : name) {
+        part += c == '"' ? "\"\"" : c == '.' ? "\".\"" : std::string(1, c);
+    }
+    std::string quoted = "'";
+    for (const char c : value) {
+        quoted += c == '\'' ? "''" : std::string(1, c);
+    }
+    return "SET " + part + "\" TO " + quoted + "'";
+}
+
 using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
@@ -197,6 +222,7 @@ class Replaying {
     [[nodiscard]] Line one(const Recorded& statement);
     [[nodiscard]] parser::Judgement judge(const Recorded& statement);
     [[nodiscard]] bool ask_path();
+    [[nodiscard]] bool check_pins(std::ostream& err);
     [[nodiscard]] Outcome send(const std::string& sql, const Recorded& statement);
     void take(PGresult* result, const Recorded& statement, Outcome& outcome);
     void take_row(const PGresult* result, const Recorded& statement);
@@ -225,8 +251,9 @@ class Replaying {
 };
 
 bool Replaying::connect(std::ostream& err) {
-    // What the client itself had set, then what a session of the proxy's is pinned to
-    // (proxy/session/server_login.cpp). A vitrine at the other end pins its own.
+    // What the client itself had set, as far as it would be let through now; behind it what a
+    // session of the proxy's is pinned to (proxy/session/server_login.cpp). A vitrine at the other
+    // end pins its own.
     std::string options;
     const auto add = [&options](std::string_view name, std::string_view value) {
         options += options.empty() ? "-c " : " -c ";
@@ -238,33 +265,39 @@ bool Replaying::connect(std::ostream& err) {
             }
         }
     };
-    std::string encoding;
     for (const std::string& setting : session_.settings) {
         const std::size_t equals = setting.find('=');
-        const std::string_view name = std::string_view(setting).substr(0, equals);
-        const std::string_view value = std::string_view(setting).substr(equals + 1);
-        if (name == "client_encoding") {
-            encoding = value;
-        } else if (!is_digest(value)) {
-            add(name, value);
+        if (equals == 0 || equals == std::string::npos || setting.find('\0') != std::string::npos) {
+            err << "a setting on record is none: " << audit::printable(setting) << '\n';
+            return false;
         }
+        const std::string name = setting.substr(0, equals);
+        const std::string value = setting.substr(equals + 1);
+        // Each session's encoding is UTF8, and a digest is no value.
+        if (name == "client_encoding" || is_digest(value)) {
+            continue;
+        }
+        parser::SessionContext context;
+        context.search_path = {"pg_catalog"};
+        if (!parser::judge(as_set(name, value), *policy_, context).allowed()) {
+            err << "a setting on record is refused now, and left out: " << audit::printable(name)
+                << '\n';
+            continue;
+        }
+        add(name, value);
     }
     if (!asked_.through_proxy) {
-        for (const auto& [name, value] :
-             {std::pair("default_transaction_read_only", "on"),
-              std::pair("standard_conforming_strings", "on"),
-              std::pair("backslash_quote", "safe_encoding"),
-              std::pair("transform_null_equals", "off"), std::pair("vitrine.hidden", "")}) {
-            add(name, value);
+        for (const Pin& pin : kPins) {
+            add(pin.name, pin.value);
         }
+        add("vitrine.hidden", "");
         if (!config_.masking.key.empty()) {
             add("vitrine.mask_key", config_.masking.key.reveal());
         }
     }
-    const std::array<const char*, 4> names{"dbname", "options",
-                                           encoding.empty() ? nullptr : "client_encoding", nullptr};
-    const std::array<const char*, 4> values{asked_.against.c_str(), options.c_str(),
-                                            encoding.c_str(), nullptr};
+    const std::array<const char*, 4> names{"dbname", "options", "client_encoding", nullptr};
+    const std::array<const char*, 4> values{asked_.against.c_str(), options.c_str(), "UTF8",
+                                            nullptr};
     connection_.reset(PQconnectdbParams(names.data(), values.data(), 1));
     if (PQstatus(connection_.get()) != CONNECTION_OK) {
         err << "cannot connect: " << audit::printable(PQerrorMessage(connection_.get())) << '\n';
@@ -272,10 +305,31 @@ bool Replaying::connect(std::ostream& err) {
     }
     PQsetNoticeProcessor(
         connection_.get(), [](void*, const char*) {}, nullptr);
+    if (!asked_.through_proxy && !check_pins(err)) {
+        return false;
+    }
     if (!ask_path()) {
         err << "cannot ask for the search_path: "
             << audit::printable(PQerrorMessage(connection_.get())) << '\n';
         return false;
+    }
+    return true;
+}
+
+// That they hold, whatever the DSN, the role's own settings or the record say.
+bool Replaying::check_pins(std::ostream& err) {
+    std::vector<Pin> pins(kPins.begin(), kPins.end());
+    pins.push_back({"session_replication_role", "origin"});  // which most roles may not set
+    for (const Pin& pin : pins) {
+        const std::string query =
+            "SELECT pg_catalog.current_setting('" + std::string(pin.name) + "')";
+        const Result result(PQexec(connection_.get(), query.c_str()), &PQclear);
+        if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) != 1 ||
+            PQgetvalue(result.get(), 0, 0) != pin.value) {
+            err << "the server does not hold " << pin.name << " = " << pin.value
+                << ", so nothing is run\n";
+            return false;
+        }
     }
     return true;
 }

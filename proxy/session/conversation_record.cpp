@@ -159,7 +159,8 @@ void Conversation::write_result(std::uint64_t statement, const Sent& sent,
                           options_.now() - started),
                       .sqlstate = std::string(sqlstate),
                       .message = std::move(said),
-                      .digest = options_.rows_digest != nullptr && sent.rows > 0
+                      // Of a row that was cut nobody knows the rest.
+                      .digest = options_.rows_digest != nullptr && sent.rows > 0 && !row_in_pieces_
                                     ? options_.rows_digest->text(sent.sum, sent.rows)
                                     : std::string()});
 }

@@ -143,6 +143,7 @@ class Session(unittest.TestCase):
                     client.send(bind("", f"s{number}", sent, formats=[1], result_formats=formats),
                                 execute(), sync())
                     client.receive_until("ReadyForQuery")
+        cls.session = cls.proxy.records("ada")[0]["session"]
         cls.everything = (len(cls.STATEMENTS) + len(cls.OF_THE_MOMENT)
                           + sum(len(binds) for _, _, binds, _ in cls.BOUND))
 
@@ -150,7 +151,7 @@ class Session(unittest.TestCase):
         direct = self.env.direct_environment()
         dsn = dsn or (f"host=localhost port={direct['PGPORT']} dbname={DATABASE} "
                       f"user=vitrine_reader password={direct['PGPASSWORD']} sslmode=require")
-        done = subprocess.run([self.proxy.program, "audit", "replay", "last", "--config",
+        done = subprocess.run([self.proxy.program, "audit", "replay", self.session, "--config",
                                self.proxy.config, "--against", dsn, "--format", "json",
                                *arguments], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=120)
@@ -199,7 +200,7 @@ class Session(unittest.TestCase):
                          [("SELECT aid F", "rows")] * 2)
 
     def test_nobody_there(self):
-        done = subprocess.run([self.proxy.program, "audit", "replay", "last", "--config",
+        done = subprocess.run([self.proxy.program, "audit", "replay", self.session, "--config",
                                self.proxy.config, "--against", "host=127.0.0.1 port=1"], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         self.assertEqual(done.returncode, 2)
@@ -219,6 +220,40 @@ class Session(unittest.TestCase):
         made_up, = [s for s in said["statements"] if s["sql"].startswith("DELETE FROM library")]
         self.assertEqual((made_up["verdict"], made_up["now"]), ("different", None))
         self.assertIn("refused now", made_up["why"])
+
+    def test_settings_that_were_made_up(self):
+        """They undo none of what a session is pinned to, whatever they say."""
+        for number, (setting, status, said) in enumerate((
+                ("default_transaction_read_only=off", 0, "is refused now, and left out"),
+                ("session_replication_role=replica", 0, "is refused now, and left out"),
+                ("role=postgres", 0, "is refused now, and left out"),
+                ("a -c default_transaction_read_only=off", 0, "is refused now, and left out"),
+                ("client_encoding=SJIS", 0, ""),
+                ("application_name=\\u0000", 2, "a setting on record is none"),
+                ("nothing", 2, "a setting on record is none"))):
+            with self.subTest(setting):
+                copy = self.proxy.config.parent / f"settings{number}"
+                subprocess.run(["cp", "-r", self.proxy.audit, copy], check=True)
+                file, = (copy / "ada").glob("*.jsonl")
+                text = file.read_text()
+                self.assertIn('"settings":["TimeZone=', text)
+                file.write_text(text.replace('"settings":["TimeZone=',
+                                             f'"settings":["{setting}","TimeZone='))
+                # The role could write: the pins alone are in the way.
+                done = subprocess.run(
+                    [self.proxy.program, "audit", "replay", self.session, "--config", self.proxy.config,
+                     "--directory", copy, "--against", f"dbname={DATABASE}"],
+                    text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                    env=self.env.database.environment(DATABASE))
+                self.assertEqual(done.returncode == 2, status == 2, done.stderr + done.stdout)
+                self.assertIn(said, done.stderr)
+
+    def test_the_dsn_undoes_no_pin(self):
+        direct = self.env.direct_environment()
+        dsn = (f"host=localhost port={direct['PGPORT']} dbname={DATABASE} user=vitrine_reader "
+               f"password={direct['PGPASSWORD']} sslmode=require options='-c backslash_quote=on'")
+        status, said = self.replay(dsn)
+        self.assertEqual((status, said["different"]), (0, 0))
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ TEST_CASE("what is made under a name, and used by it") {
     CHECK(cursor.makes == std::vector<std::string>{"cursor c"});
     CHECK(cursor.depends_on == "random()");
     CHECK(find_repeatable("FETCH 3 FROM c").uses == std::vector<std::string>{"cursor c"});
+    CHECK(find_repeatable("EXECUTE p(1, now())").depends_on == "now()");
     CHECK(find_repeatable("CREATE TABLE t AS EXECUTE p").uses.empty());
 }
 
