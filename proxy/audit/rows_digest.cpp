@@ -3,6 +3,8 @@
 #include <openssl/crypto.h>
 #include <xxhash.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 
@@ -12,12 +14,6 @@ namespace {
 
 constexpr std::size_t kSecretBytes = 24;
 constexpr std::size_t kDigits = 16;
-
-void append_number(std::string& out, std::uint64_t number) {
-    for (int shift = 56; shift >= 0; shift -= 8) {
-        out += static_cast<char>(number >> shift & 0xff);
-    }
-}
 
 }  // namespace
 
@@ -63,11 +59,14 @@ void RowsDigest::end(RowsSum& sum) {
 }
 
 std::string RowsDigest::text(const RowsSum& sum, std::uint64_t rows) {
-    std::string block(secret_);
-    append_number(block, sum.low_);
-    append_number(block, sum.high_);
-    append_number(block, rows);
-    std::string digits(sha_.of(block).view().substr(0, kDigits));
+    std::array<char, kSecretBytes + 3 * sizeof(std::uint64_t)> block{};
+    char* at = std::copy(secret_.begin(), secret_.end(), block.begin());
+    for (const std::uint64_t number : {sum.low_, sum.high_, rows}) {
+        for (int shift = 56; shift >= 0; shift -= 8) {
+            *at++ = static_cast<char>(number >> shift & 0xff);
+        }
+    }
+    std::string digits(sha_.of({block.data(), block.size()}).view().substr(0, kDigits));
     OPENSSL_cleanse(block.data(), block.size());
     return digits;
 }
