@@ -243,7 +243,8 @@ class KafkaTarget : public Target {
             reports_[number - first_].state = State::kDelivered;
             trouble_.clear();
         } else {
-            fail(message.err, rd_kafka_message_errstr(&message));
+            // Not rd_kafka_message_errstr(): of a producer's message that is the record itself.
+            fail(message.err, rd_kafka_err2str(message.err));
         }
     }
 

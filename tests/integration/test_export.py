@@ -538,6 +538,18 @@ class Export(unittest.TestCase):
         self.once()
         self.check(cluster, self.log())
 
+    def test_kafka_refuses(self):
+        """29: TOPIC_AUTHORIZATION_FAILED. It is said, without a word of what was refused."""
+        cluster = self.cluster()
+        self.configure(self.kafka(cluster))
+        self.traffic()
+        self.proxy.stop()
+        cluster.command("error 29 1")
+        said = self.once()
+        self.assertRegex(said, r"^vitrine: export bus: [0-9.:,]+: Broker: Topic authorization "
+                               r"failed; trying again.*\n.*it takes records again\n$")
+        self.check(cluster, self.log(), twice=True)
+
     def test_kafka_long_records(self):
         cluster = self.cluster()
         self.configure(self.kafka(cluster, ", max_record_size: 20000B"))
