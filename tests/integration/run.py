@@ -54,7 +54,8 @@ class Result(unittest.TestResult):
 # seconds, or wait.
 SECONDS = {"test_psql_commands": 59, "test_pg_dump": 59, "test_drivers": 58, "test_login": 48,
            "test_pgbench": 44, "test_expiry": 42, "test_writes": 40, "test_record": 60,
-           "test_jwks_url": 80, "test_admin": 28, "test_kills": 130}
+           "test_jwks_url": 80, "test_admin": 28, "test_kills": 130,
+           "test_export": 150}
 
 
 def side_by_side(modules, count):

@@ -674,6 +674,26 @@ class Export(unittest.TestCase):
         self.assertEqual(len(cursor["files"]), 2, cursor)  # today's, and the ledger
         self.assertEqual(self.status()["siem"]["behind"], 0)
 
+    def test_one_that_is_down_holds_up_no_other(self):
+        receiver = OtlpReceiver(self.port)
+        self.addCleanup(receiver.stop)
+        nobody = free_port()
+        self.configure(f"name: siem, syslog: {{address: \"localhost:{nobody}\", "
+                       f"ca: {self.authority.certificate}}}", self.otlp(scheme="http"))
+        self.traffic()
+        self.proxy.stop()
+        done = self.export("--once", "--give-up", "2")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, f"export siem: cannot connect to localhost:{nobody}: "
+                                      "Connection refused; trying again")
+        self.assertNotIn("export otel", done.stderr)
+        self.check(receiver, self.log())
+        state = self.status()
+        self.assertEqual(state["otel"]["behind"], 0)
+        self.assertEqual(state["siem"]["behind"], receiver.count())
+        self.assertIn("Connection refused", state["siem"]["trouble"])
+        self.assertEqual(self.export("--once", "--to", "otel").returncode, 0)
+
     # --- what stands in the way --------------------------------------------------------------
 
     def test_arguments(self):
