@@ -241,7 +241,9 @@ class KafkaTarget : public Target {
         heard_ = steady_clock::now();
         if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             reports_[number - first_].state = State::kDelivered;
-            trouble_.clear();
+            if (!failed_) {
+                trouble_.clear();
+            }
         } else {
             // Not rd_kafka_message_errstr(): of a producer's message that is the record itself.
             fail(message.err, rd_kafka_err2str(message.err));
@@ -251,7 +253,7 @@ class KafkaTarget : public Target {
     void in_trouble(int error, const char* reason) {
         const auto code = static_cast<rd_kafka_resp_err_t>(error);
         // That all are down follows from what was said of each.
-        if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || trouble_.empty()) {
+        if (!failed_ && (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || trouble_.empty())) {
             trouble_ = reason;
         }
     }
