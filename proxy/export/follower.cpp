@@ -23,7 +23,8 @@ constexpr std::chrono::milliseconds kSizesEvery{200};
 constexpr std::chrono::milliseconds kListEvery{1000};
 constexpr int kListingShare = 20;
 
-// Nobody writes to files of days before yesterday (docs/query-log.md, "Sealed files").
+// Files of days before yesterday are sealed, by the writer's clock (docs/query-log.md, "Sealed
+// files"). By ours it is only worth a look: what is over is said by the ledger alone.
 constexpr std::chrono::days kWrittenFor{2};
 
 constexpr std::uint64_t kUnknownSize = ~std::uint64_t{0};
@@ -191,10 +192,50 @@ void Follower::list() {
         }
         empty_ = std::move(empty);
     }
+    if (!listed_) {
+        read_seals(own.read.bytes);
+    }
     listed_ = true;
     const auto now = steady_clock::now();
     list_next_ = now + std::max<steady_clock::duration>(kListEvery, (now - began) * kListingShare);
     sizes_next_ = now + kSizesEvery;
+}
+
+// What the ledger has said of files before the place from which it is read.
+void Follower::read_seals(std::uint64_t end) {
+    const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+    const bool asked = std::any_of(users_.begin(), users_.end(), [&](const auto& user) {
+        return std::any_of(user.second.begin(), user.second.end(), [&](const auto& file) {
+            const auto day = audit::day_of(file.first);
+            return day && !file.second.compressed && *day + kWrittenFor <= today;
+        });
+    });
+    if (!asked || end == 0) {
+        return;
+    }
+    auto source = audit::LogSource::open((directory_ / audit::kLedgerName).string());
+    if (!source) {
+        return;  // as it will be said when it is its turn
+    }
+    audit::LineReader reader(std::move(*source));
+    std::string_view line;
+    while (reader.offset() < end && reader.next(line)) {
+        note_seal(line);
+    }
+}
+
+void Follower::note_seal(std::string_view line) {
+    if (line.find("\"type\":\"sealed\"") == std::string_view::npos) {
+        return;
+    }
+    const auto entry = audit::read_entry(line);
+    if (const auto* sealed = entry ? std::get_if<audit::Sealed>(&*entry) : nullptr) {
+        const audit::Anchor& end = sealed->seal.end;
+        const auto through = cursor_.through.find(user_of(end.file));
+        if (through == cursor_.through.end() || day_text_of(end.file) > through->second) {
+            sealed_[end.file] = end.bytes;
+        }
+    }
 }
 
 void Follower::look_at_sizes() {
@@ -308,6 +349,9 @@ Follower::Visit Follower::visit(const std::string& name, File& file, Batch& batc
             reader_.reset();
             return Visit::kHeld;
         }
+        if (is_ledger) {
+            note_seal(line);
+        }
         Item item;
         item.file = name;
         item.line = line;
@@ -418,19 +462,22 @@ void Follower::acknowledge(std::span<const Item> items) {
 
 // What is done with for good is remembered by its day alone.
 void Follower::settle() {
-    const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
     for (auto at = users_.begin(); at != users_.end();) {
         auto& [user, files] = *at;
         while (!user.empty() && !files.empty()) {
             const auto& [name, file] = *files.begin();
             const auto place = cursor_.files.find(name);
             const std::uint64_t arrived = place == cursor_.files.end() ? 0 : place->second.bytes;
-            const bool is_over = file.compressed || *audit::day_of(name) + kWrittenFor <= today;
+            // Never by the clock: one that is ahead for a second would end a file under way.
+            const auto seal = sealed_.find(name);
+            const bool is_over =
+                file.compressed || (seal != sealed_.end() && seal->second == arrived);
             if (file.gone || !file.visited || file.torn || !is_over || arrived != file.size) {
                 break;
             }
             cursor_.through[user] = day_text_of(name);
             cursor_.files.erase(name);
+            sealed_.erase(name);
             files.erase(files.begin());
         }
         at = !user.empty() && files.empty() ? users_.erase(at) : std::next(at);

@@ -67,6 +67,8 @@ class Follower {
     void refresh();
     void list();
     void look_at_sizes();
+    void read_seals(std::uint64_t end);
+    void note_seal(std::string_view line);
     struct Batch {
         std::vector<Item> items;
         std::size_t bytes = 0;
@@ -88,7 +90,9 @@ class Follower {
     const Say say_;
 
     std::map<std::string, Files, std::less<>> users_;  // by directory; "": the ledger
-    std::string turn_;                                 // who was read last
+    // By name: what the ledger says of the size of a file that nobody writes to any more.
+    std::map<std::string, std::uint64_t, std::less<>> sealed_;
+    std::string turn_;  // who was read last
     std::set<std::string> unreadable_;
     std::set<std::string> unreadable_before_;  // the last listing
     std::set<std::string> empty_;              // users without a file, when last looked

@@ -167,6 +167,14 @@ TEST_CASE("of days that are over the cursor keeps a day, and drops it with the u
             followed.log.time.advance(std::chrono::days(1));
         }
     }
+    followed.log.time.advance(std::chrono::days(3));
+    {
+        const auto log = followed.log.open();
+        const auto last = followed.log.file("alice", "2026-02-01");
+        for (int look = 0; look < 100 && std::filesystem::exists(last); ++look) {
+            ::usleep(50'000);
+        }
+    }
     static_cast<void>(followed.read());
     CHECK(followed.cursor.through == decltype(Cursor::through){{"alice", "2026-02-01"}});
     CHECK(followed.cursor.files.size() == 1);  // the ledger
@@ -179,6 +187,45 @@ TEST_CASE("of days that are over the cursor keeps a day, and drops it with the u
         ::usleep(100'000);
     }
     CHECK(cursor.through.empty());
+}
+
+TEST_CASE("a file is over when the ledger says that it is sealed, and not by any clock") {
+    Followed followed;
+    followed.log.audit.compress = false;
+    // Long ago by our clock; to the writer it is today.
+    followed.log.time = audit::SetClock(audit::noon() - std::chrono::days(300));
+    const auto write = [&](std::uint64_t statements) {
+        auto log = followed.log.open();
+        audit::write_session(*log, followed.log.time, audit::session_of("alice"), statements);
+    };
+    const auto of_alice = [](const std::vector<Item>& items) {
+        return std::count_if(items.begin(), items.end(),
+                             [](const Item& item) { return item.file.starts_with("alice/"); });
+    };
+    write(2);
+    CHECK(of_alice(followed.read()) == 6);
+    CHECK(followed.cursor.through.empty());
+    write(3);
+    CHECK(of_alice(followed.read()) == 8);
+    CHECK(followed.cursor.through.empty());
+    followed.log.time.advance(std::chrono::days(3));
+    {
+        const auto log = followed.log.open();
+        for (int look = 0; look < 100; ++look) {
+            if (audit::read_file(followed.log.ledger()).find("\"type\":\"sealed\"") !=
+                std::string::npos) {
+                break;
+            }
+            ::usleep(50'000);
+        }
+    }
+    CHECK(of_alice(followed.read()) == 0);
+    const auto first_day = decltype(Cursor::through){{"alice", "2026-01-28"}};
+    CHECK(followed.cursor.through == first_day);
+    // The same where the ledger was read that far before.
+    followed.cursor.through.clear();
+    CHECK(of_alice(followed.read()) == 14);
+    CHECK(followed.cursor.through == first_day);
 }
 
 TEST_CASE("a file that is gone without a word in the ledger is said, and does not block the rest") {
