@@ -328,7 +328,11 @@ bool Follower::open(const std::string& name, File& file) {
 }
 
 Follower::Visit Follower::visit(const std::string& name, File& file, Batch& batch) {
-    if (file.gone || (file.visited && file.read.bytes == file.size) || !open(name, file)) {
+    if (file.visited && file.read.bytes == file.size) {
+        file.torn = false;  // what there was has been taken back
+        return Visit::kDone;
+    }
+    if (file.gone || !open(name, file)) {
         return Visit::kDone;
     }
     file.visited = true;
@@ -369,6 +373,10 @@ Follower::Visit Follower::visit(const std::string& name, File& file, Batch& batc
         return Visit::kDone;
     }
     file.torn = !reader_->torn().empty();
+    if (file.torn) {
+        // It is read anew: the writer may take it back, and write another line in its place.
+        reader_.reset();
+    }
     // A reader that has met the end of a file would be kept for each; the last one is enough.
     return Visit::kDone;
 }

@@ -126,6 +126,29 @@ TEST_CASE("a line that is being written is not sent before it is whole") {
     CHECK(followed.said.empty());
 }
 
+TEST_CASE("a torn line that was taken back is not glued to the one in its place") {
+    Followed followed;
+    {
+        auto log = followed.log.open();
+        audit::write_session(*log, followed.log.time, audit::session_of("alice"), 2);
+    }
+    const std::string whole = audit::read_file(followed.log.file());
+    const std::size_t last = whole.rfind('\n', whole.size() - 2) + 1;
+    Follower follower(followed.log.directory, followed.cursor, false, [](const std::string&) {});
+    audit::write_file(followed.log.file(), whole.substr(0, last) + "{\"torn\":");
+    follower.acknowledge(follower.next(1000, 1 << 20));
+    // The ledger has nothing new now: the torn file is the one that stays open.
+    CHECK(follower.next(1000, 1 << 20).empty());
+    audit::write_file(followed.log.file(), whole);
+    std::vector<Item> rest;
+    for (int look = 0; look < 50 && rest.empty(); ++look) {
+        ::usleep(50'000);
+        rest = follower.next(1000, 1 << 20);
+    }
+    REQUIRE(rest.size() == 1);
+    CHECK(rest.front().line + "\n" == whole.substr(last));
+}
+
 TEST_CASE("a file that was exchanged or cut behind the cursor is said, and begun anew") {
     Followed followed;
     // A day that is not over: of the others only the day is remembered.
