@@ -273,7 +273,7 @@ std::vector<Item> Follower::next(std::size_t records_max, std::size_t bytes_max)
                 turn_ = user->first;
                 return std::move(batch.items);
             }
-            // The next day is known as it was later than this one: it waits for the rest.
+            // The next day waits for the rest of this one, be that not listed yet or not readable.
             if (came == Visit::kHeld) {
                 break;
             }
@@ -332,8 +332,11 @@ Follower::Visit Follower::visit(const std::string& name, File& file, Batch& batc
         file.torn = false;  // what there was has been taken back
         return Visit::kDone;
     }
-    if (file.gone || !open(name, file)) {
+    if (file.gone) {
         return Visit::kDone;
+    }
+    if (!open(name, file)) {
+        return Visit::kHeld;
     }
     file.visited = true;
     const bool is_ledger = name == audit::kLedgerName;
@@ -370,7 +373,7 @@ Follower::Visit Follower::visit(const std::string& name, File& file, Batch& batc
         cannot_read((directory_ / name).string(), reader_->error().message());
         reader_.reset();
         file.visited = false;
-        return Visit::kDone;
+        return Visit::kHeld;
     }
     file.torn = !reader_->torn().empty();
     if (file.torn) {

@@ -271,6 +271,37 @@ TEST_CASE("a file that is gone without a word in the ledger is said, and does no
     CHECK(followed.said.size() == 1);
 }
 
+TEST_CASE("a day that cannot be read holds back the user's next one, and nobody else") {
+    Followed followed;
+    const auto write = [&] {
+        auto log = followed.log.open();
+        audit::write_session(*log, followed.log.time, audit::session_of("alice"), 2);
+        audit::write_session(*log, followed.log.time, audit::session_of("bob", 'b'), 2);
+    };
+    write();
+    followed.log.time.advance(std::chrono::days(1));
+    write();
+    const auto aside = followed.log.directory / "aside";
+    std::filesystem::rename(followed.log.file(), aside);
+    const std::filesystem::path broken = followed.log.file().string() + ".zst";
+    audit::write_file(broken, "no such thing");
+    const auto items = followed.read();
+    const auto count = [&](std::string_view user) {
+        return std::count_if(items.begin(), items.end(),
+                             [&](const Item& item) { return item.file.starts_with(user); });
+    };
+    CHECK(count("alice/") == 0);
+    CHECK(count("bob/") == 12);
+    REQUIRE(followed.said.size() == 1);
+    CHECK(followed.said[0].find("alice/2026-11-24.jsonl cannot be read") != std::string::npos);
+    std::filesystem::remove(broken);
+    std::filesystem::rename(aside, followed.log.file());
+    const auto rest = followed.read();
+    CHECK(followed.lines_of(rest, kAlice) == audit::lines_of(followed.log.file()));
+    CHECK(std::count_if(rest.begin(), rest.end(),
+                        [](const Item& item) { return item.file.starts_with("alice/"); }) == 12);
+}
+
 TEST_CASE("nobody's backlog holds up all others") {
     Followed followed;
     {
