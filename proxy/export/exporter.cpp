@@ -236,6 +236,7 @@ void Exporter::serve() {
         }
         if (sent_ > 0 && ((nothing_new && options_.once) || window_is_full())) {
             confirm();
+            nothing_new = false;  // the ledger may have waited for that
         }
         if (nothing_new && pending_.empty() && options_.once) {
             left_behind_ = follower_->is_blocked();

@@ -405,16 +405,25 @@ bool Follower::must_wait(std::string_view line, std::uint64_t begin) {
         arrived->second.removed = true;
         return false;
     }
-    if (exists(end.file) && !unreadable_.contains((directory_ / end.file).string())) {
-        return true;
-    }
-    // Read, and under way to the target.
-    const auto known = users_[user].find(end.file);
-    if (known != users_[user].end() && known->second.read.bytes >= end.bytes) {
+    // In one piece: what is under way to the target is known to have arrived, or not, soon.
+    if (is_under_way(end.file) ||
+        (exists(end.file) && !unreadable_.contains((directory_ / end.file).string()))) {
         return true;
     }
     lose(end.file, end.seq);
     return false;
+}
+
+// Read further than is known to have arrived.
+bool Follower::is_under_way(const std::string& name) const {
+    const auto files = users_.find(user_of(name));
+    if (files == users_.end()) {
+        return false;
+    }
+    const auto known = files->second.find(name);
+    const auto arrived = cursor_.files.find(name);
+    return known != files->second.end() &&
+           known->second.read.bytes > (arrived == cursor_.files.end() ? 0 : arrived->second.bytes);
 }
 
 void Follower::lose(const std::string& name, std::optional<std::uint64_t> last_seq) {
@@ -447,7 +456,7 @@ void Follower::report_gone() {
     std::vector<std::string> gone;
     for (const auto& [user, files] : users_) {
         for (const auto& [name, file] : files) {
-            if (!user.empty() && file.gone && !exists(name)) {
+            if (!user.empty() && file.gone && !is_under_way(name) && !exists(name)) {
                 gone.push_back(name);
             }
         }
@@ -465,7 +474,11 @@ void Follower::report_gone() {
 
 void Follower::acknowledge(std::span<const Item> items) {
     for (const Item& item : items) {
-        cursor_.files[item.file] = {item.end, item.seq, item.hash, false};
+        const auto files = users_.find(user_of(item.file));
+        // Else it was given up meanwhile, and what arrives of it changes nothing.
+        if (files != users_.end() && files->second.contains(item.file)) {
+            cursor_.files[item.file] = {item.end, item.seq, item.hash, false};
+        }
     }
     cursor_.sent += items.size();
     settle();

@@ -78,6 +78,7 @@ class Follower {
     [[nodiscard]] Visit visit(const std::string& name, File& file, Batch& batch);
     [[nodiscard]] bool open(const std::string& name, File& file);
     [[nodiscard]] bool must_wait(std::string_view line, std::uint64_t begin);
+    [[nodiscard]] bool is_under_way(const std::string& name) const;
     void settle();
     void report_gone();
     void lose(const std::string& name, std::optional<std::uint64_t> last_seq);

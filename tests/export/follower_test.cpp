@@ -302,6 +302,48 @@ TEST_CASE("a day that cannot be read holds back the user's next one, and nobody 
                         [](const Item& item) { return item.file.starts_with("alice/"); }) == 12);
 }
 
+TEST_CASE("a file that is removed while the first half of it is under way is lost once, and half") {
+    Followed followed;
+    followed.log.audit.compress = false;
+    followed.log.audit.retain = std::chrono::days(30);
+    {
+        auto log = followed.log.open();
+        audit::write_session(*log, followed.log.time, audit::session_of("alice"), 2);
+    }
+    Follower follower(followed.log.directory, followed.cursor, false,
+                      [&](const std::string& sentence) { followed.said.push_back(sentence); });
+    auto under_way = follower.next(3, 1 << 20);
+    REQUIRE(under_way.size() == 3);
+    followed.log.time.advance(std::chrono::days(60));
+    {
+        const auto log = followed.log.open();
+        for (int look = 0; look < 100 && std::filesystem::exists(followed.log.file()); ++look) {
+            ::usleep(50'000);
+        }
+    }
+    REQUIRE_FALSE(std::filesystem::exists(followed.log.file()));
+    const auto go_on = [&] {
+        for (int look = 0; look < 8; ++look) {
+            ::usleep(200'000);
+            auto more = follower.next(1000, 1 << 20);
+            std::move(more.begin(), more.end(), std::back_inserter(under_way));
+        }
+    };
+    go_on();
+    CHECK(followed.said.empty());
+    CHECK(follower.is_blocked());
+    follower.acknowledge(under_way);
+    under_way.clear();
+    go_on();
+    follower.acknowledge(under_way);
+    go_on();
+    REQUIRE(followed.said.size() == 1);
+    CHECK(followed.said[0].find("3 records are lost to this target, from number 4 on") !=
+          std::string::npos);
+    CHECK(followed.cursor.lost == 3);
+    CHECK_FALSE(follower.is_blocked());
+}
+
 TEST_CASE("nobody's backlog holds up all others") {
     Followed followed;
     {
