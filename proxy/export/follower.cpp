@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
+#include "proxy/audit/append_file.h"
 #include "proxy/audit/chain.h"
 #include "proxy/audit/ledger_entry.h"
 #include "proxy/audit/log_files.h"
@@ -88,11 +90,31 @@ Follower::Follower(fs::path directory, Cursor& cursor, bool once, Say say)
 
 Follower::~Follower() = default;
 
-bool Follower::exists(const std::string& name) const {
+// What cannot be looked at is not gone.
+bool Follower::is_gone(const std::string& name) {
     // In this order: the compressed one is there before the plain one goes.
-    struct stat status {};
     const std::string path = (directory_ / name).string();
-    return ::lstat(path.c_str(), &status) == 0 || ::lstat((path + ".zst").c_str(), &status) == 0;
+    for (const std::string& one : {path, path + ".zst"}) {
+        struct stat status {};
+        if (::lstat(one.c_str(), &status) == 0) {
+            return false;
+        }
+        if (errno != ENOENT && errno != ENOTDIR) {
+            cannot_read(path, audit::last_system_error().message());
+            return false;
+        }
+    }
+    return true;
+}
+
+// Without the ledger, or with another log's, nothing that is gone means anything: it may be that
+// the log is not mounted.
+bool Follower::is_ledger_there() const {
+    struct stat status {};
+    const auto known = cursor_.files.find(audit::kLedgerName);
+    return ::lstat((directory_ / audit::kLedgerName).c_str(), &status) == 0 &&
+           static_cast<std::uint64_t>(status.st_size) >=
+               (known == cursor_.files.end() ? 0 : known->second.bytes);
 }
 
 void Follower::cannot_read(const std::string& what, const std::string& why) {
@@ -156,29 +178,36 @@ void Follower::list() {
             File& file = users_[user_of(name)].try_emplace(name).first->second;
             file.read.bytes = std::max(file.read.bytes, place.bytes);
             file.read.seq = std::max(file.read.seq, place.seq);
-            file.gone = !exists(name);
+            file.gone = is_gone(name);
         }
     }
     for (auto& [user, files] : users_) {
         for (auto& [name, file] : files) {
             if (!user.empty() && !found.has(name)) {
-                file.gone = !exists(name);
+                file.gone = is_gone(name);
             }
         }
     }
     // After that: whatever retention has removed by now, the ledger has said up to here.
     const fs::path ledger = directory_ / audit::kLedgerName;
-    ledger_at_listing_ =
-        ::lstat(ledger.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+    const bool has_ledger = ::lstat(ledger.c_str(), &status) == 0;
+    if (!has_ledger) {
+        cannot_read(ledger.string(), audit::last_system_error().message() +
+                                         "; is the log's directory mounted? Nothing in it is "
+                                         "taken for removed meanwhile");
+    }
+    ledger_at_listing_ = has_ledger ? static_cast<std::uint64_t>(status.st_size) : 0;
+    is_certain_ = found.not_checkable.empty() && is_ledger_there();
     File& own = users_[""][std::string(audit::kLedgerName)];
     if (const auto known = cursor_.files.find(audit::kLedgerName);
         !listed_ && known != cursor_.files.end()) {
         own.read = known->second;
     }
     own.size = ledger_at_listing_;
+    own.gone = !has_ledger;
 
     // Users of whom nothing is left. Twice: a listing can miss a file that is being renamed.
-    if (found.not_checkable.empty()) {
+    if (is_certain_) {
         std::set<std::string> empty;
         for (auto at = cursor_.through.begin(); at != cursor_.through.end();) {
             if (with_files.contains(at->first)) {
@@ -406,8 +435,7 @@ bool Follower::must_wait(std::string_view line, std::uint64_t begin) {
         return false;
     }
     // In one piece: what is under way to the target is known to have arrived, or not, soon.
-    if (is_under_way(end.file) ||
-        (exists(end.file) && !unreadable_.contains((directory_ / end.file).string()))) {
+    if (is_under_way(end.file) || !is_gone(end.file) || !is_ledger_there()) {
         return true;
     }
     lose(end.file, end.seq);
@@ -450,16 +478,20 @@ void Follower::lose(const std::string& name, std::optional<std::uint64_t> last_s
 void Follower::report_gone() {
     const Files& own = users_[""];
     const auto ledger = own.find(audit::kLedgerName);
-    if (ledger_held_ || ledger == own.end() || ledger->second.read.bytes < ledger_at_listing_) {
+    if (!is_certain_ || ledger_held_ || ledger == own.end() ||
+        ledger->second.read.bytes < ledger_at_listing_) {
         return;
     }
     std::vector<std::string> gone;
     for (const auto& [user, files] : users_) {
         for (const auto& [name, file] : files) {
-            if (!user.empty() && file.gone && !is_under_way(name) && !exists(name)) {
+            if (!user.empty() && file.gone && !is_under_way(name) && is_gone(name)) {
                 gone.push_back(name);
             }
         }
+    }
+    if (!is_ledger_there()) {
+        return;  // it went while they were looked for
     }
     for (const std::string& name : gone) {
         const auto place = cursor_.files.find(name);

@@ -83,7 +83,8 @@ class Follower {
     void report_gone();
     void lose(const std::string& name, std::optional<std::uint64_t> last_seq);
     void cannot_read(const std::string& what, const std::string& why);
-    [[nodiscard]] bool exists(const std::string& name) const;
+    [[nodiscard]] bool is_gone(const std::string& name);
+    [[nodiscard]] bool is_ledger_there() const;
 
     const std::filesystem::path directory_;
     Cursor& cursor_;
@@ -98,6 +99,7 @@ class Follower {
     std::set<std::string> unreadable_before_;  // the last listing
     std::set<std::string> empty_;              // users without a file, when last looked
     bool listed_ = false;
+    bool is_certain_ = false;  // all could be listed, and the ledger is there
     bool ledger_held_ = false;
     bool vanished_ = false;  // a file went between the listing and its turn
     // A file that is gone is only given up behind what the ledger said by then.

@@ -271,6 +271,42 @@ TEST_CASE("a file that is gone without a word in the ledger is said, and does no
     CHECK(followed.said.size() == 1);
 }
 
+TEST_CASE("a log that is not mounted is not taken for one whose files are gone") {
+    Followed followed;
+    followed.log.time = audit::SetClock(audit::noon() - std::chrono::days(300));
+    {
+        auto log = followed.log.open();
+        audit::write_session(*log, followed.log.time, audit::session_of("alice"), 2);
+    }
+    static_cast<void>(followed.read());
+    followed.cursor.through["carol"] = "2025-11-24";
+    const auto files = followed.cursor.files;
+    const auto through = followed.cursor.through;
+    CHECK(files.size() == 2);
+    const auto aside = followed.log.temporary.path() / "aside";
+    std::filesystem::rename(followed.log.directory, aside);
+    SECTION("an empty directory") {
+        std::filesystem::create_directory(followed.log.directory);
+    }
+    SECTION("none"){} {
+        Follower follower(followed.log.directory, followed.cursor, false,
+                          [&](const std::string& text) { followed.said.push_back(text); });
+        // Long enough to be listed twice.
+        for (int look = 0; look < 13; ++look) {
+            static_cast<void>(follower.next(10, 1 << 20));
+            CHECK(follower.is_blocked());
+            ::usleep(200'000);
+        }
+    }
+    CHECK(followed.cursor.files == files);
+    CHECK(followed.cursor.through == through);
+    CHECK(followed.cursor.lost == 0);
+    CHECK_FALSE(followed.said.empty());
+    std::filesystem::remove_all(followed.log.directory);
+    std::filesystem::rename(aside, followed.log.directory);
+    CHECK(followed.read().empty());
+}
+
 TEST_CASE("a day that cannot be read holds back the user's next one, and nobody else") {
     Followed followed;
     const auto write = [&] {
