@@ -244,6 +244,11 @@ void read_kafka(Reader& reader, const Value& value, ExportTarget& target) {
     if (const auto sasl = fields.find("sasl")) {
         read_sasl(reader, *sasl, target);
     }
+    if (!target.tls && fields.find("sasl")) {
+        reader.problem_at_key(value,
+                              "has sasl and tls: false, and a password does not go in the clear; "
+                              "leave one of them out");
+    }
     if (!target.tls && (fields.find("ca") || fields.find("certificate"))) {
         reader.problem_at_key(value, "has certificates and tls: false; leave one of them out");
     }

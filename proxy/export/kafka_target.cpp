@@ -1,10 +1,15 @@
 // Kafka, by librdkafka: idempotent, acknowledged by all replicas in sync. A user's records have one
 // key, so they stay in one partition, in order.
 #include <librdkafka/rdkafka.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <deque>
 #include <stdexcept>
 #include <string>
@@ -42,6 +47,20 @@ struct Destroy {
     }
     void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
 };
+
+bool is_loopback(const sockaddr* address) {
+    if (address->sa_family == AF_INET) {
+        sockaddr_in v4{};
+        std::memcpy(&v4, address, sizeof v4);
+        return (ntohl(v4.sin_addr.s_addr) >> 24U) == 127;
+    }
+    if (address->sa_family == AF_INET6) {
+        sockaddr_in6 v6{};
+        std::memcpy(&v6, address, sizeof v6);
+        return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) != 0;
+    }
+    return false;
+}
 
 std::string user_of(const std::string& file) {
     return file.substr(0, file.find('/'));
@@ -89,7 +108,7 @@ class KafkaTarget : public Target {
         } else if (!stopping_ && !items.empty()) {
             outcome.kind = Outcome::Kind::kAgain;
             outcome.trouble = "no acknowledgement by " + joined(configured_.brokers) +
-                              (trouble_.empty() ? "" : ": " + trouble_);
+                              (trouble_.empty() ? "" : ": " + trouble_) + astray();
         }
         return outcome;
     }
@@ -142,6 +161,20 @@ class KafkaTarget : public Target {
             set("sasl.password", std::string(configured_.sasl_password.reveal()));
         }
         rd_kafka_conf_set_opaque(conf.get(), this);
+        led_astray_ = false;
+        if (!configured_.tls) {
+            // In the clear to this machine alone, wherever a broker says that the others are.
+            rd_kafka_conf_set_connect_cb(conf.get(), [](int socket, const sockaddr* address,
+                                                        int size, const char*, void* self) {
+                if (!is_loopback(address)) {
+                    static_cast<KafkaTarget*>(self)->led_astray_ = true;
+                    return EACCES;
+                }
+                const bool going = ::connect(socket, address, static_cast<socklen_t>(size)) == 0 ||
+                                   errno == EINPROGRESS;
+                return going ? 0 : errno;
+            });
+        }
         rd_kafka_conf_set_dr_msg_cb(conf.get(),
                                     [](rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
                                         static_cast<KafkaTarget*>(self)->reported(*message);
@@ -258,6 +291,12 @@ class KafkaTarget : public Target {
         }
     }
 
+    [[nodiscard]] std::string astray() const {
+        return led_astray_ ? "; a broker has an address that is not this machine's, and tls: false "
+                             "is for this machine alone"
+                           : "";
+    }
+
     void fail(rd_kafka_resp_err_t error, const char* reason) {
         // The first one: what else is under way fails because of it.
         if (!failed_) {
@@ -282,7 +321,7 @@ class KafkaTarget : public Target {
             return outcome;
         }
         outcome.kind = Outcome::Kind::kAgain;
-        outcome.trouble = joined(configured_.brokers) + ": " + trouble;
+        outcome.trouble = joined(configured_.brokers) + ": " + trouble + astray();
         return outcome;
     }
 
@@ -299,6 +338,7 @@ class KafkaTarget : public Target {
     bool failed_ = false;
     rd_kafka_resp_err_t error_ = RD_KAFKA_RESP_ERR_NO_ERROR;
     std::string trouble_;  // the last that was heard of
+    std::atomic<bool> led_astray_{false};
     steady_clock::time_point heard_;
 
     std::unique_ptr<rd_kafka_t, Destroy> client_;  // last: it calls into the others

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -340,3 +341,50 @@ class KafkaCluster(Receiver):
 
     def count(self):
         return len(self.texts())
+
+
+class KafkaThatSendsOn:
+    """Answers two requests, ApiVersions and Metadata: the one broker there is has `address`."""
+
+    def __init__(self, address):
+        self.address, self.sent_on = address, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def stop(self):
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with client, client.makefile("rb") as requests:
+            while len(size := requests.read(4)) == 4:
+                request = requests.read(struct.unpack(">i", size)[0])
+                key, version, number = struct.unpack(">hhi", request[:8])
+                if key == 18:
+                    # Produce, Metadata, ApiVersions, InitProducerId, and up to which version.
+                    keys = ((0, 7), (3, 1), (18, 3), (22, 1))
+                    body = (struct.pack(">hB", 0, len(keys) + 1)
+                            + b"".join(struct.pack(">hhhB", key, 0, last, 0) for key, last in keys)
+                            + struct.pack(">iB", 0, 0)) if version >= 3 else (
+                        struct.pack(">hi", 0, len(keys))
+                        + b"".join(struct.pack(">hhh", key, 0, last) for key, last in keys)
+                        + (struct.pack(">i", 0) if version else b""))
+                elif key == 3:
+                    host, port = self.address
+                    body = (struct.pack(">iih", 1, 1, len(host)) + host.encode()
+                            + struct.pack(">i", port)
+                            + (struct.pack(">hi", -1, 1) if version else b"")
+                            + struct.pack(">i", 0))
+                    self.sent_on += 1
+                else:
+                    return
+                answer = struct.pack(">i", number) + body
+                client.sendall(struct.pack(">i", len(answer)) + answer)

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import signal
+import socket
 import struct
 import subprocess
 import threading
@@ -16,7 +17,7 @@ import time
 import unittest
 
 from environment import DATABASE, HERE, PATIENCE, PRESET, REPOSITORY, SANITIZED, free_port, shared
-from receivers import KafkaCluster, OtlpReceiver, Rsyslog, SyslogReceiver, server_context
+from receivers import KafkaCluster, KafkaThatSendsOn, OtlpReceiver, Rsyslog, SyslogReceiver, server_context
 from throwaway import Authority, run
 from wire_client import bind, execute, parse, sync, within
 
@@ -579,6 +580,25 @@ class Export(unittest.TestCase):
         done = self.export("--once", "--give-up", "1")
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, "certificate verif")
+
+    def test_kafka_in_the_clear_stays_on_this_machine(self):
+        """A broker that sends its clients on to an address that is none of the loopback's."""
+        elsewhere = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(elsewhere.close)
+        elsewhere.settimeout(0.1)
+        # To connect to 0.0.0.0 is to connect to this machine: somebody would be there.
+        broker = KafkaThatSendsOn(("0.0.0.0", elsewhere.getsockname()[1]))
+        self.addCleanup(broker.stop)
+        self.configure(f"name: bus, kafka: {{brokers: [\"127.0.0.1:{broker.port}\"], "
+                       "topic: audit, tls: false}")
+        self.traffic(["ada"])
+        self.proxy.stop()
+        done = self.export("--once", "--give-up", "1")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "an address that is not this machine's")
+        self.assertGreater(broker.sent_on, 0)
+        with self.assertRaises(TimeoutError):
+            elsewhere.accept()
 
     # --- the cursor --------------------------------------------------------------------------
 
