@@ -96,8 +96,12 @@ class Exporter {
           shared_(shared),
           file_(cursor_file(directory_, target)) {}
 
-    // To the end; the exit status.
-    int run();
+    // To the end; the exit status. Nobody is kept away from the cursor behind it.
+    int run() {
+        const int ended = run_to_end();
+        lock_.close();
+        return ended;
+    }
 
     [[nodiscard]] std::uint64_t sent() const { return sent_total_; }
     [[nodiscard]] const std::string& name() const { return configured_.name; }
@@ -105,6 +109,7 @@ class Exporter {
   private:
     void say(const std::string& sentence) { shared_.say(configured_.name, sentence); }
     [[nodiscard]] bool prepare();
+    [[nodiscard]] int run_to_end();
     void serve();
     void send();
     void confirm();
@@ -205,7 +210,7 @@ bool Exporter::prepare() {
     return true;
 }
 
-int Exporter::run() {
+int Exporter::run_to_end() {
     try {
         if (!prepare()) {
             return kCouldNotRun;
@@ -220,6 +225,16 @@ int Exporter::run() {
     } catch (const std::exception& error) {
         say(error.what());
         return kCouldNotRun;
+    }
+}
+
+// What a target's libraries throw ends no export: it is tried again, and seen in the status.
+template <typename Call>
+Outcome outcome_of(Call call) {
+    try {
+        return call();
+    } catch (const std::exception& error) {
+        return {.kind = Outcome::Kind::kAgain, .trouble = error.what()};
     }
 }
 
@@ -250,7 +265,8 @@ void Exporter::serve() {
 }
 
 void Exporter::send() {
-    const Outcome outcome = target_->send(std::span(pending_).subspan(sent_));
+    const Outcome outcome =
+        outcome_of([&] { return target_->send(std::span(pending_).subspan(sent_)); });
     if (outcome.items > 0) {
         if (sent_ == 0) {
             window_began_ = steady_clock::now();
@@ -278,7 +294,7 @@ void Exporter::send() {
 }
 
 void Exporter::confirm() {
-    const Outcome outcome = target_->confirm();
+    const Outcome outcome = outcome_of([&] { return target_->confirm(); });
     if (outcome.kind == Outcome::Kind::kDone) {
         arrived(sent_);
         window_ = std::min(window_ * 2, kWindowMax);
