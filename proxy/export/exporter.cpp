@@ -142,6 +142,7 @@ class Exporter {
     steady_clock::time_point trouble_said_;
     bool given_up_ = false;
     bool shortening_said_ = false;
+    bool reached_end_ = false;  // with `once`
     bool left_behind_ = false;  // something could not be read
     std::uint64_t lost_before_ = 0;
     std::uint64_t rejected_before_ = 0;
@@ -254,6 +255,7 @@ void Exporter::serve() {
             nothing_new = false;  // the ledger may have waited for that
         }
         if (nothing_new && pending_.empty() && options_.once) {
+            reached_end_ = true;
             left_behind_ = follower_->is_blocked();
             return;
         }
@@ -384,7 +386,7 @@ void Exporter::save(bool now) {
 }
 
 int Exporter::status() {
-    if (given_up_ || left_behind_ || cannot_save_ || (options_.once && !pending_.empty())) {
+    if (given_up_ || left_behind_ || cannot_save_ || (options_.once && !reached_end_)) {
         return kCouldNotRun;
     }
     const bool incomplete = cursor_.lost > lost_before_ || cursor_.rejected > rejected_before_ ||

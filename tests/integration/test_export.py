@@ -336,6 +336,20 @@ class Export(unittest.TestCase):
         self.once()
         self.check(receiver, self.log())
 
+    def test_once_that_is_ended_has_not_sent_all(self):
+        self.configure(self.otlp(scheme="http"))
+        receiver = self.receiver(OtlpReceiver)
+        self.traffic(["ada", "bob"], 400)
+        self.proxy.stop()
+        receiver.delay = 0.5
+        exporter = self.exporter("--once")
+        self.assertTrue(within(20, lambda: receiver.count() > 0))
+        self.assertEqual(exporter.end(), 2)
+        self.assertGreater(self.status()["otel"]["behind"], 0)
+        receiver.delay = 0
+        self.once()
+        self.assertEqual(self.status()["otel"]["behind"], 0)
+
     def test_syslog_certificates(self):
         other = Authority(self.folder, "other", "another CA")
         ours, key = self.certificate_of("ours", "extendedKeyUsage=clientAuth")
