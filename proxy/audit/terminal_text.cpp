@@ -156,6 +156,17 @@ std::string printable_cell(std::string_view text, std::size_t columns) {
     return cell + std::string(columns - std::min(columns, columns_of(cell)), ' ');
 }
 
+std::string blanked(std::string_view text) {
+    std::string plain;
+    while (!text.empty()) {
+        const Shown first = show_first(text);
+        const std::string_view source = text.substr(0, first.length);
+        plain += first.text == source ? source : " ";
+        text.remove_prefix(first.length);
+    }
+    return plain;
+}
+
 std::string valid_utf8(std::string_view text) {
     std::string valid;
     while (!text.empty()) {

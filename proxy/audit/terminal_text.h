@@ -17,6 +17,9 @@ namespace vitrine::audit {
 // The same in exactly so many columns: cut with `...` behind it, or filled up with spaces.
 [[nodiscard]] std::string printable_cell(std::string_view text, std::size_t columns);
 
+// Each character that printable() would escape, and each invalid byte, replaced by a space.
+[[nodiscard]] std::string blanked(std::string_view text);
+
 // Each invalid byte replaced by U+FFFD.
 [[nodiscard]] std::string valid_utf8(std::string_view text);
 

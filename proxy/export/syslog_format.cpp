@@ -1,5 +1,7 @@
 #include "proxy/export/syslog_format.h"
 
+#include "proxy/audit/terminal_text.h"
+
 namespace vitrine::exports {
 
 namespace {
@@ -8,15 +10,16 @@ constexpr unsigned kWarning = 4;
 constexpr unsigned kInformational = 6;
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 
-// RFC 5424, section 6.3.3. What our texts have of control characters becomes a space: many
-// receivers take a line break for the end, and the line has them.
+// RFC 5424, section 6.3.3. What our texts have of control, line-breaking, invisible and
+// direction-changing characters becomes a space: many receivers take a line break for the end, and
+// whoever reads what they keep on a terminal is not to be deceived. The line has them.
 void append_param(std::string& out, std::string_view name, std::string_view value) {
     out.append(" ").append(name).append("=\"");
-    for (const char c : value) {
+    for (const char c : audit::blanked(value)) {
         if (c == '"' || c == '\\' || c == ']') {
             out += '\\';
         }
-        out += static_cast<unsigned char>(c) < 0x20 || c == '\x7f' ? ' ' : c;
+        out += c;
     }
     out += '"';
 }

@@ -92,6 +92,11 @@ TEST_CASE("a line that is no record goes all the same, and no field of it breaks
     // A line break in a field would be two messages, to some.
     const Item named = item_of("statement", R"(,"session":"s","user":"a\nb\u0007")");
     CHECK(syslog_message(named, options(), kNow).text.find("user=\"a b \"") != std::string::npos);
+    // And what deceives whoever reads it: C1 controls, other line breaks, what changes direction.
+    const Item deceptive =
+        item_of("statement", R"(,"session":"s","user":"a\u0085b\u009bc\u2028\u202ed\u2066ü]")");
+    const std::string shown = syslog_message(deceptive, options(), kNow).text;
+    CHECK(shown.find("user=\"a b c  d ü\\]\"") != std::string::npos);
 }
 
 TEST_CASE("no syslog message is longer than the receiver takes") {
