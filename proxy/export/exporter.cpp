@@ -110,6 +110,9 @@ class Exporter {
     void say(const std::string& sentence) { shared_.say(configured_.name, sentence); }
     [[nodiscard]] bool prepare();
     [[nodiscard]] int run_to_end();
+    void make_target();
+    template <typename Call>
+    [[nodiscard]] Outcome outcome_of(Call call);
     void serve();
     void send();
     void confirm();
@@ -185,19 +188,8 @@ bool Exporter::prepare() {
     sent_total_ = cursor_.sent;
     follower_ = std::make_unique<Follower>(directory_, cursor_, options_.once,
                                            [this](const std::string& text) { say(text); });
-    const auto speak = [this](const std::string& text) { say(text); };
     try {
-        switch (configured_.kind) {
-            case config::ExportTarget::Kind::kSyslog:
-                target_ = make_syslog_target(configured_, shared_.stopping, speak);
-                break;
-            case config::ExportTarget::Kind::kOtlp:
-                target_ = make_otlp_target(configured_, shared_.stopping, speak);
-                break;
-            case config::ExportTarget::Kind::kKafka:
-                target_ = make_kafka_target(configured_, shared_.stopping, speak);
-                break;
-        }
+        make_target();
     } catch (const std::exception& error) {
         say(error.what());
         return false;
@@ -229,12 +221,32 @@ int Exporter::run_to_end() {
     }
 }
 
-// What a target's libraries throw ends no export: it is tried again, and seen in the status.
+void Exporter::make_target() {
+    const auto speak = [this](const std::string& text) { say(text); };
+    switch (configured_.kind) {
+        case config::ExportTarget::Kind::kSyslog:
+            target_ = make_syslog_target(configured_, shared_.stopping, speak);
+            break;
+        case config::ExportTarget::Kind::kOtlp:
+            target_ = make_otlp_target(configured_, shared_.stopping, speak);
+            break;
+        case config::ExportTarget::Kind::kKafka:
+            target_ = make_kafka_target(configured_, shared_.stopping, speak);
+            break;
+    }
+}
+
+// What a target's libraries throw ends no export: it is tried again, and seen in the status. By
+// then nobody knows what is under way in it, so the next one is a new one.
 template <typename Call>
-Outcome outcome_of(Call call) {
+Outcome Exporter::outcome_of(Call call) {
     try {
+        if (target_ == nullptr) {
+            make_target();
+        }
         return call();
     } catch (const std::exception& error) {
+        target_.reset();
         return {.kind = Outcome::Kind::kAgain, .trouble = error.what()};
     }
 }
