@@ -29,6 +29,10 @@ constexpr std::uint64_t kAnswerBytesMax = 1024 * 1024;
 // Whatever a collector's limit is.
 constexpr std::size_t kNeverTooLarge = std::size_t{64} * 1024;
 
+// A connection that breaks may be a 413 that was not waited for; where it is one record alone, only
+// after so many in a row: it would be shortened for good.
+constexpr unsigned kBreaksMax = 5;
+
 // Where a collector takes not even one record of the size that is configured.
 constexpr std::size_t kRecordBytesLeast = 2048;
 
@@ -64,7 +68,8 @@ class OtlpTarget : public Target {
             response = post(request.body);
         } catch (const ConnectionError& error) {
             // It may have answered 413 and closed, before it had read all.
-            if (sending_ && request.body.size() > kNeverTooLarge) {
+            if (sending_ && request.body.size() > kNeverTooLarge &&
+                (count > 1 || ++breaks_ >= kBreaksMax)) {
                 fewer(count);
             }
             return {.kind = Outcome::Kind::kAgain, .trouble = error.what()};
@@ -75,6 +80,7 @@ class OtlpTarget : public Target {
   private:
     Outcome judge(const Response& response, std::size_t count, std::uint64_t shortened) {
         const unsigned status = response.result_int();
+        breaks_ = 0;
         Outcome outcome;
         if (status >= 200 && status < 300) {
             outcome.items = count;
@@ -157,6 +163,7 @@ class OtlpTarget : public Target {
     // After 413, "Content Too Large", fewer at once; at last one in its shortest form.
     std::size_t count_max_ = kCountMax;
     bool least_ = false;
+    unsigned breaks_ = 0;   // in a row, of one record alone
     bool sending_ = false;  // the request is not out yet
 };
 

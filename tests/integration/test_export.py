@@ -503,6 +503,18 @@ class Export(unittest.TestCase):
         receiver.lines = [one for one in receiver.lines if b'"shortened":true' not in one[0]]
         self.check(receiver, written)
 
+    def test_otlp_connection_that_breaks_shortens_nothing(self):
+        self.configure(self.otlp(scheme="http"))
+        receiver = self.receiver(OtlpReceiver)
+        with self.proxy.login() as client:
+            client.simple("SELECT '" + "x" * 3_000_000 + "'")
+        self.proxy.stop()
+        receiver.breaks = 7  # fewer and fewer records, and then that one alone more than once
+        self.once()
+        self.assertEqual(receiver.breaks, 0)
+        self.assertEqual(self.status()["otel"]["shortened"], 0)
+        self.check(receiver, self.log())
+
     # --- Kafka -------------------------------------------------------------------------------
 
     def kafka(self, cluster, more=""):
