@@ -143,6 +143,7 @@ class Exporter {
     unsigned failures_ = 0;  // since the last progress
     steady_clock::time_point failing_since_;
     steady_clock::time_point trouble_said_;
+    steady_clock::time_point rejection_said_;
     bool given_up_ = false;
     bool shortening_said_ = false;
     bool reached_end_ = false;  // with `once`
@@ -302,8 +303,11 @@ void Exporter::send() {
     }
     if (outcome.kind != Outcome::Kind::kDone) {
         failed(outcome);
-    } else if (!outcome.trouble.empty()) {
-        say(outcome.trouble);
+    } else if (!outcome.trouble.empty() &&
+               (rejection_said_ == steady_clock::time_point() ||
+                steady_clock::now() - rejection_said_ >= kSayTroubleEvery)) {
+        rejection_said_ = steady_clock::now();
+        say(outcome.trouble + " (all of them are counted: --status)");
     }
 }
 

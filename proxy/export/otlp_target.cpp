@@ -26,6 +26,9 @@ constexpr milliseconds kSendMax{60000};
 constexpr milliseconds kAnswerMax{60000};
 constexpr std::uint64_t kAnswerBytesMax = 1024 * 1024;
 
+// Of what a collector says, to be said again.
+constexpr std::size_t kSaidBytesMax = 200;
+
 // Whatever a collector's limit is.
 constexpr std::size_t kNeverTooLarge = std::size_t{64} * 1024;
 
@@ -90,7 +93,7 @@ class OtlpTarget : public Target {
             if (outcome.rejected > 0) {
                 outcome.trouble = connection_.peer() + " has rejected " +
                                   std::to_string(outcome.rejected) + " records, which are not " +
-                                  "sent again: " + rejected.message;
+                                  "sent again: " + rejected.message.substr(0, kSaidBytesMax);
             }
             least_ = false;
             count_max_ = std::min(count_max_ * 2, kCountMax);
@@ -100,7 +103,7 @@ class OtlpTarget : public Target {
             return outcome;
         }
         outcome.trouble = connection_.peer() + " answers HTTP " + std::to_string(status) + " " +
-                          response.body().substr(0, 200);
+                          response.body().substr(0, kSaidBytesMax);
         const bool later = status == 408 || status == 429 || status >= 500;
         outcome.kind = later ? Outcome::Kind::kAgain : Outcome::Kind::kStop;
         outcome.retry_after = later ? retry_after(response) : milliseconds(0);

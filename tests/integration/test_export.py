@@ -464,10 +464,12 @@ class Export(unittest.TestCase):
         # Some of them rejected: said, counted, and not sent again.
         self.again()
         receiver.script = [(200, {}, json.dumps({"partialSuccess": {
-            "rejectedLogRecords": "3", "errorMessage": "too old"}}).encode())]
+            "rejectedLogRecords": "3", "errorMessage": "too old\x1b[2J" + "x" * 1000}}).encode())]
         before = receiver.count()
         said = self.once(status=1)
         self.assertIn("rejected 3 records, which are not sent again: too old", said)
+        self.assertIn("too old\\x1b[2Jxxx", said)
+        self.assertLess(len(said), 600)
         self.assertEqual(receiver.count(), before + total)
         state = self.status()["otel"]
         self.assertEqual((state["rejected"], state["behind"]), (3, 0))
