@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "proxy/audit/append_file.h"
 #include "proxy/audit/chain.h"
+#include "proxy/audit/errors.h"
 #include "proxy/audit/ledger_entry.h"
 #include "proxy/audit/log_files.h"
 #include "proxy/audit/names.h"
