@@ -260,9 +260,12 @@ void Follower::note_seal(std::string_view line) {
     const auto entry = audit::read_entry(line);
     if (const auto* sealed = entry ? std::get_if<audit::Sealed>(&*entry) : nullptr) {
         const audit::Anchor& end = sealed->seal.end;
-        const auto through = cursor_.through.find(user_of(end.file));
-        if (through == cursor_.through.end() || day_text_of(end.file) > through->second) {
-            sealed_[end.file] = end.bytes;
+        const auto files = users_.find(user_of(end.file));
+        if (files == users_.end()) {
+            return;
+        }
+        if (const auto file = files->second.find(end.file); file != files->second.end()) {
+            file->second.sealed = end.bytes;
         }
     }
 }
@@ -525,15 +528,12 @@ void Follower::settle() {
             const auto place = cursor_.files.find(name);
             const std::uint64_t arrived = place == cursor_.files.end() ? 0 : place->second.bytes;
             // Never by the clock: one that is ahead for a second would end a file under way.
-            const auto seal = sealed_.find(name);
-            const bool is_over =
-                file.compressed || (seal != sealed_.end() && seal->second == arrived);
+            const bool is_over = file.compressed || file.sealed == arrived;
             if (file.gone || !file.visited || file.torn || !is_over || arrived != file.size) {
                 break;
             }
             cursor_.through[user] = day_text_of(name);
             cursor_.files.erase(name);
-            sealed_.erase(name);
             files.erase(files.begin());
         }
         at = !user.empty() && files.empty() ? users_.erase(at) : std::next(at);

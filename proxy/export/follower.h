@@ -54,11 +54,12 @@ class Follower {
 
   private:
     struct File {
-        std::uint64_t size = 0;   // as it was written, as far as is known
-        bool compressed = false;  // and so nobody writes to it
-        bool visited = false;     // since that was found out
-        bool torn = false;        // what is behind `read` is no whole line
-        bool gone = false;        // it was not there when the files were listed
+        std::uint64_t size = 0;               // as it was written, as far as is known
+        bool compressed = false;              // and so nobody writes to it
+        bool visited = false;                 // since that was found out
+        bool torn = false;                    // what is behind `read` is no whole line
+        bool gone = false;                    // it was not there when the files were listed
+        std::optional<std::uint64_t> sealed;  // the size of what nobody writes to, by the ledger
         Place read;
     };
     using Files = std::map<std::string, File, std::less<>>;  // of a user: by day
@@ -92,9 +93,7 @@ class Follower {
     const Say say_;
 
     std::map<std::string, Files, std::less<>> users_;  // by directory; "": the ledger
-    // By name: what the ledger says of the size of a file that nobody writes to any more.
-    std::map<std::string, std::uint64_t, std::less<>> sealed_;
-    std::string turn_;  // who was read last
+    std::string turn_;                                 // who was read last
     std::set<std::string> unreadable_;
     std::set<std::string> unreadable_before_;  // the last listing
     std::set<std::string> empty_;              // users without a file, when last looked
