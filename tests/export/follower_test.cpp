@@ -141,8 +141,8 @@ TEST_CASE("a torn line that was taken back is not glued to the one in its place"
     CHECK(follower.next(1000, 1 << 20).empty());
     audit::write_file(followed.log.file(), whole);
     std::vector<Item> rest;
-    for (int look = 0; look < 50 && rest.empty(); ++look) {
-        ::usleep(50'000);
+    for (int look = 0; look < 10 && rest.empty(); ++look) {
+        ::usleep(250'000);  // so that its size is asked for first
         rest = follower.next(1000, 1 << 20);
     }
     REQUIRE(rest.size() == 1);
