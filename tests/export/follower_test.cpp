@@ -58,7 +58,7 @@ constexpr const char* kAlice = "alice/2026-11-24.jsonl";
 }  // namespace
 
 TEST_CASE("each line comes once, in the order of its file, however small the batches are") {
-    for (const std::size_t batch : {1, 2, 7, 1000}) {
+    for (const std::size_t batch : {1UL, 2UL, 7UL, 1000UL}) {
         Followed followed;
         {
             auto log = followed.log.open();

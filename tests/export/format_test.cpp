@@ -100,7 +100,8 @@ TEST_CASE("a line that is no record goes all the same, and no field of it breaks
 }
 
 TEST_CASE("no syslog message is longer than the receiver takes") {
-    for (const std::size_t length : {100, 1000, 1400, 1500, 1600, 2000, 2500, 10000, 1000000}) {
+    for (const std::size_t length :
+         {100UL, 1000UL, 1400UL, 1500UL, 1600UL, 2000UL, 2500UL, 10000UL, 1000000UL}) {
         for (const std::string& piece : {std::string("x"), std::string("\xC3\xBC"),
                                          std::string("\\u0001"), std::string("\\\"")}) {
             std::string sql;
