@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <thread>
 
 #include "config/config.h"
@@ -338,12 +339,12 @@ TEST_CASE("files made to exhaust the reader end quickly, with a problem") {
     for (const auto& [name, text] : files) {
         INFO(name);
         const auto file = directory.write("hostile.yaml", text);
-        const auto start = std::chrono::steady_clock::now();
+        const std::clock_t start = std::clock();  // CPU time: others may be on the machine
         const Loaded loaded = load(file);
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+        const double took = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
         CHECK(loaded.config == nullptr);
         CHECK_FALSE(loaded.problems.empty());
-        CHECK(took.count() < 20);  // generous: sanitizers, a busy machine
+        CHECK(took < 20);  // generous: sanitizers
     }
 }
 
