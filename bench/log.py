@@ -1,11 +1,11 @@
 """What the query log costs a statement, and what group commit gives.
 
 The cost: of the log alone (log_cost.cpp: the records of pgbench's SELECT, one after the other, on a
-thread of their own), and of a whole proxy: pgbench's SELECT through two vitrines in front of one server, one as it is
-(`durability: write`), one linked without a query log (without_log.cpp); they take turns, and what
-is compared is the CPU time of the proxies' processes for each statement. Group commit:
-`durability: fsync`, 64 sessions and one, in turns; what is compared is statements a second. What
-an fdatasync takes on that file system is measured beside it.
+thread of their own), and of a whole proxy: pgbench's SELECT through two vitrines in front of one
+server, one as it is (`durability: write`), one linked without a query log (without_log.cpp); they
+take turns, and what is compared is the CPU time of the proxies' processes for each statement. Group
+commit: `durability: fsync`, 64 sessions and one, in turns; what is compared is statements a second.
+What an fdatasync takes on that file system is measured beside it.
 """
 
 import json
@@ -21,61 +21,18 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 sys.path[:0] = [str(REPOSITORY / "demo")]
 
-from throwaway import (Authority, Folder, PostgresServer, Vitrine, ed25519_key,  # noqa: E402
-                       free_port, write_private)
-from tpch import cpu_nanoseconds  # noqa: E402
+from proxies import DATABASE, cpu_nanoseconds, start  # noqa: E402
+from throwaway import Authority, Folder, PostgresServer  # noqa: E402
 
 BAR_MICROSECONDS = 3.0
 BAR_GROUP = 10.0
-DATABASE = "bench"
 SESSIONS = 64
-
-CONFIGURATION = """
-listen:
-  address: 127.0.0.1:{port}
-  tls: {{certificate: server.crt, key: server.key}}
-  workers: {workers}
-databases:
-  bench:
-    servers: [127.0.0.1:{server_port}]
-    user: reader
-    password: {{file: reader.password}}
-    tls: {{mode: verify-full, ca: database-ca.crt}}
-auth:
-  issuers:
-    - name: vitrine
-      signing_key: {{file: signing.pem}}
-{masking}
-audit:
-  directory: log
-  durability: {durability}
-  signing_key: {{file: audit.pem}}
-log: {{level: warn, format: text}}
-"""
 
 # The key makes results have digests, which is a part of what the log costs.
 MASKING = "masking:\n  key: {file: mask.key}\n"
 
 SERVER = {"log_statement": "none", "autovacuum": "off", "wal_level": "minimal",
           "max_wal_senders": 0, "max_connections": 200}
-
-
-def start(folder, name, program, authority, server, password, **values):
-    own = folder / name
-    own.mkdir()
-    authority.sign("server")
-    for file in ("server.crt", "server.key"):
-        os.rename(folder / file, own / file)
-    (own / "database-ca.crt").write_text((folder / "database-ca.crt").read_text())
-    ed25519_key(own / "signing.pem")
-    ed25519_key(own / "audit.pem")
-    write_private(own / "mask.key", secrets.token_hex(32) + "\n")
-    write_private(own / "reader.password", password + "\n")
-    vitrine = Vitrine(program, own / "vitrine.yaml", free_port(), authority)
-    vitrine.config.write_text(CONFIGURATION.format(port=vitrine.port, server_port=server.port,
-                                                   **values))
-    vitrine.start()
-    return vitrine
 
 
 def pgbench(vitrine, mode, sessions, transactions, user="ada"):
@@ -177,8 +134,9 @@ def log(program, without_log, rounds, as_json):
         for name, binary, durability, masking, workers in (
                 ("with", program, "write", MASKING, 1), ("without", without_log, "write", "", 1),
                 ("fsync", program, "fsync", MASKING, 2)):
-            vitrines.append(start(folder.path, name, binary, authority, server, password,
-                                  durability=durability, masking=masking, workers=workers))
+            vitrines.append(start(folder.path / name, binary, authority, server, password,
+                                  secrets.token_hex(32), masking, workers=workers,
+                                  durability=durability))
         thread, process = alone(Path(without_log).with_name("bench_log_cost"), folder.path)
         rows = cost(vitrines[0], vitrines[1], rounds, progress)
         sync = fdatasync_microseconds(folder.path / "fsync")

@@ -16,49 +16,30 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 sys.path[:0] = [str(REPOSITORY / "demo"), str(REPOSITORY / "tests/integration")]
 
-from throwaway import (Authority, Folder, PostgresServer, Vitrine, ed25519_key,  # noqa: E402
-                       free_port, write_private)
+from proxies import DATABASE, cpu_nanoseconds, start  # noqa: E402
+from throwaway import Authority, Folder, PostgresServer  # noqa: E402
 from wire_client import WireClient, client_context, query  # noqa: E402
 
 BAR = 1.05
-DATABASE = "bench"
 
-CONFIGURATION = """
-listen:
-  address: 127.0.0.1:{port}
-  tls: {{certificate: server.crt, key: server.key}}
-  workers: 1
-databases:
-  bench:
-    servers: [127.0.0.1:{server_port}]
-    user: reader
-    password: {{file: reader.password}}
-    tls: {{mode: verify-full, ca: database-ca.crt}}
-auth:
-  issuers:
-    - name: vitrine
-      signing_key: {{file: signing.pem}}
+MASKING = """
 masking:
-  key: {{file: mask.key}}
+  key: {file: mask.key}
   rules:
     - columns: [tpch.customer.c_name, tpch.orders.o_clerk]
       mask: hash
     - columns: [tpch.customer.c_email]
       mask: email
     - columns: [tpch.customer.c_phone, tpch.supplier.s_phone]
-      mask: {{partial: {{keep_start: 2, keep_end: 0, with: "*"}}}}
+      mask: {partial: {keep_start: 2, keep_end: 0, with: "*"}}
     - columns: [tpch.supplier.s_name]
-      mask: {{partial: {{keep_start: 9, keep_end: 2, with: "*"}}}}
+      mask: {partial: {keep_start: 9, keep_end: 2, with: "*"}}
     - columns: [tpch.customer.c_acctbal, tpch.supplier.s_acctbal]
-      mask: {{round: 100}}
+      mask: {round: 100}
     - columns: [tpch.customer.c_address, tpch.supplier.s_address, tpch.supplier.s_comment, tpch.orders.o_comment]
-      mask: {{constant: "[removed]"}}
+      mask: {constant: "[removed]"}
     - columns: [tpch.customer.c_comment, tpch.lineitem.l_comment, tpch.partsupp.ps_comment]
       mask: "null"
-audit:
-  directory: log
-  signing_key: {{file: audit.pem}}
-log: {{level: warn, format: text}}
 """
 
 # One process a query, so that its CPU time is that of one process; the table and its indexes in
@@ -75,11 +56,6 @@ def queries():
         title, sql = part.split("\n", 1)
         found.append(("Q" + title, sql.strip()))
     return found
-
-
-def cpu_nanoseconds(pid):
-    return sum(int((task / "schedstat").read_text().split()[0])
-               for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 class Side:
@@ -109,18 +85,6 @@ class Side:
                 raise RuntimeError(f"{self.name}: {message.fields['M']}\n{sql}")
         rows = [message.payload for message in messages if message.name == "DataRow"]
         return rows, took, (cpu_nanoseconds(self.pid) - cpu) / 1e6
-
-
-def start_vitrine(folder, program, authority, server, key, password):
-    authority.sign("server")
-    ed25519_key(folder / "signing.pem")
-    ed25519_key(folder / "audit.pem")
-    write_private(folder / "mask.key", key + "\n")
-    write_private(folder / "reader.password", password + "\n")
-    vitrine = Vitrine(program, folder / "vitrine.yaml", free_port(), authority)
-    vitrine.config.write_text(CONFIGURATION.format(port=vitrine.port, server_port=server.port))
-    vitrine.start()
-    return vitrine
 
 
 def measure(vitrine, through, by_hand, rounds):
@@ -205,7 +169,7 @@ def tpch(program, scale, rounds, as_json):
         server.sql(f"ALTER ROLE reader PASSWORD '{password}'; VACUUM FREEZE ANALYZE; CHECKPOINT",
                    DATABASE)
         authority = Authority(folder.path, "proxy", "bench proxy CA")
-        vitrine = start_vitrine(folder.path, program, authority, server, key, password)
+        vitrine = start(folder.path / "vitrine", program, authority, server, password, key, MASKING)
         read_only = "-c default_transaction_read_only=on"
         by_hand = Side("by hand", server.port, client_context(), "reader", password, server,
                        search_path="by_hand, tpch",

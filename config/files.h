@@ -8,6 +8,9 @@
 
 namespace vitrine::config {
 
+// Debian's bundle of the system's authorities: what is trusted where no `ca` is named.
+inline constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
+
 // A regular file of at most `bytes_max`. Never blocks, as on a FIFO. Errors: of open(2) and
 // read(2); errc::file_too_large; errc::text_file_busy where it grew meanwhile;
 // errc::invalid_argument for what is not a regular file. The bytes may be secret: the caller moves

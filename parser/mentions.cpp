@@ -1,11 +1,11 @@
 #include "parser/mentions.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "config/limits.h"
+#include "parser/syntax/each_node.h"
 #include "parser/syntax/parse_tree.h"
 #include "parser/syntax/utf8.h"
 
@@ -47,9 +47,6 @@ bool has_word(const std::string& folded_text, std::string_view name) {
 class Walk {
   public:
     explicit Walk(const MentionedName& name) : name_(name) {}
-    ~Walk() { std::free(static_cast<void*>(children_.items)); }
-    Walk(const Walk&) = delete;
-    Walk& operator=(const Walk&) = delete;
 
     // False: there is something here that only its words can tell.
     bool statement(const Node* node);
@@ -69,7 +66,6 @@ class Walk {
     bool all_ = false;
     std::vector<std::string> aliases_;  // of the relation: a column of that name is a whole row
     std::vector<std::string> alone_;    // columns without a qualifier
-    VitrineChildren children_{};
 };
 
 Mentioned Walk::found() const {
@@ -167,29 +163,11 @@ void Walk::look(const Node* node) {
     }
 }
 
-// Each node's children stand behind it in one list: no recursion, whatever the depth.
 bool Walk::tree(const Node* node) {
-    if (node == nullptr) {
+    return syntax::each_node(node, [this](const Node* each) {
+        look(each);
         return true;
-    }
-    children_.count = 0;
-    std::vector<const Node*> open{node};
-    while (!open.empty()) {
-        const Node* next = open.back();
-        open.pop_back();
-        look(next);
-        // A leaf to the grammar's walker, and not known to it.
-        if (nodeTag(next) == T_String || nodeTag(next) == T_A_Star) {
-            continue;
-        }
-        children_.count = 0;
-        vitrine_children(next, &children_);
-        if (children_.failed != 0) {
-            return false;
-        }
-        open.insert(open.end(), children_.items, children_.items + children_.count);
-    }
-    return true;
+    });
 }
 
 bool Walk::statement(const Node* node) {

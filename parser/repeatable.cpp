@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <string_view>
 
 #include "config/limits.h"
+#include "parser/syntax/each_node.h"
 #include "parser/syntax/parse_tree.h"
 #include "parser/syntax/utf8.h"
 
@@ -145,30 +145,13 @@ std::string dependence(const Node* node) {
     }
 }
 
-// As in mentions.cpp: no recursion, whatever the depth. What the grammar's own walker does not know
-// is passed over.
+// What the grammar's own walker does not know is passed over.
 std::string tree(const Node* node) {
-    if (node == nullptr) {
-        return {};
-    }
-    VitrineChildren children{};
     std::string found;
-    std::vector<const Node*> open{node};
-    while (!open.empty() && found.empty()) {
-        const Node* const next = open.back();
-        open.pop_back();
-        found = dependence(next);
-        if (nodeTag(next) == T_String || nodeTag(next) == T_A_Star) {
-            continue;
-        }
-        children.count = 0;
-        vitrine_children(next, &children);
-        if (children.failed == 0) {
-            open.insert(open.end(), children.items, children.items + children.count);
-        }
-        children.failed = 0;
-    }
-    std::free(static_cast<void*>(children.items));
+    (void)syntax::each_node(node, [&found](const Node* each) {
+        found = dependence(each);
+        return found.empty();
+    });
     return found;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "auth/store/sql_store.h"
+#include "config/files.h"
 #include "config/limits.h"
 #include "config/secret.h"
 
@@ -19,8 +20,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
-
-constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
 struct PqDeleter {
     void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -120,7 +119,7 @@ Connection PostgresLink::connected() const {
         {"application_name", "vitrine store"}, {"target_session_attrs", "read-write"}};
     if (!says_sslmode) {
         settings.emplace_back("sslmode", "verify-full");
-        settings.emplace_back("sslrootcert", kSystemCertificates);
+        settings.emplace_back("sslrootcert", config::kSystemCertificates);
     }
     settings.emplace_back("dbname", uri.c_str());
     settings.emplace_back("connect_timeout", timeout.c_str());

@@ -64,6 +64,24 @@ result<Descriptor> open_to_append(int directory, const std::string& path, bool c
     return file;
 }
 
+error_code write_all(int fd, std::string_view bytes) {
+    // A short write is tried once more for the rest: it either goes through or says why not.
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return last_system_error();
+        }
+        if (written == 0) {
+            return {ENOSPC, boost::system::system_category()};
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
 result<AppendFile> AppendFile::adopt(Descriptor file, std::uint64_t size) {
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) {
@@ -88,24 +106,6 @@ error_code AppendFile::check_unchanged() const {
     if (status.st_nlink == 0 || static_cast<std::uint64_t>(status.st_size) != size_ ||
         status.st_dev != device_ || status.st_ino != inode_) {
         return AuditError::kChanged;
-    }
-    return {};
-}
-
-error_code AppendFile::write_all(std::string_view bytes) const {
-    // A short write is tried once more for the rest: it either goes through or says why not.
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
-        if (written < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return last_system_error();
-        }
-        if (written == 0) {
-            return {ENOSPC, boost::system::system_category()};
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return {};
 }
@@ -138,7 +138,7 @@ result<void> AppendFile::append(std::string_view bytes, bool sync) {
         }
         checked_ = now;
     }
-    error_code error = write_all(bytes);
+    error_code error = write_all(file_.get(), bytes);
     // A failed fdatasync may have dropped the pages: only the record's absence is certain then.
     if (!error && sync && ::fdatasync(file_.get()) != 0) {
         error = last_system_error();

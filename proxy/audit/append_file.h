@@ -39,6 +39,10 @@ class Descriptor {
                                                                const std::string& path,
                                                                bool create);
 
+// All of it, however many writes that takes; on an error some of it may be there. ENOSPC where
+// nothing more is taken.
+[[nodiscard]] boost::system::error_code write_all(int fd, std::string_view bytes);
+
 class AppendFile {
   public:
     AppendFile() = default;
@@ -64,7 +68,6 @@ class AppendFile {
     [[nodiscard]] boost::system::result<void> reopen(int directory, const std::string& path);
 
   private:
-    [[nodiscard]] boost::system::error_code write_all(std::string_view bytes) const;
     [[nodiscard]] boost::system::error_code check_unchanged() const;
     void cut_back();
 

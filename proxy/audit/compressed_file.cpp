@@ -42,17 +42,6 @@ std::uint32_t number_at(std::string_view bytes, std::size_t at) {
     return number;
 }
 
-result<void> write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno != EINTR) {
-            return last_system_error();
-        }
-        bytes.remove_prefix(written > 0 ? static_cast<std::size_t>(written) : 0);
-    }
-    return {};
-}
-
 struct CompressionDeleter {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
@@ -196,8 +185,8 @@ result<HexDigest> compress(int from, int to, const std::function<bool()>& go_on)
         if (ZSTD_isError(size) != 0) {
             throw std::bad_alloc();  // the room is enough for any content
         }
-        if (const auto written = write_all(to, {out.data(), size}); !written) {
-            return written.error();
+        if (const auto error = write_all(to, {out.data(), size})) {
+            return error;
         }
         sha.update(std::string_view(content).substr(0, take));
         append_number(entries, static_cast<std::uint32_t>(size));
@@ -212,8 +201,8 @@ result<HexDigest> compress(int from, int to, const std::function<bool()>& go_on)
     append_number(table, count);
     table += '\0';
     append_number(table, kFooterMagic);
-    if (const auto written = write_all(to, table); !written) {
-        return written.error();
+    if (const auto error = write_all(to, table)) {
+        return error;
     }
     return sha.end();
 }

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,8 +68,8 @@ struct Statement {
     std::optional<std::string_view> forwarded;  // the SQL sent, where it differs
     // Of a Parse: the types it declares, by OID; of a Bind: its result-column format codes. Written
     // where one is not 0, which is what a replay takes for granted.
-    std::vector<std::uint32_t> parameter_types{};
-    std::vector<std::int16_t> result_formats{};
+    std::span<const std::uint32_t> parameter_types{};
+    std::span<const std::int16_t> result_formats{};
     std::string_view policy{};  // config::MaskingRules::version: by which it was decided
 };
 

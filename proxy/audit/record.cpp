@@ -28,7 +28,7 @@ std::string seconds_text(std::chrono::sys_seconds time) {
 
 // Left out where all are 0, or there are none.
 template <typename Code>
-void append_codes(std::string& line, std::string_view name, const std::vector<Code>& codes) {
+void append_codes(std::string& line, std::string_view name, std::span<const Code> codes) {
     if (std::ranges::all_of(codes, [](Code code) { return code == 0; })) {
         return;
     }

@@ -59,27 +59,17 @@ std::optional<std::string> read_own_file(const fs::path& path) {
     return bytes;
 }
 
-bool write_whole(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t put = ::write(fd, bytes.data(), bytes.size());
-        if (put < 0 && errno != EINTR) {
-            return false;
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(put, 0)));
-    }
-    return true;
-}
-
 bool replace_file(const fs::path& path, std::string_view bytes) {
     std::string name = path.string() + ".XXXXXX";
     const Descriptor file(::mkostemp(name.data(), O_CLOEXEC));
     if (!file.is_open()) {
         return false;
     }
-    if (write_whole(file.get(), bytes) && ::rename(name.c_str(), path.c_str()) == 0) {
+    const auto failed = write_all(file.get(), bytes);
+    if (!failed && ::rename(name.c_str(), path.c_str()) == 0) {
         return true;
     }
-    const int error = errno;
+    const int error = failed ? failed.value() : errno;
     ::unlink(name.c_str());
     errno = error;
     return false;

@@ -14,6 +14,8 @@
 #include <boost/asio/write.hpp>
 #include <system_error>
 
+#include "config/files.h"
+
 namespace vitrine::exports {
 
 namespace asio = boost::asio;
@@ -33,8 +35,6 @@ constexpr milliseconds kCloseMax{30000};
 constexpr milliseconds kLook{50};
 constexpr milliseconds kCloseWhenStopping{5000};
 
-constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
-
 asio::ssl::context make_authorities(const config::ExportTarget& target) {
     asio::ssl::context context(asio::ssl::context::tls_client);
     if (!target.tls) {
@@ -43,7 +43,7 @@ asio::ssl::context make_authorities(const config::ExportTarget& target) {
     SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
     context.set_verify_mode(asio::ssl::verify_peer);
     const config::ExportTls& files = target.tls_files;
-    const std::string ca = files.ca.empty() ? kSystemCertificates : files.ca.string();
+    const std::string ca = files.ca.empty() ? config::kSystemCertificates : files.ca.string();
     error_code error;
     context.load_verify_file(ca, error);
     if (!error && !files.certificate.empty()) {

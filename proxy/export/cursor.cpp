@@ -110,17 +110,6 @@ std::string json_of(const Cursor& cursor) {
     return out + "}}\n";
 }
 
-bool write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno != EINTR) {
-            return false;
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
-    }
-    return true;
-}
-
 }  // namespace
 
 LoadedCursor load_cursor(const std::filesystem::path& file, std::string_view target) {
@@ -158,8 +147,14 @@ result<void> save_cursor(const std::filesystem::path& file, const Cursor& cursor
     ::unlink(next.c_str());
     const audit::Descriptor out(
         ::open(next.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!out.is_open() || !write_all(out.get(), text) || ::fsync(out.get()) != 0 ||
-        ::rename(next.c_str(), file.c_str()) != 0 || ::fsync(directory.get()) != 0) {
+    if (!out.is_open()) {
+        return audit::last_system_error();
+    }
+    if (const auto error = audit::write_all(out.get(), text)) {
+        return error;
+    }
+    if (::fsync(out.get()) != 0 || ::rename(next.c_str(), file.c_str()) != 0 ||
+        ::fsync(directory.get()) != 0) {
         return audit::last_system_error();
     }
     return {};

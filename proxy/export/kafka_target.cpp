@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config/files.h"
 #include "proxy/audit/names.h"
 #include "proxy/export/facts.h"
 #include "proxy/export/target.h"
@@ -26,8 +27,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 namespace {
-
-constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
 // Without a word of the brokers for so long, trouble is said; what is under way stays so.
 constexpr milliseconds kSilenceMax{10000};
@@ -147,7 +146,8 @@ class KafkaTarget : public Target {
                                                  : (sasl ? "sasl_plaintext" : "plaintext"));
         if (configured_.tls) {
             const config::ExportTls& files = configured_.tls_files;
-            set("ssl.ca.location", files.ca.empty() ? kSystemCertificates : files.ca.string());
+            set("ssl.ca.location",
+                files.ca.empty() ? config::kSystemCertificates : files.ca.string());
             set("ssl.endpoint.identification.algorithm", "https");
             set("enable.ssl.certificate.verification", "true");
             if (!files.certificate.empty()) {

@@ -9,6 +9,7 @@
 #include "auth/network.h"
 #include "config/limits.h"
 #include "parser/judge.h"
+#include "parser/session_settings.h"
 #include "proxy/net/connection.h"
 
 namespace vitrine::net {
@@ -16,19 +17,6 @@ namespace vitrine::net {
 namespace asio = boost::asio;
 
 namespace {
-
-// Settings of the StartupMessage go through the door as the SET they are equal to.
-std::string as_set(const std::string& name, const std::string& value) {
-    std::string quoted = "'";
-    for (const char c : value) {
-        quoted += c == '\'' ? "''" : std::string(1, c);
-    }
-    std::string part = "\"";
-    for (const char c : name) {
-        part += c == '"' ? "\"\"" : c == '.' ? "\".\"" : std::string(1, c);
-    }
-    return "SET " + part + "\" TO " + quoted + "'";
-}
 
 // Who asks by OAUTHBEARER where to get a token has not failed.
 constexpr std::string_view kNoToken = "no token";
@@ -557,7 +545,7 @@ void Connection::find_policy() {
         parser::SessionContext context;
         context.costs_fixed = limits_.max_cost.has_value();
         context.search_path = {"pg_catalog"};
-        const auto judgement = parser::judge(as_set(name, value), *policy_, context);
+        const auto judgement = parser::judge(parser::as_set(name, value), *policy_, context);
         if (!judgement.allowed()) {
             const auto& refusal = *judgement.statements.front().refusal;
             refuse(refusal.sqlstate,

@@ -10,6 +10,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "config/files.h"
 #include "config/limits.h"
 #include "parser/catalog/loader.h"
 #include "parser/masking/rights.h"
@@ -18,8 +19,6 @@
 namespace vitrine::net {
 
 namespace {
-
-constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
 struct PqDeleter {
     void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -60,7 +59,7 @@ Connection connect(const config::Database& database, std::string_view more_optio
     const bool verify = database.tls_mode == config::TlsMode::kVerifyCa ||
                         database.tls_mode == config::TlsMode::kVerifyFull;
     const std::string ca = !verify                   ? ""
-                           : database.tls_ca.empty() ? kSystemCertificates
+                           : database.tls_ca.empty() ? config::kSystemCertificates
                                                      : database.tls_ca.string();
     const std::string password(database.password.reveal());
     // lock_timeout: a catalog that somebody locks is not waited for.

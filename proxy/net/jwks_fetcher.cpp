@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/files.h"
 #include "config/limits.h"
 #include "config/url.h"
 #include "proxy/net/tls.h"
@@ -40,7 +41,8 @@ std::shared_ptr<asio::ssl::context> make_tls(const config::Issuer& issuer) {
     auto tls = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
     SSL_CTX_set_min_proto_version(tls->native_handle(), TLS1_2_VERSION);
     tls->set_verify_mode(asio::ssl::verify_peer);
-    tls->load_verify_file(issuer.jwks_ca.empty() ? kSystemCertificates : issuer.jwks_ca.string());
+    tls->load_verify_file(issuer.jwks_ca.empty() ? config::kSystemCertificates
+                                                 : issuer.jwks_ca.string());
     return tls;
 }
 

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "config/files.h"
+
 namespace vitrine::net {
 
 namespace {
@@ -94,7 +96,7 @@ SslContext make_server_context(const config::Database& database) {
                         database.tls_mode == config::TlsMode::kVerifyFull;
     if (verify) {
         const std::string ca =
-            database.tls_ca.empty() ? kSystemCertificates : database.tls_ca.string();
+            database.tls_ca.empty() ? config::kSystemCertificates : database.tls_ca.string();
         if (SSL_CTX_load_verify_file(context.get(), ca.c_str()) != 1) {
             throw std::runtime_error("cannot use the certificate authorities in " + ca + ": " +
                                      last_tls_error());

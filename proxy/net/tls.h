@@ -13,8 +13,6 @@
 namespace vitrine::net {
 
 // Debian's bundle of the certificate authorities that a system trusts.
-inline constexpr const char* kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
-
 struct SslContextDeleter {
     void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };

@@ -1,13 +1,9 @@
 #include "proxy/replay/session_replay.h"
 
-#include <libpq-fe.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <cctype>
 #include <chrono>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,85 +14,17 @@
 #include "parser/judge.h"
 #include "parser/repeatable.h"
 #include "proxy/audit/names.h"
-#include "proxy/audit/rows_digest.h"
 #include "proxy/audit/sessions.h"
 #include "proxy/audit/terminal_text.h"
-#include "proxy/wire/binary_value.h"
+#include "proxy/replay/recorded_session.h"
+#include "proxy/replay/replay_connection.h"
 
 namespace vitrine::replay {
 
 namespace json = boost::json;
-using audit::Record;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-// FirstNormalObjectId (PostgreSQL, access/transam.h).
-constexpr std::uint32_t kFirstOwnOid = 16384;
-
-// What the proxy sends in place of a refused statement: so that a transaction fails here, too.
-constexpr const char* kFailingText = "vitrine: statement refused";
-
-// What decides how a text is read, and whether it may write (proxy/session/server_login.cpp).
-struct Pin {
-    std::string_view name;
-    std::string_view value;
-};
-constexpr std::array kPins = {
-    Pin{"default_transaction_read_only", "on"},
-    Pin{"standard_conforming_strings", "on"},
-    Pin{"backslash_quote", "safe_encoding"},
-    Pin{"transform_null_equals", "off"},
-};
-
-// The SET that a setting of the StartupMessage is equal to.
-std::string as_set(std::string_view name, std::string_view value) {
-    std::string part = "\"";
-    for (const char c : name) {
-        part += c == '"' ? "\"\"" : c == '.' ? "\".\"" : std::string(1, c);
-    }
-    std::string quoted = "'";
-    for (const char c : value) {
-        quoted += c == '\'' ? "''" : std::string(1, c);
-    }
-    return "SET " + part + "\" TO " + quoted + "'";
-}
-
-using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
-using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
-
-// What came of a statement.
-struct Outcome {
-    std::string sqlstate;
-    std::uint64_t rows = 0;
-    std::uint64_t bytes = 0;
-    std::uint64_t duration_us = 0;
-    std::string digest;  // of the rows; empty: not known
-};
-
-// A statement on record that was run or refused.
-struct Recorded {
-    std::uint64_t number = 0;
-    std::string time;
-    std::string sql;
-    bool bound = false;  // it ran by a Bind, with these values
-    std::vector<std::optional<std::string>> params;
-    std::vector<std::uint32_t> parameter_types;
-    std::vector<std::uint32_t> result_formats;
-    bool allowed = false;
-    std::string rule;
-    std::optional<Outcome> outcome;
-    std::string message;
-};
-
-struct RecordedSession {
-    std::string database;
-    std::vector<std::string> groups;
-    std::vector<std::string> path;
-    std::vector<std::string> settings;  // "name=value"
-    std::string digest_key;
-    std::vector<Recorded> statements;
-};
 
 enum class Verdict : std::uint8_t { kSame, kDifferent, kNotRun };
 
@@ -107,109 +35,20 @@ struct Line {
     std::optional<Outcome> now;
 };
 
-std::vector<std::uint32_t> codes(const Record& record, std::string_view name) {
-    std::vector<std::uint32_t> list;
-    if (const auto* const found = record.find(name); found != nullptr && found->is_array()) {
-        for (const auto& code : found->get_array()) {
-            const auto* const number = code.if_int64();
-            list.push_back(number == nullptr ? 0 : static_cast<std::uint32_t>(*number));
-        }
-    }
-    return list;
-}
-
-std::optional<RecordedSession> read(const std::filesystem::path& directory,
-                                    const audit::SessionSummary& summary, std::ostream& err) {
-    RecordedSession session;
-    std::map<std::uint64_t, std::size_t> places;
-    const bool complete = audit::read_session(
-        directory, summary,
-        [&](const audit::RecordPlace&, const Record& record) {
-            const std::string_view type = record.text("type");
-            if (type == "session_start") {
-                session.database = record.text("database");
-                session.groups = record.list("groups");
-                session.path = record.list("search_path");
-                session.settings = record.list("settings");
-                session.digest_key = record.text("digest_key");
-            } else if (type == "statement") {
-                Recorded statement;
-                statement.number = record.number("statement");
-                statement.time = record.text("time");
-                statement.allowed = record.text("verdict") == "allow";
-                statement.rule = record.text("rule");
-                statement.sql = record.text("sql");
-                statement.parameter_types = codes(record, "parameter_types");
-                statement.result_formats = codes(record, "result_formats");
-                if (record.find("of") != nullptr) {
-                    statement.bound = true;
-                    const auto of = places.find(record.number("of"));
-                    if (of != places.end()) {
-                        statement.sql = session.statements[of->second].sql;
-                        statement.parameter_types = session.statements[of->second].parameter_types;
-                    }
-                }
-                if (const auto* params = record.find("params");
-                    params != nullptr && params->is_array()) {
-                    for (const auto& value : params->get_array()) {
-                        if (const auto* text = value.if_string()) {
-                            statement.params.emplace_back(std::string(text->c_str(), text->size()));
-                        } else {
-                            statement.params.emplace_back(std::nullopt);
-                        }
-                    }
-                }
-                places[statement.number] = session.statements.size();
-                session.statements.push_back(std::move(statement));
-            } else if (type == "result") {
-                const auto at = places.find(record.number("statement"));
-                if (at == places.end()) {
-                    return;
-                }
-                Recorded& statement = session.statements[at->second];
-                statement.outcome = Outcome{.sqlstate = std::string(record.text("sqlstate")),
-                                            .rows = record.number("rows"),
-                                            .bytes = record.number("bytes"),
-                                            .duration_us = record.number("duration_us"),
-                                            .digest = std::string(record.text("digest"))};
-                statement.message = record.text("message");
-            }
-        },
-        err);
-    if (!complete || session.database.empty()) {
-        err << "the session cannot be read as a whole; see `vitrine audit verify`\n";
-        return std::nullopt;
-    }
-    return session;
-}
-
-// A digest in place of a value (audit.parameters: masked).
-bool is_digest(std::string_view text) {
-    return text.size() == 18 && text.starts_with("d_") &&
-           text.find_first_not_of("0123456789abcdef", 2) == std::string_view::npos;
-}
-
 class Replaying {
   public:
     Replaying(const SessionReplay& asked, const config::Config& config,
               const RecordedSession& session, std::shared_ptr<const parser::Policy> policy)
         : asked_(asked),
-          config_(config),
           session_(session),
           policy_(std::move(policy)),
-          connection_(nullptr, &PQfinish) {
-        if (!config.masking.key.empty()) {
-            digest_.emplace(config.masking.key);
-            if (digest_->key_id() != session.digest_key) {
-                digest_.reset();
-            }
-        }
+          connection_(config.masking.key, asked.through_proxy) {
         context_.search_path = session.path;
         context_.prepared = [this](std::string_view name) {
             using Prepared = parser::SessionContext::Prepared;
             const auto made = prepared_.find(std::string(name));
             return made == prepared_.end() ? Prepared::kUnknown
-                   : made->second          ? Prepared::kCurrent
+                   : made->second.current  ? Prepared::kCurrent
                                            : Prepared::kStale;
         };
     }
@@ -221,28 +60,25 @@ class Replaying {
   private:
     [[nodiscard]] Line one(const Recorded& statement);
     [[nodiscard]] parser::Judgement judge(const Recorded& statement);
-    [[nodiscard]] bool ask_path();
-    [[nodiscard]] bool check_pins(std::ostream& err);
-    [[nodiscard]] Outcome send(const std::string& sql, const Recorded& statement);
-    void take(PGresult* result, const Recorded& statement, Outcome& outcome);
-    void take_row(const PGresult* result, const Recorded& statement);
+    void note_effects(const parser::Judgement& judgement, const Recorded& statement, bool ran);
+    [[nodiscard]] bool ask_path(std::ostream& err);
     [[nodiscard]] std::string depends_on(const Recorded& statement);
     void compare(const Recorded& statement, Line& line);
     void keep_pace(const Recorded& statement);
 
     const SessionReplay& asked_;
-    const config::Config& config_;
     const RecordedSession& session_;
     std::shared_ptr<const parser::Policy> policy_;
     parser::SessionContext context_;
-    std::map<std::string, bool> prepared_;
-    Connection connection_;
+    // What PREPARE has made: the text, how it was judged, and whether that still holds.
+    struct Made {
+        Recorded made_by;
+        parser::Judgement judgement;
+        bool current = true;
+    };
+    std::map<std::string, Made> prepared_;
+    ReplayConnection connection_;
     std::vector<Line> lines_;
-    // Of the rows of the statement that runs.
-    std::optional<audit::RowsDigest> digest_;
-    audit::RowsSum sum_;
-    bool sum_known_ = true;
-    std::string row_;
     // What the rows of a prepared statement or a cursor depend on (parser/repeatable.h).
     std::map<std::string, std::string> made_on_;
     bool path_changed_ = false;
@@ -251,99 +87,24 @@ class Replaying {
 };
 
 bool Replaying::connect(std::ostream& err) {
-    // What the client itself had set, as far as it would be let through now; behind it what a
-    // session of the proxy's is pinned to (proxy/session/server_login.cpp). A vitrine at the other
-    // end pins its own.
-    std::string options;
-    const auto add = [&options](std::string_view name, std::string_view value) {
-        options += options.empty() ? "-c " : " -c ";
-        for (const std::string_view part : {name, std::string_view("="), value}) {
-            for (const char c : part) {
-                options += c == '\\' || std::isspace(static_cast<unsigned char>(c)) != 0
-                               ? std::string("\\") + c
-                               : std::string(1, c);
-            }
-        }
-    };
-    for (const std::string& setting : session_.settings) {
-        const std::size_t equals = setting.find('=');
-        if (equals == 0 || equals == std::string::npos || setting.find('\0') != std::string::npos) {
-            err << "a setting on record is none: " << audit::printable(setting) << '\n';
-            return false;
-        }
-        const std::string name = setting.substr(0, equals);
-        const std::string value = setting.substr(equals + 1);
-        // Each session's encoding is UTF8, and a digest is no value.
-        if (name == "client_encoding" || is_digest(value)) {
-            continue;
-        }
-        parser::SessionContext context;
-        context.search_path = {"pg_catalog"};
-        if (!parser::judge(as_set(name, value), *policy_, context).allowed()) {
-            err << "a setting on record is refused now, and left out: " << audit::printable(name)
-                << '\n';
-            continue;
-        }
-        add(name, value);
-    }
-    if (!asked_.through_proxy) {
-        for (const Pin& pin : kPins) {
-            add(pin.name, pin.value);
-        }
-        add("vitrine.hidden", "");
-        if (!config_.masking.key.empty()) {
-            add("vitrine.mask_key", config_.masking.key.reveal());
-        }
-    }
-    const std::array<const char*, 4> names{"dbname", "options", "client_encoding", nullptr};
-    const std::array<const char*, 4> values{asked_.against.c_str(), options.c_str(), "UTF8",
-                                            nullptr};
-    connection_.reset(PQconnectdbParams(names.data(), values.data(), 1));
-    if (PQstatus(connection_.get()) != CONNECTION_OK) {
-        err << "cannot connect: " << audit::printable(PQerrorMessage(connection_.get())) << '\n';
-        return false;
-    }
-    PQsetNoticeProcessor(
-        connection_.get(), [](void*, const char*) {}, nullptr);
-    if (!asked_.through_proxy && !check_pins(err)) {
-        return false;
-    }
-    if (!ask_path()) {
-        err << "cannot ask for the search_path: "
-            << audit::printable(PQerrorMessage(connection_.get())) << '\n';
-        return false;
-    }
-    return true;
+    return connection_.open(asked_.against, session_, *policy_, err) && ask_path(err);
 }
 
-// That they hold, whatever the DSN, the role's own settings or the record say.
-bool Replaying::check_pins(std::ostream& err) {
-    std::vector<Pin> pins(kPins.begin(), kPins.end());
-    pins.push_back({"session_replication_role", "origin"});  // which most roles may not set
-    for (const Pin& pin : pins) {
-        const std::string query =
-            "SELECT pg_catalog.current_setting('" + std::string(pin.name) + "')";
-        const Result result(PQexec(connection_.get(), query.c_str()), &PQclear);
-        if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) != 1 ||
-            PQgetvalue(result.get(), 0, 0) != pin.value) {
-            err << "the server does not hold " << pin.name << " = " << pin.value
-                << ", so nothing is run\n";
-            return false;
-        }
-    }
-    return true;
-}
-
-// As the server there resolves it: that is what the statements mean there.
-bool Replaying::ask_path() {
-    const Result result(
-        PQexec(connection_.get(), "SELECT unnest(pg_catalog.current_schemas(true))"), &PQclear);
-    if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+// Of what was prepared under another path, the server makes what it means under this one.
+bool Replaying::ask_path(std::ostream& err) {
+    auto path = connection_.search_path();
+    if (!path) {
+        err << "cannot ask for the search_path: " << connection_.error() << '\n';
         return false;
     }
-    context_.search_path.clear();
-    for (int row = 0; row < PQntuples(result.get()); ++row) {
-        context_.search_path.emplace_back(PQgetvalue(result.get(), row, 0));
+    path_changed_ = false;
+    context_.search_path_known = true;
+    if (*path == context_.search_path) {
+        return true;
+    }
+    context_.search_path = std::move(*path);
+    for (auto& [name, prepared] : prepared_) {
+        prepared.current = judge(prepared.made_by) == prepared.judgement;
     }
     return true;
 }
@@ -362,143 +123,6 @@ parser::Judgement Replaying::judge(const Recorded& statement) {
     return judgement;
 }
 
-void append_length(std::string& out, std::size_t length) {
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        out += static_cast<char>(length >> shift & 0xff);
-    }
-}
-
-// Types whose text is a matter of the value alone, whatever the session's settings.
-bool has_one_text(Oid type) {
-    static constexpr std::array<Oid, 16> kTypes{16, 17,  18,  19,   20,   21,   23,   25,
-                                                26, 114, 705, 1042, 1043, 1700, 2950, 3802};
-    return std::ranges::find(kTypes, type) != kTypes.end();
-}
-
-// Puts the DataRow together as the client got it. Where the client had some columns as text and
-// others in binary, which libpq cannot ask for, the row has come in binary.
-void Replaying::take_row(const PGresult* result, const Recorded& statement) {
-    if (!digest_) {
-        return;
-    }
-    const int columns = PQnfields(result);
-    const bool mixed = statement.result_formats.size() > 1;
-    row_ = std::string("D\0\0\0\0", 5);
-    row_ += static_cast<char>(columns >> 8 & 0xff);
-    row_ += static_cast<char>(columns & 0xff);
-    for (int column = 0; column < columns; ++column) {
-        if (PQgetisnull(result, 0, column) != 0) {
-            append_length(row_, 0xffffffff);
-            continue;
-        }
-        std::string_view value(PQgetvalue(result, 0, column),
-                               static_cast<std::size_t>(PQgetlength(result, 0, column)));
-        std::optional<std::string> text;
-        const auto place = static_cast<std::size_t>(column);
-        if (mixed && PQfformat(result, column) == 1 && place < statement.result_formats.size() &&
-            statement.result_formats[place] == 0) {
-            const Oid type = PQftype(result, column);
-            text = has_one_text(type) ? wire::text_of_binary(type, value) : std::nullopt;
-            sum_known_ = sum_known_ && text;
-            value = text ? std::string_view(*text) : value;
-        }
-        append_length(row_, value.size());
-        row_ += value;
-    }
-    std::string length;
-    append_length(length, row_.size() - 1);
-    row_.replace(1, 4, length);
-    digest_->add(sum_, row_);
-}
-
-void Replaying::take(PGresult* result, const Recorded& statement, Outcome& outcome) {
-    switch (PQresultStatus(result)) {
-        case PGRES_SINGLE_TUPLE: {
-            ++outcome.rows;
-            take_row(result, statement);
-            outcome.bytes += 7;
-            for (int column = 0; column < PQnfields(result); ++column) {
-                outcome.bytes += 4 + static_cast<std::uint64_t>(PQgetlength(result, 0, column));
-            }
-            return;
-        }
-        case PGRES_TUPLES_OK:
-        case PGRES_COMMAND_OK:
-            if (outcome.sqlstate.empty()) {
-                outcome.sqlstate = "00000";
-            }
-            // CommandComplete, with its tag.
-            outcome.bytes += 6 + std::strlen(PQcmdStatus(result));
-            return;
-        case PGRES_EMPTY_QUERY:
-            outcome.sqlstate = "00000";
-            outcome.bytes += 5;
-            return;
-        case PGRES_COPY_OUT: {
-            char* row = nullptr;
-            int size = 0;
-            while ((size = PQgetCopyData(connection_.get(), &row, 0)) > 0) {
-                ++outcome.rows;
-                outcome.bytes += 5 + static_cast<std::uint64_t>(size);
-                if (digest_) {
-                    row_ = 'd';
-                    append_length(row_, static_cast<std::size_t>(size) + 4);
-                    row_.append(row, static_cast<std::size_t>(size));
-                    digest_->add(sum_, row_);
-                }
-                PQfreemem(row);
-            }
-            return;
-        }
-        default: {
-            const char* const state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-            outcome.sqlstate = state == nullptr ? "08006" : state;
-            return;
-        }
-    }
-}
-
-Outcome Replaying::send(const std::string& sql, const Recorded& statement) {
-    Outcome outcome;
-    const auto began = Clock::now();
-    std::vector<const char*> values;
-    for (const auto& value : statement.params) {
-        values.push_back(value ? value->c_str() : nullptr);
-    }
-    std::vector<Oid> types(values.size(), 0);
-    for (std::size_t i = 0; i < std::min(types.size(), statement.parameter_types.size()); ++i) {
-        // The users' own types have other numbers in another database.
-        types[i] = statement.parameter_types[i] < kFirstOwnOid ? statement.parameter_types[i] : 0;
-    }
-    const bool binary = std::ranges::any_of(statement.result_formats,
-                                            [](std::uint32_t format) { return format != 0; });
-    sum_ = {};
-    sum_known_ = true;
-    const int sent =
-        statement.bound
-            ? PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()),
-                                types.data(), values.data(), nullptr, nullptr, binary ? 1 : 0)
-            : PQsendQuery(connection_.get(), sql.c_str());
-    if (sent == 1) {
-        (void)PQsetSingleRowMode(connection_.get());
-        while (PGresult* const result = PQgetResult(connection_.get())) {
-            const Result owned(result, &PQclear);
-            take(result, statement, outcome);
-            if (PQstatus(connection_.get()) != CONNECTION_OK) {
-                break;
-            }
-        }
-    } else {
-        outcome.sqlstate = "08006";
-    }
-    if (digest_ && sum_known_ && outcome.rows > 0) {
-        outcome.digest = digest_->text(sum_, outcome.rows);
-    }
-    outcome.duration_us = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count());
-    return outcome;
-}
-
 void Replaying::keep_pace(const Recorded& statement) {
     const auto then = audit::parse_time(statement.time);
     if (!asked_.original_pace || !then) {
@@ -509,34 +133,6 @@ void Replaying::keep_pace(const Recorded& statement) {
         began_then_ = *then;
     }
     std::this_thread::sleep_until(*began_ + (*then - *began_then_));
-}
-
-// Did it not come to its own end?
-bool cut_off(const Recorded& statement) {
-    static constexpr std::array<std::string_view, 5> kCuts{"57014", "57P01", "53400", "58030",
-                                                           "57P05"};
-    return std::ranges::find(kCuts, statement.outcome->sqlstate) != kCuts.end() ||
-           statement.message == "closed before its end";
-}
-
-bool lacks_values(const Recorded& statement) {
-    // Bound without values, and has parameters: audit.parameters was none.
-    if (statement.bound && statement.params.empty() &&
-        statement.sql.find("$1") != std::string::npos) {
-        return true;
-    }
-    const auto digested = [](const auto& value) { return value && is_digest(*value); };
-    if (std::ranges::any_of(statement.params, digested)) {
-        return true;
-    }
-    const std::string_view sql = statement.sql;
-    for (std::size_t at = sql.find("'d_"); at != std::string_view::npos;
-         at = sql.find("'d_", at + 1)) {
-        if (is_digest(sql.substr(at + 1, 18)) && sql.substr(at + 19).starts_with('\'')) {
-            return true;
-        }
-    }
-    return false;
 }
 
 Line Replaying::one(const Recorded& statement) {
@@ -557,11 +153,8 @@ Line Replaying::one(const Recorded& statement) {
     const auto refused = std::ranges::find_if(
         judgement.statements, [](const auto& each) { return each.refusal.has_value(); });
     const bool lets_through = refused == judgement.statements.end();
-    using Effect = parser::Effect;
     if (!lets_through && !statement.allowed) {
-        if (PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS) {
-            (void)Result(PQexec(connection_.get(), kFailingText), &PQclear);
-        }
+        connection_.fail_transaction();
         const bool same = refused->refusal->sqlstate == statement.outcome->sqlstate;
         return Line{.statement = &statement,
                     .verdict = same ? Verdict::kSame : Verdict::kDifferent,
@@ -570,9 +163,7 @@ Line Replaying::one(const Recorded& statement) {
                     .now = {}};
     }
     if (!lets_through) {
-        if (PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS) {
-            (void)Result(PQexec(connection_.get(), kFailingText), &PQclear);
-        }
+        connection_.fail_transaction();
         return Line{.statement = &statement,
                     .verdict = Verdict::kDifferent,
                     .why = "refused now, and not run: " + refused->refusal->message,
@@ -587,18 +178,45 @@ Line Replaying::one(const Recorded& statement) {
     const std::string& sent =
         asked_.through_proxy || !judgement.forwarded ? statement.sql : *judgement.forwarded;
     Line line{.statement = &statement, .verdict = Verdict::kSame, .why = {}, .now = {}};
-    line.now = send(sent, statement);
+    line.now = connection_.run(sent, statement);
     compare(statement, line);
-    if (line.now->sqlstate == "00000" && !judgement.statements.empty()) {
-        const parser::StatementJudgement& judged = judgement.statements.front();
-        if (judged.effect == Effect::kPrepare) {
-            prepared_[judged.name] = true;
-        }
-        path_changed_ = path_changed_ || judged.effect == Effect::kSearchPath ||
-                        judged.effect == Effect::kDiscardAll ||
-                        judged.effect == Effect::kTransaction;
-    }
+    note_effects(judgement, statement, line.now->sqlstate == "00000");
     return line;
+}
+
+// A text that failed may have run in part.
+void Replaying::note_effects(const parser::Judgement& judgement, const Recorded& statement,
+                             bool ran) {
+    using Effect = parser::Effect;
+    for (const parser::StatementJudgement& judged : judgement.statements) {
+        switch (judged.effect) {
+            case Effect::kPrepare:
+                prepared_.erase(judged.name);
+                if (ran) {
+                    prepared_.emplace(judged.name, Made{statement, judgement, true});
+                }
+                break;
+            case Effect::kDeallocate:
+                if (judged.name.empty()) {
+                    prepared_.clear();
+                } else {
+                    prepared_.erase(judged.name);
+                }
+                break;
+            case Effect::kDiscardAll:
+                prepared_.clear();
+                path_changed_ = true;
+                break;
+            case Effect::kSearchPath:
+            case Effect::kTransaction:
+                path_changed_ = true;
+                break;
+            case Effect::kNone:
+            case Effect::kExecute:
+            case Effect::kHold:
+                break;
+        }
+    }
 }
 
 // What the rows of a statement depend on beside the data; empty: nothing that is known of.
@@ -636,7 +254,7 @@ void Replaying::compare(const Recorded& statement, Line& line) {
         if (now.digest != then.digest) {
             different("values");
         }
-    } else if (now.rows > 0 && digest_ && !then.digest.empty()) {
+    } else if (now.rows > 0 && connection_.has_digests() && !then.digest.empty()) {
         line.why = "its values are not compared: columns in text beside others in binary";
     } else if (!statement.bound && then.sqlstate == "00000" && now.bytes != then.bytes) {
         different("bytes: " + std::to_string(then.bytes) + " then, " + std::to_string(now.bytes) +
@@ -653,19 +271,14 @@ bool Replaying::run(std::ostream& err) {
         if (!statement.outcome || statement.outcome->sqlstate.empty()) {
             continue;  // a Parse, or what did not run
         }
-        if (path_changed_ && PQtransactionStatus(connection_.get()) != PQTRANS_INERROR) {
-            if (!ask_path()) {
-                err << "cannot ask for the search_path: "
-                    << audit::printable(PQerrorMessage(connection_.get())) << '\n';
-                return false;
-            }
-            path_changed_ = false;
+        if (path_changed_ && !connection_.has_failed_transaction() && !ask_path(err)) {
+            return false;
         }
+        context_.search_path_known = !path_changed_;
         keep_pace(statement);
         lines_.push_back(one(statement));
-        if (PQstatus(connection_.get()) != CONNECTION_OK) {
-            err << "the connection has ended: "
-                << audit::printable(PQerrorMessage(connection_.get())) << '\n';
+        if (!connection_.is_well()) {
+            err << "the connection has ended: " << connection_.error() << '\n';
             return false;
         }
     }
@@ -754,7 +367,7 @@ int replay_session(const SessionReplay& asked, const config::Config& config,
     if (summary == nullptr) {
         return 2;
     }
-    const auto session = read(asked.directory, *summary, err);
+    const auto session = read_recorded_session(asked.directory, *summary, err);
     if (!session) {
         return 2;
     }

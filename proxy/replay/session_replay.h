@@ -25,11 +25,11 @@ struct SessionReplay {
 // Exit status: 0 each statement came out as it did, 1 some did not, 2 it could not be run.
 //
 // Runs nothing but what parser::judge() lets through today, by `config` and the catalog of the
-// session's database in it, in a session that is pinned to reading. Compared are SQLSTATE, rows
-// and, of what the simple protocol had, bytes; times are shown. Not run again: what did not run
-// then, what was cut off (cancelled, revoked, beyond a limit), and what is on record without its
-// values. Unless there is a vitrine at the other end, the masking key goes with the connection, as
-// it goes from the proxy to its servers.
+// session's database in it, in a session that is pinned to reading. Compared are SQLSTATE, the
+// number of rows, and the rows by their digest on record; times are shown. Not run again: what did
+// not run then, what was cut off (cancelled, revoked, beyond a limit), and what is on record
+// without its values. Unless there is a vitrine at the other end, the masking key goes with the
+// connection, as it goes from the proxy to its servers.
 int replay_session(const SessionReplay& asked, const config::Config& config,
                    const LoadCatalog& load_catalog, audit::Format format, std::ostream& out,
                    std::ostream& err);

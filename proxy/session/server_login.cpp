@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "config/limits.h"
+#include "parser/session_settings.h"
 #include "proxy/wire/frame.h"
 #include "proxy/wire/frontend.h"
 
@@ -12,55 +13,15 @@ namespace vitrine::session {
 
 namespace {
 
-struct Pin {
-    std::string_view name;
-    std::string_view value;
-    int since = 0;  // server_version_num
-};
-
-// Sent with every StartupMessage. All but the last change how a text is read or whether it may
-// write; the last lets a backend notice within half a second that nobody is there any more.
-constexpr std::array kPins = {
-    Pin{"default_transaction_read_only", "on"},
-    Pin{"standard_conforming_strings", "on"},
-    Pin{"backslash_quote", "safe_encoding"},
-    Pin{"transform_null_equals", "off"},
-    Pin{"client_encoding", "UTF8"},
-    Pin{"client_connection_check_interval", "500", 140000},
-};
-
-// One row of text: the path, and the settings that must hold before a client's first statement.
-constexpr std::string_view kStateQuery =
-    "SELECT pg_catalog.current_schemas(true),"
-    " pg_catalog.current_setting('transaction_read_only'),"
-    " pg_catalog.current_setting('standard_conforming_strings'),"
-    " pg_catalog.current_setting('client_encoding'),"
-    " pg_catalog.current_setting('backslash_quote'),"
-    " pg_catalog.current_setting('transform_null_equals'),"
-    " pg_catalog.current_setting('session_replication_role'),"
-    " pg_catalog.current_setting('role')";
-
-struct Expected {
-    std::string_view name;
-    std::string_view value;
-};
-// Behind the path, in the query's order. The role: a session that began with another one (ALTER
-// ROLE … SET role) would lose it by SET ROLE NONE, and on some servers by DISCARD ALL.
-constexpr std::array kStateExpected = {
-    Expected{"transaction_read_only", "on"},
-    Expected{"standard_conforming_strings", "on"},
-    Expected{"client_encoding", "UTF8"},
-    Expected{"backslash_quote", "safe_encoding"},
-    Expected{"transform_null_equals", "off"},
-    Expected{"session_replication_role", "origin"},
-    Expected{"role", "none"},
-};
+// Lets a backend notice within half a second that nobody is there any more.
+constexpr parser::SessionSetting kCheckConnection{"client_connection_check_interval", "500"};
+constexpr int kCheckConnectionSince = 140000;  // server_version_num
 
 // What a server reports, and what it must be.
 constexpr std::array kReported = {
-    Expected{"client_encoding", "UTF8"},
-    Expected{"default_transaction_read_only", "on"},
-    Expected{"standard_conforming_strings", "on"},
+    parser::SessionSetting{"client_encoding", "UTF8"},
+    parser::SessionSetting{"default_transaction_read_only", "on"},
+    parser::SessionSetting{"standard_conforming_strings", "on"},
 };
 // What it reports and what never changes in a session: who it runs as, and what reads its text.
 // (in_hot_standby may change: a standby is promoted.)
@@ -83,7 +44,7 @@ int major_version(std::string_view server_version) {
 
 std::string broken_pin(std::string_view name, std::string_view value,
                        const ServerParameters& at_login) {
-    for (const Expected& pin : kReported) {
+    for (const parser::SessionSetting& pin : kReported) {
         // The server keeps this spelling of UTF8 for old clients.
         const bool same_encoding = name == "client_encoding" && value == "UNICODE";
         if (pin.name == name && pin.value != value && !same_encoding) {
@@ -150,10 +111,11 @@ ServerLogin::ServerLogin(ServerLoginOptions options) : options_(std::move(option
         parameters.emplace_back(name, value);
     }
     // Behind the client's own, so that a pin stands whatever came before.
-    for (const Pin& pin : kPins) {
-        if (options_.server_version >= pin.since) {
-            parameters.emplace_back(pin.name, pin.value);
-        }
+    for (const parser::SessionSetting& pin : parser::kPins) {
+        parameters.emplace_back(pin.name, pin.value);
+    }
+    if (options_.server_version >= kCheckConnectionSince) {
+        parameters.emplace_back(kCheckConnection.name, kCheckConnection.value);
     }
     // What current_setting() gives in place of what is hidden (parser/masking/policy.h).
     parameters.emplace_back("vitrine.hidden", "");
@@ -241,12 +203,12 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
         case 'D': {
             const auto row = wire::decode_data_row(payload);
             if (state_ != State::kAskedForState || !row ||
-                row->values.size() != kStateExpected.size() + 1 || !row->values[0] ||
+                row->values.size() != parser::kPinned.size() + 1 || !row->values[0] ||
                 !parse_name_array(*row->values[0], search_path_)) {
                 return fail("the server did not say what state the session is in");
             }
-            for (std::size_t i = 0; i < kStateExpected.size(); ++i) {
-                const Expected& expected = kStateExpected[i];
+            for (std::size_t i = 0; i < parser::kPinned.size(); ++i) {
+                const parser::SessionSetting& expected = parser::kPinned[i];
                 const auto& value = row->values[i + 1];
                 if (value != expected.value) {
                     return fail("in a session of the service role, " + std::string(expected.name) +
@@ -272,7 +234,9 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
                     }
                 }
                 state_ = State::kAskedForState;
-                wire::write_query(output_, kStateQuery);
+                // The path, and what must hold before a client's first statement.
+                wire::write_query(output_,
+                                  parser::pinned_query("pg_catalog.current_schemas(true)"));
                 return Outcome::kGoOn;
             }
             if (state_ == State::kAskedForState && state_row_seen_) {

@@ -11,7 +11,7 @@ import threading
 import time
 
 from throwaway import die_with_parent
-from wire_client import within
+from wire_client import serve_each, within
 
 MESSAGE = re.compile(
     rb"<(?P<pri>\d{1,3})>1 (?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) (?P<host>[!-~]{1,255}) "
@@ -56,7 +56,7 @@ class SyslogReceiver(Receiver):
 
     def start(self):
         self.listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        serve_each(self.listener, self.serve)
 
     def stop(self):
         """As when the machine is switched off: nothing is said to those that are connected."""
@@ -68,14 +68,6 @@ class SyslogReceiver(Receiver):
                 client.close()
             except OSError:
                 pass
-
-    def accept(self, listener):
-        while True:
-            try:
-                plain, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(plain,), daemon=True).start()
 
     def serve(self, plain):
         time.sleep(self.delay)
@@ -357,18 +349,10 @@ class KafkaThatSendsOn:
         self.address, self.sent_on = address, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        serve_each(self.listener, self.serve)
 
     def stop(self):
         self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
         with client, client.makefile("rb") as requests:

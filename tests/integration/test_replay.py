@@ -111,7 +111,8 @@ class Session(unittest.TestCase):
                   "DELETE FROM customers", "SELECT nope", "SELECT 1/0",
                   "BEGIN", "SELECT 1", "UPDATE customers SET id = 1", "SELECT 2", "ROLLBACK",
                   "BEGIN", "DECLARE c CURSOR FOR SELECT generate_series(1, 10)",
-                  "FETCH 4 FROM c", "COMMIT",
+                  "FETCH 4 FROM c", "DECLARE b CURSOR FOR SELECT title FROM library.books "
+                  "ORDER BY id", "FETCH 2 FROM b", "FETCH 5 FROM b", "COMMIT",
                   "PREPARE p(int) AS SELECT title FROM library.books WHERE id <= $1", "EXECUTE p(7)",
                   "SET search_path = library", "SELECT count(*) FROM books", "RESET search_path",
                   "SELECT to_timestamp(id) FROM library.books WHERE id = 3",
@@ -125,6 +126,7 @@ class Session(unittest.TestCase):
     BOUND = (("SELECT aid FROM pgbench_accounts WHERE aid < $1", [23], [[n] for n in range(5)], [1]),
              ("SELECT id, title, $2 FROM library.books WHERE id <= $1", [20, 20],
               [[3, 5], [4, 6]], [1, 0, 1]),
+             ("SELECT title FROM library.books ORDER BY id LIMIT 7", [], [[]], [], 2),
              ("SELECT id, now() > '2000-01-01' FROM library.books WHERE id = $1", [23], [[3]], [0]))
 
     @classmethod
@@ -135,24 +137,24 @@ class Session(unittest.TestCase):
                              TimeZone="Asia/Kolkata", DateStyle="German") as client:
             for sql in cls.STATEMENTS + cls.OF_THE_MOMENT:
                 client.simple(sql)
-            for number, (sql, types, binds, formats) in enumerate(cls.BOUND):
+            for number, (sql, types, binds, formats, *pieces) in enumerate(cls.BOUND):
                 client.send(parse(sql, f"s{number}", types), sync())
                 client.receive_until("ReadyForQuery")
                 for values in binds:
                     sent = [v.to_bytes(8 if t == 20 else 4, "big") for v, t in zip(values, types)]
                     client.send(bind("", f"s{number}", sent, formats=[1], result_formats=formats),
-                                execute(), sync())
+                                *[execute(rows=rows) for rows in pieces * 3], execute(), sync())
                     client.receive_until("ReadyForQuery")
         cls.session = cls.proxy.records("ada")[0]["session"]
         cls.everything = (len(cls.STATEMENTS) + len(cls.OF_THE_MOMENT)
-                          + sum(len(binds) for _, _, binds, _ in cls.BOUND))
+                          + sum(len(bound[2]) for bound in cls.BOUND))
 
-    def replay(self, dsn=None, *arguments):
+    def replay(self, dsn=None, *arguments, config=None):
         direct = self.env.direct_environment()
         dsn = dsn or (f"host=localhost port={direct['PGPORT']} dbname={DATABASE} "
                       f"user=vitrine_reader password={direct['PGPASSWORD']} sslmode=require")
         done = subprocess.run([self.proxy.program, "audit", "replay", self.session, "--config",
-                               self.proxy.config, "--against", dsn, "--format", "json",
+                               config or self.proxy.config, "--against", dsn, "--format", "json",
                                *arguments], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=120)
         self.assertIn(done.returncode, (0, 1), done.stderr)
@@ -171,7 +173,7 @@ class Session(unittest.TestCase):
                 self.assertEqual((status, said["same"]), (0, self.everything))
                 self.assertEqual({s["sql"] for s in said["statements"] if s["why"]
                                   and s["why"] != "refused then and now"},
-                                 {*self.OF_THE_MOMENT, self.BOUND[2][0]}
+                                 {*self.OF_THE_MOMENT, self.BOUND[-1][0]}
                                  - {"PREPARE m AS SELECT clock_timestamp()"})
 
 
@@ -187,8 +189,8 @@ class Session(unittest.TestCase):
         self.assertEqual(status, 1)
         different = [s for s in said["statements"] if s["verdict"] == "different"]
         self.assertEqual([s["sql"] for s in different],
-                         [self.STATEMENTS[0], self.STATEMENTS[1], "EXECUTE p(7)",
-                          *self.STATEMENTS[-2:], *[self.BOUND[1][0]] * 2])
+                         [self.STATEMENTS[0], self.STATEMENTS[1], "FETCH 5 FROM b", "EXECUTE p(7)",
+                          *self.STATEMENTS[-2:], *[self.BOUND[1][0]] * 2, self.BOUND[2][0]])
         self.assertEqual({s["why"] for s in different}, {"values"})
         self.env.sql("BEGIN; DELETE FROM pgbench_accounts WHERE aid = 2; COMMIT")
         try:
@@ -247,6 +249,63 @@ class Session(unittest.TestCase):
                     env=self.env.database.environment(DATABASE))
                 self.assertEqual(done.returncode == 2, status == 2, done.stderr + done.stdout)
                 self.assertIn(said, done.stderr)
+
+    def made_up(self, name, texts):
+        """What is run where these stand on record for the first statements."""
+        copy = self.proxy.config.parent / name
+        subprocess.run(["cp", "-r", self.proxy.audit, copy], check=True)
+        file, = (copy / "ada").glob("*.jsonl")
+        text = file.read_text()
+        for old, new in zip(self.STATEMENTS, texts):
+            old, new = (f'"sql":{json.dumps(sql)}' for sql in (old, new))
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        file.write_text(text)
+        _, said = self.replay(None, "--directory", str(copy))
+        return said["statements"][:len(texts)]
+
+    def test_paths_and_names_that_were_made_up(self):
+        """No text of several statements, and nothing that was prepared before, means another
+        function than the one that was judged."""
+        self.env.sql("CREATE SCHEMA hostile; CREATE FUNCTION hostile.lower(text) RETURNS text "
+                     "LANGUAGE plpgsql AS $$ BEGIN RAISE 'hostile'; END $$; "
+                     "GRANT USAGE ON SCHEMA hostile TO vitrine_reader")
+        try:
+            path = "SET search_path = hostile, pg_catalog"
+            for number, texts in enumerate((
+                    [path, "SELECT lower('X')"],
+                    [f"SELECT 1; {path}", "SELECT lower('X')"],
+                    [f"{path}; SELECT 1/0", "SELECT lower('X')"],
+                    ["PREPARE q AS SELECT lower('X')", path, "EXECUTE q"],
+                    ["PREPARE q AS SELECT lower('X')", f"SELECT 1; {path}", "EXECUTE q"],
+                    ["BEGIN", f"SELECT 1; {path}", "SELECT lower('X')"])):
+                with self.subTest(texts):
+                    *_, last = self.made_up(f"paths{number}", texts)
+                    # The second before the last of the third one fails, and its path with it.
+                    ran = texts[0].endswith("1/0")
+                    self.assertEqual(last["now"] is not None, ran, last)
+                    self.assertNotIn("P0001", str(last))
+                    if not ran:
+                        self.assertIn("refused now", last["why"])
+            last = self.made_up("paths", ["PREPARE q AS SELECT lower('X')", "SELECT 1",
+                                          "EXECUTE q"])[-1]
+            self.assertEqual(last["now"]["sqlstate"], "00000")
+        finally:
+            self.env.sql("DROP SCHEMA hostile CASCADE")
+
+    def test_another_key(self):
+        """Digests under another key are not held against those on record."""
+        folder = self.proxy.config.parent
+        key = folder / "another.key"
+        key.write_text("another key of at least 32 characters\n")
+        key.chmod(0o600)
+        config = folder / "another_key.yaml"
+        config.write_text(self.proxy.config.read_text().replace("mask.key", "another.key"))
+        status, said = self.replay(config=config)
+        books = [s for s in said["statements"] if s["sql"] == self.BOUND[2][0]]
+        self.assertEqual([(s["verdict"], s["why"]) for s in books],
+                         [("same", "its values are not compared: masking.key is another than it "
+                                   "was then")])
 
     def test_the_dsn_undoes_no_pin(self):
         direct = self.env.direct_environment()

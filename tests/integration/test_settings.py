@@ -10,7 +10,7 @@ import time
 import unittest
 
 from environment import DATABASE, USER, shared
-from wire_client import SSL_REQUEST
+from wire_client import SSL_REQUEST, serve_each
 
 PINS = {
     "transaction_read_only": "on", "default_transaction_read_only": "on",
@@ -207,15 +207,7 @@ class Relay:
         self.context.load_cert_chain(certificate, key)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        serve_each(self.listener, self.serve)
 
     def serve(self, client):
         try:

@@ -13,6 +13,7 @@ import select
 import socket
 import ssl
 import struct
+import threading
 import time
 
 PROTOCOL_3_0 = 3 << 16
@@ -385,6 +386,19 @@ def error_of(messages):
 
 def rows_of(messages):
     return [m.values for m in messages if m.name == "DataRow"]
+
+
+def serve_each(listener, serve):
+    """Calls serve(connection) for each that comes, in threads, until the listener is closed."""
+    def accept():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
 
 
 def within(seconds, condition, every=0.02):
