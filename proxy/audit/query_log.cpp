@@ -11,22 +11,23 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <list>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
-#include <unordered_map>
+#include <type_traits>
 
 #include "proxy/audit/append_file.h"
 #include "proxy/audit/chain.h"
 #include "proxy/audit/continuation.h"
 #include "proxy/audit/file_sync.h"
+#include "proxy/audit/held_records.h"
 #include "proxy/audit/ledger.h"
 #include "proxy/audit/ledger_anchor.h"
 #include "proxy/audit/names.h"
 #include "proxy/audit/record.h"
+#include "proxy/audit/trails.h"
+#include "proxy/audit/troubles.h"
 #include "proxy/audit/upkeep.h"
 
 namespace vitrine::audit {
@@ -35,9 +36,6 @@ using boost::system::error_code;
 using boost::system::result;
 
 namespace {
-
-// Descriptors kept open for users' files. A process has 1,024 by default, most of them sockets.
-constexpr std::size_t kOpenFilesMax = 256;
 
 // Files that are synced at once: the file system's journal takes what comes together as one.
 constexpr unsigned kSyncThreads = 8;
@@ -58,189 +56,6 @@ constexpr std::chrono::milliseconds kCheckpointGap{50};
 
 // Directories made for names that are only claimed: docs/query-log.md, "Directory names".
 constexpr unsigned kStrangersMax = 1000;
-
-// A user's records: the file of the day, and the end of its chain.
-struct Trail {
-    explicit Trail(std::string_view user) : directory(directory_name(user)) {}
-
-    const std::string directory;
-    std::mutex mutex;  // guards what follows
-    std::chrono::sys_days day{};
-    std::string name;                // "alice/2026-11-24.jsonl"; empty: no file yet
-    AppendFile file;                 // its descriptor may be given back: see Trails
-    std::shared_ptr<FileSync> sync;  // durability: fsync
-    std::optional<Ticket> last;
-    std::uint64_t seq = 0;
-    HexDigest hash;
-    bool grown = false;      // since the last checkpoint; then it is in `grown_`
-    bool misplaced = false;  // its name led elsewhere at the last checkpoint
-    std::string line;
-    std::string time;
-    Sha256 sha;
-
-    [[nodiscard]] Anchor anchor() const { return {name, seq, file.size(), hash, false}; }
-};
-using TrailPointer = std::shared_ptr<Trail>;
-
-// All trails by user, with the descriptors of the most recently used ones.
-class Trails {
-  public:
-    [[nodiscard]] TrailPointer find(const std::string& user) {
-        const std::lock_guard lock(mutex_);
-        Entry& entry = entries_[user];
-        if (!entry.trail) {
-            entry.trail = std::make_shared<Trail>(user);
-        }
-        if (entry.is_recent) {
-            recent_.splice(recent_.begin(), recent_, entry.place);
-        } else {
-            recent_.push_front(&entry);
-            entry.is_recent = true;
-            entry.place = recent_.begin();
-            release_oldest();
-        }
-        return entry.trail;
-    }
-
-    [[nodiscard]] bool knows(const std::string& user) const {
-        const std::lock_guard lock(mutex_);
-        return entries_.contains(user);
-    }
-
-    // Forgets the trails that nobody has written to since that day began.
-    void forget_before(std::chrono::sys_days day) {
-        const std::lock_guard lock(mutex_);
-        for (auto at = entries_.begin(); at != entries_.end();) {
-            if (is_idle(at->second.trail, day)) {
-                if (at->second.is_recent) {
-                    recent_.erase(at->second.place);
-                }
-                at = entries_.erase(at);
-            } else {
-                ++at;
-            }
-        }
-    }
-
-  private:
-    struct Entry {
-        TrailPointer trail;
-        bool is_recent = false;
-        std::list<Entry*>::iterator place;
-    };
-
-    // Pointers are handed out under mutex_ alone: with one left, nobody is about to use it.
-    static bool is_idle(const TrailPointer& trail, std::chrono::sys_days day) {
-        const std::unique_lock free(trail->mutex, std::try_to_lock);
-        return free && trail.use_count() == 1 && trail->day < day && !trail->grown;
-    }
-
-    void release_oldest() {
-        for (auto at = recent_.end(); recent_.size() > kOpenFilesMax && at != recent_.begin();) {
-            --at;
-            const std::unique_lock busy((*at)->trail->mutex, std::try_to_lock);
-            if (busy) {
-                (*at)->trail->file.release();
-                (*at)->is_recent = false;
-                at = recent_.erase(at);
-            }
-        }
-    }
-
-    mutable std::mutex mutex_;
-    std::unordered_map<std::string, Entry> entries_;
-    std::list<Entry*> recent_;  // the most recently used first
-};
-
-// What is wrong now, by file.
-class Troubles {
-  public:
-    // `size`: of the file, in bytes, with what could not be written.
-    void set(const std::string& file, const error_code& error, std::uint64_t size = 0) {
-        const std::lock_guard lock(mutex_);
-        by_file_[file] = {file + ": " + error.message(), is_of_the_disk(error), size};
-        any_ = true;
-    }
-    // How long a file must become before the disk is known to take writes.
-    [[nodiscard]] std::uint64_t largest() const {
-        const std::lock_guard lock(mutex_);
-        std::uint64_t size = 0;
-        for (const auto& [file, trouble] : by_file_) {
-            size = std::max(size, trouble.of_the_disk ? trouble.size : 0);
-        }
-        return size;
-    }
-    // The disk takes writes: what was only that is over, for all files.
-    void disk_is_well() {
-        if (any_) {
-            const std::lock_guard lock(mutex_);
-            std::erase_if(by_file_, [](const auto& entry) { return entry.second.of_the_disk; });
-            any_ = !by_file_.empty();
-        }
-    }
-    void clear(const std::string& file) {
-        if (any_) {
-            const std::lock_guard lock(mutex_);
-            by_file_.erase(file);
-            any_ = !by_file_.empty();
-        }
-    }
-    [[nodiscard]] std::string first() const {
-        const std::lock_guard lock(mutex_);
-        return by_file_.empty() ? std::string() : by_file_.begin()->second.sentence;
-    }
-
-  private:
-    struct Trouble {
-        std::string sentence;
-        bool of_the_disk = false;
-        std::uint64_t size = 0;
-    };
-    static bool is_of_the_disk(const error_code& error) {
-        return error.category() == boost::system::system_category() &&
-               (error.value() == ENOSPC || error.value() == EDQUOT || error.value() == EROFS ||
-                error.value() == EFBIG);
-    }
-
-    mutable std::mutex mutex_;
-    std::map<std::string, Trouble> by_file_;
-    std::atomic<bool> any_ = false;
-};
-
-// What is wrong behind the files, by what is not done.
-class TroublesBehind {
-  public:
-    explicit TroublesBehind(Report report) : report_(std::move(report)) {}
-
-    // Empty: nothing any more.
-    void set(const std::string& what, const std::string& trouble) {
-        {
-            const std::lock_guard lock(mutex_);
-            std::string& before = by_work_[what];
-            if (before == trouble) {
-                return;
-            }
-            before = trouble;
-        }
-        if (report_ && !trouble.empty()) {
-            report_(what + ": " + trouble);
-        }
-    }
-    [[nodiscard]] std::string first() const {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [what, trouble] : by_work_) {
-            if (!trouble.empty()) {
-                return what + ": " + trouble;
-            }
-        }
-        return {};
-    }
-
-  private:
-    const Report report_;
-    mutable std::mutex mutex_;
-    std::map<std::string, std::string> by_work_;
-};
 
 std::int64_t micros(Microseconds time) {
     return time.time_since_epoch().count();
@@ -269,6 +84,7 @@ struct QueryLog::State {
     std::chrono::sys_days swept{};
     std::mutex grown_mutex;
     std::vector<TrailPointer> grown;
+    std::unique_ptr<HeldRecords> held;  // durability: write
 
     std::mutex thread_mutex;
     std::condition_variable thread_wakes;
@@ -293,6 +109,7 @@ struct QueryLog::State {
     result<void> try_disk() const;
     result<void> make_ready(const TrailPointer& trail, Microseconds time);
     result<void> open_day(Trail& trail, std::chrono::sys_days day, Microseconds time);
+    result<void> write_held(Trail& trail);
     void note_growth(const TrailPointer& trail, Microseconds time);
     [[nodiscard]] const std::string& file_of_stranger(const std::string& user);
 
@@ -337,12 +154,18 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
     append_time(trail->time, time);
     std::string& line = trail->line;
     line.clear();
-    begin_line(line, trail->time, trail->seq + 1, record_type(record));
+    begin_line(line, trail->time, trail->end.seq + 1, record_type(record));
     append_fields(line, id, record);
-    const HexDigest hash = seal(line, trail->hash, trail->sha);
+    const HexDigest hash = seal(line, trail->end.hash, trail->sha);
 
+    if (std::is_same_v<Record, Result> && held && trail->can_hold(line.size())) {
+        trail->hold(line, hash);
+        held->add(trail);
+        note_growth(trail, time);
+        return Ticket{};
+    }
     const std::uint64_t offset = trail->file.size();
-    const auto written = trail->file.append(line, false);
+    const auto written = trail->write(line, hash);
     Ticket ticket;
     if (written && trail->sync) {
         ticket = trail->sync->appended(trail->file.descriptor(), offset, line);
@@ -355,11 +178,29 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         troubles.set(trail->name, written.error(), offset);
         return written.error();
     }
-    ++trail->seq;
-    trail->hash = hash;
     note_growth(trail, time);
     troubles.clear(trail->name);
     return ticket;
+}
+
+// Under the trail's lock.
+result<void> QueryLog::State::write_held(Trail& trail) {
+    if (trail.held.empty()) {
+        return {};
+    }
+    result<void> written;
+    if (!trail.file.is_open()) {
+        written = trail.file.reopen(directory.get(), trail.name);
+    }
+    if (written) {
+        written = trail.write_held();
+    }
+    if (!written) {
+        troubles.set(trail.name, written.error(), trail.file.size());
+        return written.error();
+    }
+    troubles.clear(trail.name);
+    return {};
 }
 
 // Makes sure that the trail's file is that of the day, and open.
@@ -393,6 +234,8 @@ result<void> QueryLog::State::make_ready(const TrailPointer& trail, Microseconds
 }
 
 result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, Microseconds time) {
+    // Where that fails they are lost, as a result is that cannot be written.
+    static_cast<void>(write_held(trail));
     if (trail.grown) {
         // The ledger must have the end of the day that is left behind.
         if (const auto left = ledger->checkpoint(time, {trail.anchor()}); !left) {
@@ -428,12 +271,7 @@ result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, 
         trail.last.reset();
         trail.sync = std::make_shared<FileSync>(*threads);
     }
-    trail.file = std::move(next->file);
-    trail.name = name;
-    trail.day = day;
-    trail.seq = next->end.seq;
-    trail.hash = next->end.hash;
-    trail.misplaced = false;
+    failures += trail.begin(day, name, std::move(next->file), next->end);
     return {};
 }
 
@@ -512,6 +350,8 @@ result<void> QueryLog::State::write_checkpoint() {
         if (!trail->grown) {
             continue;  // open_day has seen to it
         }
+        // Vouched for with the rest; if that fails, soon after.
+        static_cast<void>(write_held(*trail));
         trail->grown = false;
         anchors.push_back(trail->anchor());
         vouched.push_back(trail);
@@ -668,6 +508,18 @@ result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clo
     state.upkeep = std::make_unique<Upkeep>(
         audit, state.directory.get(), *state.ledger, state.clock,
         [&state](const std::string& trouble) { state.behind->set("sealed files", trouble); });
+    if (!state.sync) {
+        state.held = std::make_unique<HeldRecords>([&state](const TrailPointer& trail) {
+            if (trail->held.empty()) {
+                return true;
+            }
+            const auto written = state.write_held(*trail);
+            if (written) {
+                state.note_growth(trail, state.now());
+            }
+            return static_cast<bool>(written);
+        });
+    }
     state.thread = std::thread([&state] { state.run(); });
     return log;
 }
@@ -683,6 +535,7 @@ QueryLog::~QueryLog() {
     }
     state.thread_wakes.notify_all();
     state.thread.join();
+    state.held.reset();     // before the last checkpoint
     state.threads.reset();  // the files are on the disk before the ledger says so
     state.upkeep.reset();
     // Where the last checkpoint fails there is no log_closed either, and the next open() looks at
@@ -730,6 +583,9 @@ result<Ticket> QueryLog::append(const SessionId& id, const AccessCall& r) {
 }
 
 void QueryLog::drain() {
+    if (state_->held) {
+        (void)state_->held->write();
+    }
     if (state_->threads) {
         state_->threads->drain();
     }

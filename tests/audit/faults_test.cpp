@@ -247,7 +247,7 @@ TEST_CASE("Files that were changed under the log are not written to") {
     REQUIRE(log->append(session_of("bob"), a_start()));
     REQUIRE(log->checkpoint());
     const auto refused = [&] {
-        const auto appended = log->append(id, a_result(1, 1));
+        const auto appended = log->append(id, a_statement(1, "SELECT 1"));
         return !appended && appended.error() == AuditError::kChanged;
     };
     const std::string bytes = read_file(fixture.file());
@@ -258,12 +258,12 @@ TEST_CASE("Files that were changed under the log are not written to") {
         std::filesystem::remove(fixture.file());
         CHECK(refused());
         CHECK(refused());
-        CHECK(log->append(session_of("bob"), a_result(1, 1)));
+        CHECK(log->append(session_of("bob"), a_statement(1, "SELECT 1")));
         CHECK_FALSE(log->trouble().empty());
         log.reset();
         check_says(fixture, fixture.file(), "gone");
         log = fixture.open();
-        CHECK(log->append(id, a_result(1, 1)));
+        CHECK(log->append(id, a_statement(1, "SELECT 1")));
         check_says(fixture, fixture.file(), "it was removed");
         check_says(fixture, fixture.file(), "found the file broken");
     }
@@ -272,13 +272,13 @@ TEST_CASE("Files that were changed under the log are not written to") {
         CHECK(refused());
         log.reset();
         log = fixture.open();
-        CHECK(log->append(id, a_result(1, 1)));
+        CHECK(log->append(id, a_statement(1, "SELECT 1")));
         check_says(fixture, fixture.file(), "its end was cut off");
         CHECK(lines_of(fixture.file()).size() == 2);
         // Once on record it stays on record, and the new chain holds.
         log.reset();
         log = fixture.open();
-        CHECK(log->append(id, a_result(2, 1)));
+        CHECK(log->append(id, a_statement(2, "SELECT 1")));
         log.reset();
         CHECK(lines_of(fixture.file()).size() == 3);
         const Verified verified = fixture.verified();
@@ -290,26 +290,26 @@ TEST_CASE("Files that were changed under the log are not written to") {
         CHECK(refused());
         SECTION("and put back") {
             std::filesystem::resize_file(fixture.file(), bytes.size());
-            CHECK(log->append(id, a_result(1, 1)));
+            CHECK(log->append(id, a_statement(1, "SELECT 1")));
             log.reset();
             check_sound(fixture);
         }
         SECTION("and gone on with") {
             log.reset();
             log = fixture.open();
-            CHECK(log->append(id, a_result(1, 1)));
+            CHECK(log->append(id, a_statement(1, "SELECT 1")));
             check_says(fixture, fixture.file(), "added");
         }
     }
     SECTION("renamed, found by the next checkpoint, and put back") {
         const auto elsewhere = fixture.directory / "alice" / "x";
         std::filesystem::rename(fixture.file(), elsewhere);
-        CHECK(log->append(id, a_result(1, 1)));
+        CHECK(log->append(id, a_statement(1, "SELECT 1")));
         REQUIRE(log->checkpoint());
         CHECK(refused());
         CHECK_FALSE(log->trouble().empty());
         std::filesystem::rename(elsewhere, fixture.file());
-        CHECK(log->append(id, a_result(2, 1)));
+        CHECK(log->append(id, a_statement(2, "SELECT 1")));
         CHECK(log->trouble().empty());
         log.reset();
         check_sound(fixture);
@@ -320,7 +320,7 @@ TEST_CASE("Files that were changed under the log are not written to") {
         changed.replace(changed.find("INC-1"), 5, "INC-2");
         write_file(fixture.file(), changed);
         log = fixture.open();
-        CHECK(log->append(id, a_result(1, 1)));
+        CHECK(log->append(id, a_statement(1, "SELECT 1")));
         check_says(fixture, fixture.file(), "is not the one that was written");
     }
     SECTION("the directory removed") {
@@ -336,7 +336,7 @@ TEST_CASE("Files that were changed under the log are not written to") {
         CHECK(refused());
         CHECK_FALSE(log->append(session_of("bob"), a_start()));
         std::filesystem::rename(elsewhere, fixture.directory);
-        CHECK(log->append(id, a_result(1, 1)));
+        CHECK(log->append(id, a_statement(1, "SELECT 1")));
         log.reset();
         check_sound(fixture);
     }
@@ -346,7 +346,7 @@ TEST_CASE("Files that were changed under the log are not written to") {
         CHECK(refused());
         log.reset();
         log = fixture.open();
-        CHECK(log->append(id, a_result(1, 1)));
+        CHECK(log->append(id, a_statement(1, "SELECT 1")));
         check_says(fixture, fixture.file(), "the ledger does not know it");
         CHECK_FALSE(fixture.verified().broken.empty());
     }
@@ -365,7 +365,7 @@ TEST_CASE("Files that were changed under the log are not written to") {
             std::filesystem::create_directory(fixture.file());
         }
         log = fixture.open();
-        const auto appended = log->append(id, a_result(1, 1));
+        const auto appended = log->append(id, a_statement(1, "SELECT 1"));
         REQUIRE_FALSE(appended);
         CHECK(appended.error() == AuditError::kNotAFile);
         CHECK(read_file(outside).empty());
@@ -382,6 +382,144 @@ TEST_CASE("A user's directory that is a link leads nowhere") {
     CHECK(std::filesystem::is_empty(outside));
 }
 
+TEST_CASE("A result waits for the next record of its user, and not for long") {
+    LogFixture fixture;
+    const SessionId alice = session_of("alice");
+    const auto records = [&](const std::string& day = "2026-11-24") {
+        return lines_of(fixture.file("alice", day)).size();
+    };
+    const auto within_moments = [](const auto& holds) {
+        for (int i = 0; i < 500 && !holds(); ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return holds();
+    };
+    auto log = fixture.open();
+    REQUIRE(log->append(alice, a_start()));
+    REQUIRE(log->append(alice, a_statement(1, "SELECT 1")));
+    CHECK(records() == 2);
+
+    SECTION("written with it, in their order") {
+        for (std::uint64_t i = 1; i < 100; ++i) {
+            REQUIRE(log->append(alice, a_result(i, 1)));
+            REQUIRE(log->append(alice, a_statement(i + 1, "SELECT 1")));
+            REQUIRE(records() == 2 + 2 * i);
+        }
+        REQUIRE(log->append(alice, a_result(100, 1)));
+        REQUIRE(log->append(alice, SessionEnd{}));
+        CHECK(records() == 202);
+        check_sound(fixture);
+    }
+    SECTION("written though none comes") {
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        CHECK(within_moments([&] { return records() == 3; }));
+        check_sound(fixture);
+    }
+    SECTION("many of them, and one that is long") {
+        Result result = a_result(1, 1);
+        for (int i = 0; i < 300; ++i) {
+            result.message = std::string(1000, 'x');
+            REQUIRE(log->append(alice, result));
+        }
+        CHECK(records() > 200);
+        result.message = std::string(300'000, 'x');
+        REQUIRE(log->append(alice, result));
+        CHECK(records() == 303);
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        REQUIRE(log->append(alice, a_statement(2, std::string(300'000, 'x'))));
+        CHECK(records() == 305);
+        check_sound(fixture);
+    }
+    SECTION("written before a checkpoint, which vouches for it") {
+        REQUIRE(log->checkpoint());
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        REQUIRE(log->checkpoint());
+        CHECK(records() == 3);
+        log->drain();
+        fixture.time.advance(std::chrono::hours(1));
+        check_sound(fixture);
+        CHECK(ledger_text(fixture).find("\"seq\":3,\"bytes\"") != std::string::npos);
+    }
+    SECTION("to its own day, and with the log's end") {
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        fixture.time.advance(std::chrono::hours(13));
+        REQUIRE(log->append(alice, a_result(2, 1)));
+        CHECK(records() == 3);
+        log.reset();
+        CHECK(records("2026-11-25") == 1);
+        check_sound(fixture);
+    }
+    SECTION("a process that is killed has lost it, and nothing else") {
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        leave_as_if_killed(fixture, std::move(log));
+        const std::size_t left = records();
+        CHECK((left == 2 || left == 3));
+        log = fixture.open();
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+        CHECK(records() == left + 1);
+        log.reset();
+        check_sound(fixture);
+    }
+    SECTION("kept where the disk is full, once") {
+        {
+            const FileSizeLimit limit(std::filesystem::file_size(fixture.file()) + 10);
+            REQUIRE(log->append(alice, a_result(1, 1)));
+            log->drain();
+            CHECK_FALSE(log->trouble().empty());
+            CHECK_FALSE(log->append(alice, a_statement(2, "SELECT 1")));
+            CHECK_FALSE(log->append(alice, a_statement(2, std::string(100'000, 'x'))));
+            REQUIRE(log->append(alice, a_result(1, 2)));
+            CHECK(records() == 2);
+        }
+        SECTION("and written with the next record") {
+            REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+            CHECK(records() == 5);
+        }
+        SECTION("and written without one") {
+            CHECK(within_moments([&] { return records() == 4; }));
+        }
+        CHECK(log->trouble().empty());
+        log.reset();
+        check_sound(fixture);
+    }
+}
+
+TEST_CASE("Results that cannot be written are kept up to a limit, and for their day") {
+    LogFixture fixture;
+    const SessionId alice = session_of("alice");
+    auto log = fixture.open();
+    REQUIRE(log->append(alice, a_start()));
+    const std::string bytes = read_file(fixture.file());
+    // By then the last look at the file is old (AppendFile::append).
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    write_file(fixture.file(), bytes + "x");
+    std::uint64_t held = 0;
+    Result result = a_result(1, 1);
+    result.message = std::string(1000, 'x');
+    while (held < 1000 && log->append(alice, result)) {
+        ++held;
+    }
+    CHECK((held > 20 && held < 80));
+    CHECK(log->failures() == 1);
+    CHECK_FALSE(log->append(alice, a_statement(1, "SELECT 1")));
+    CHECK(read_file(fixture.file()) == bytes + "x");
+    SECTION("until the file is as it was") {
+        std::filesystem::resize_file(fixture.file(), bytes.size());
+        REQUIRE(log->append(alice, a_statement(1, "SELECT 1")));
+        CHECK(lines_of(fixture.file()).size() == held + 2);
+        CHECK(log->failures() == 2);
+        log.reset();
+        check_sound(fixture);
+    }
+    SECTION("the next day begins without them") {
+        fixture.time.advance(std::chrono::hours(13));
+        REQUIRE(log->append(alice, a_statement(1, "SELECT 1")));
+        CHECK(log->failures() == 2 + held);
+        CHECK(lines_of(fixture.file("alice", "2026-11-25")).size() == 1);
+        CHECK(read_file(fixture.file()) == bytes + "x");
+    }
+}
+
 TEST_CASE("After a crash at any byte of the last record the log opens, verifies, and says so") {
     LogFixture fixture;
     {
@@ -389,8 +527,8 @@ TEST_CASE("After a crash at any byte of the last record the log opens, verifies,
         write_session(*log, fixture.time, session_of("alice"), 1);
         REQUIRE(log->checkpoint());
         // Behind the checkpoint: a whole record and one to be cut.
-        REQUIRE(log->append(session_of("alice"), a_result(8, 1)));
-        REQUIRE(log->append(session_of("alice"), a_result(9, 1)));
+        REQUIRE(log->append(session_of("alice"), a_statement(8, "SELECT 1")));
+        REQUIRE(log->append(session_of("alice"), a_statement(9, "SELECT 1")));
         leave_as_if_killed(fixture, std::move(log));
     }
     const std::string bytes = read_file(fixture.file());
@@ -407,7 +545,7 @@ TEST_CASE("After a crash at any byte of the last record the log opens, verifies,
                   torn);
             CHECK((ledger_text(fixture).find("\"cut_bytes\":" + std::to_string(size - last) +
                                              ",") != std::string::npos) == torn);
-            REQUIRE(log->append(session_of("alice"), a_result(10, 1)));
+            REQUIRE(log->append(session_of("alice"), a_statement(10, "SELECT 1")));
         }
         CHECK(lines_of(fixture.file()).size() == (size == bytes.size() ? records + 1 : records));
         check_sound(fixture);

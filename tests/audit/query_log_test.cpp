@@ -222,6 +222,7 @@ TEST_CASE("Eight threads, a shared user and their own") {
         thread.join();
     }
     CHECK(failed == 0);
+    log->drain();
     std::set<std::uint64_t> seen;
     for (const std::string& line : lines_of(fixture.file("shared"))) {
         seen.insert(boost::json::parse(line).at("statement").to_number<std::uint64_t>());

@@ -1,0 +1,128 @@
+#include "proxy/audit/trails.h"
+
+#include <utility>
+
+namespace vitrine::audit {
+
+using boost::system::result;
+
+namespace {
+
+// Descriptors kept open for users' files. A process has 1,024 by default, most of them sockets.
+constexpr std::size_t kOpenFilesMax = 256;
+
+constexpr std::size_t kHeldBytesMax = std::size_t{64} * 1024;
+
+}  // namespace
+
+bool Trail::can_hold(std::size_t bytes) const {
+    return held.size() + bytes <= kHeldBytesMax;
+}
+
+void Trail::hold(std::string_view sealed, const HexDigest& hash) {
+    held += sealed;
+    end = {end.seq + 1, hash};
+}
+
+result<void> Trail::write(std::string_view sealed, const HexDigest& hash) {
+    if (!can_hold(sealed.size())) {
+        if (const auto written = write_held(); !written) {
+            return written.error();
+        }
+    }
+    const std::size_t before = held.size();
+    if (before > 0) {
+        held += sealed;
+    }
+    if (const auto written = file.append(before > 0 ? std::string_view(held) : sealed, false);
+        !written) {
+        held.resize(before);
+        return written.error();
+    }
+    held.clear();
+    end = {end.seq + 1, hash};
+    in_file = end;
+    return {};
+}
+
+result<void> Trail::write_held() {
+    if (held.empty()) {
+        return {};
+    }
+    if (const auto written = file.append(held, false); !written) {
+        return written.error();
+    }
+    held.clear();
+    in_file = end;
+    return {};
+}
+
+std::uint64_t Trail::begin(std::chrono::sys_days new_day, std::string new_name, AppendFile new_file,
+                           const Anchor& new_end) {
+    const std::uint64_t lost = end.seq - in_file.seq;
+    held.clear();
+    day = new_day;
+    name = std::move(new_name);
+    file = std::move(new_file);
+    end = {new_end.seq, new_end.hash};
+    in_file = end;
+    misplaced = false;
+    return lost;
+}
+
+TrailPointer Trails::find(const std::string& user) {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = entries_[user];
+    if (!entry.trail) {
+        entry.trail = std::make_shared<Trail>(user);
+    }
+    if (entry.is_recent) {
+        recent_.splice(recent_.begin(), recent_, entry.place);
+    } else {
+        recent_.push_front(&entry);
+        entry.is_recent = true;
+        entry.place = recent_.begin();
+        release_oldest();
+    }
+    return entry.trail;
+}
+
+bool Trails::knows(const std::string& user) const {
+    const std::lock_guard lock(mutex_);
+    return entries_.contains(user);
+}
+
+void Trails::forget_before(std::chrono::sys_days day) {
+    const std::lock_guard lock(mutex_);
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        if (is_idle(at->second.trail, day)) {
+            if (at->second.is_recent) {
+                recent_.erase(at->second.place);
+            }
+            at = entries_.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+// Pointers are handed out under mutex_ alone: with one left, nobody is about to use it.
+bool Trails::is_idle(const TrailPointer& trail, std::chrono::sys_days day) {
+    const std::unique_lock free(trail->mutex, std::try_to_lock);
+    return free && trail.use_count() == 1 && trail->day < day && !trail->grown &&
+           trail->held.empty();
+}
+
+void Trails::release_oldest() {
+    for (auto at = recent_.end(); recent_.size() > kOpenFilesMax && at != recent_.begin();) {
+        --at;
+        const std::unique_lock busy((*at)->trail->mutex, std::try_to_lock);
+        if (busy) {
+            (*at)->trail->file.release();
+            (*at)->is_recent = false;
+            at = recent_.erase(at);
+        }
+    }
+}
+
+}  // namespace vitrine::audit

@@ -1,0 +1,91 @@
+// Users' trails: each the file of its day and the end of its chain (docs/query-log.md, "Writing").
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "proxy/audit/append_file.h"
+#include "proxy/audit/chain.h"
+#include "proxy/audit/file_sync.h"
+#include "proxy/audit/ledger.h"
+#include "proxy/audit/names.h"
+
+namespace vitrine::audit {
+
+struct ChainEnd {
+    std::uint64_t seq = 0;
+    HexDigest hash;
+};
+
+struct Trail {
+    explicit Trail(std::string_view user) : directory(directory_name(user)) {}
+
+    const std::string directory;
+    std::mutex mutex;  // guards what follows
+    std::chrono::sys_days day{};
+    std::string name;                // "alice/2026-11-24.jsonl"; empty: no file yet
+    AppendFile file;                 // its descriptor may be given back: see Trails
+    std::shared_ptr<FileSync> sync;  // durability: fsync
+    std::optional<Ticket> last;
+    ChainEnd end;
+    // Records that nobody acts upon may wait for the next one of their user, and share its
+    // write(2): they are what is between the file's end and the chain's.
+    std::string held;
+    ChainEnd in_file;
+    bool held_listed = false;  // HeldRecords knows of it
+    bool grown = false;        // since the last checkpoint; then QueryLog has it in its list
+    bool misplaced = false;    // its name led elsewhere at the last checkpoint
+    std::string line;
+    std::string time;
+    Sha256 sha;
+
+    // What the ledger may say of the file as it stands.
+    [[nodiscard]] Anchor anchor() const {
+        return {name, in_file.seq, file.size(), in_file.hash, false};
+    }
+    // Whether a record of so many bytes can be held.
+    [[nodiscard]] bool can_hold(std::size_t bytes) const;
+    // `line` is sealed, with that hash.
+    void hold(std::string_view sealed, const HexDigest& hash);
+    // What is held, and `line` behind it: all of that, or nothing of `line` and the rest is held as
+    // before.
+    [[nodiscard]] boost::system::result<void> write(std::string_view sealed, const HexDigest& hash);
+    [[nodiscard]] boost::system::result<void> write_held();
+    // Goes on with another file; what was held for the one before is lost. How many were held.
+    std::uint64_t begin(std::chrono::sys_days new_day, std::string new_name, AppendFile new_file,
+                        const Anchor& new_end);
+};
+using TrailPointer = std::shared_ptr<Trail>;
+
+// All trails by user, with the descriptors of the most recently used ones.
+class Trails {
+  public:
+    [[nodiscard]] TrailPointer find(const std::string& user);
+    [[nodiscard]] bool knows(const std::string& user) const;
+    // Forgets the trails that nobody has written to since that day began.
+    void forget_before(std::chrono::sys_days day);
+
+  private:
+    struct Entry {
+        TrailPointer trail;
+        bool is_recent = false;
+        std::list<Entry*>::iterator place;
+    };
+
+    [[nodiscard]] static bool is_idle(const TrailPointer& trail, std::chrono::sys_days day);
+    void release_oldest();
+
+    mutable std::mutex mutex_;
+    std::unordered_map<std::string, Entry> entries_;
+    std::list<Entry*> recent_;  // the most recently used first
+};
+
+}  // namespace vitrine::audit
