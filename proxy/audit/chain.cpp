@@ -51,6 +51,16 @@ bool take_last(std::string_view& text, std::string_view member, std::size_t leng
     return true;
 }
 
+// In one piece: two of them end each record.
+void append_digest(std::string& line, std::string_view member, const HexDigest& digest,
+                   std::string_view end) {
+    std::array<char, 96> piece;
+    char* at = std::copy(member.begin(), member.end(), piece.begin());
+    at = std::copy(digest.digits.begin(), digest.digits.end(), at);
+    at = std::copy(end.begin(), end.end(), at);
+    line.append(piece.data(), static_cast<std::size_t>(at - piece.data()));
+}
+
 }  // namespace
 
 // Digits are as good as random: a branch for each would be guessed wrong every other time, and
@@ -187,11 +197,11 @@ void begin_line(std::string& out, std::string_view time, std::uint64_t seq, std:
     const auto end = std::to_chars(digits, digits + sizeof digits, seq).ptr;
     out.append(kTimeMember).append(time).append(kSeqMember);
     out.append(digits, static_cast<std::size_t>(end - digits));
-    out.append(kTypeMember).append(type).append("\"");
+    out.append(kTypeMember).append(type) += '"';
 }
 
 void append_prev(std::string& line, const HexDigest& prev) {
-    line.append(kPrevMember).append(prev.view()).append("\"");
+    append_digest(line, kPrevMember, prev, "\"");
 }
 
 void append_signature(std::string& line, std::string_view hex) {
@@ -200,7 +210,7 @@ void append_signature(std::string& line, std::string_view hex) {
 
 HexDigest append_hash(std::string& line, Sha256& sha) {
     const HexDigest hash = sha.of(line);
-    line.append(kHashMember).append(hash.view()).append("\"}\n");
+    append_digest(line, kHashMember, hash, "\"}\n");
     return hash;
 }
 

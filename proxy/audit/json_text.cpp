@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 namespace vitrine::audit {
 
@@ -18,6 +20,28 @@ constexpr std::array<bool, 256> kPlain = [] {
     }
     return plain;
 }();
+
+// How many bytes from the start may be copied without a look, eight at a time: most texts are
+// such as a whole. May stop short of the first that may not by up to seven.
+std::size_t plain_bytes(std::string_view text) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    constexpr std::uint64_t kHighs = 0x8080808080808080;
+    std::size_t at = 0;
+    for (; at + sizeof(std::uint64_t) <= text.size(); at += sizeof(std::uint64_t)) {
+        std::uint64_t eight = 0;
+        std::memcpy(&eight, text.data() + at, sizeof eight);
+        // For bytes below 0x80 each term has a high bit where the byte is the quote, the
+        // backslash, below a space, or 0x7F; a borrow only ever comes from such a byte.
+        const std::uint64_t quote = (eight ^ (kOnes * '"')) - kOnes;
+        const std::uint64_t backslash = (eight ^ (kOnes * '\\')) - kOnes;
+        const std::uint64_t control = eight - kOnes * 0x20;
+        const std::uint64_t last = eight + kOnes;
+        if (((quote | backslash | control | last | eight) & kHighs) != 0) {
+            break;
+        }
+    }
+    return at;
+}
 
 void append_unicode_escape(std::string& out, unsigned char code) {
     constexpr char kDigits[] = "0123456789abcdef";
@@ -90,9 +114,10 @@ std::size_t utf8_length(std::string_view text) {
 
 bool append_json_string(std::string& out, std::string_view text) {
     bool valid = true;
+    std::size_t at = plain_bytes(text);
+    out.reserve(out.size() + text.size() + 2);
     out += '"';
     std::size_t copied = 0;
-    std::size_t at = 0;
     const auto copy_run = [&] { out.append(text.substr(copied, at - copied)); };
     while (at < text.size()) {
         const auto c = static_cast<unsigned char>(text[at]);
@@ -104,6 +129,7 @@ bool append_json_string(std::string& out, std::string_view text) {
             copy_run();
             append_escaped(out, c);
             copied = ++at;
+            at += plain_bytes(text.substr(at));
             continue;
         }
         const std::size_t length = utf8_length(text.substr(at));
@@ -141,7 +167,7 @@ void append_base64(std::string& out, std::string_view bytes) {
 }
 
 void append_member(std::string& out, std::string_view name, std::string_view text) {
-    out.append(",\"").append(name).append("\":");
+    append_name(out, name);
     if (!append_json_string(out, text)) {
         out.append(",\"").append(name).append("_base64\":\"");
         append_base64(out, text);
@@ -150,7 +176,8 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
 }
 
 void append_member(std::string& out, std::string_view name, const std::vector<std::string>& list) {
-    out.append(",\"").append(name).append("\":[");
+    append_name(out, name);
+    out += '[';
     for (std::size_t i = 0; i < list.size(); ++i) {
         if (i > 0) {
             out += ',';
@@ -162,7 +189,8 @@ void append_member(std::string& out, std::string_view name, const std::vector<st
 
 void append_member(std::string& out, std::string_view name,
                    const std::vector<std::optional<std::string>>& list) {
-    out.append(",\"").append(name).append("\":[");
+    append_name(out, name);
+    out += '[';
     for (std::size_t i = 0; i < list.size(); ++i) {
         if (i > 0) {
             out += ',';

@@ -147,6 +147,22 @@ void append_time(std::string& out, Microseconds time) {
     out.append(text.data(), at);
 }
 
+std::string_view TimeText::of(Microseconds time) {
+    constexpr std::size_t kLastDigit = kTimeLength - 2;
+    const auto second = std::chrono::floor<std::chrono::seconds>(time);
+    if (second_ != second) {
+        text_.clear();
+        append_time(text_, time);
+        second_ = second;
+        return text_;
+    }
+    long micros = (time - second).count();
+    for (std::size_t i = 0; i < 6; ++i, micros /= 10) {
+        text_[kLastDigit - i] = static_cast<char>('0' + micros % 10);
+    }
+    return text_;
+}
+
 std::optional<Microseconds> parse_time(std::string_view text) {
     if (text.size() != kTimeLength || text[10] != 'T' || text[13] != ':' || text[16] != ':' ||
         text[19] != '.' || text[26] != 'Z') {

@@ -31,4 +31,15 @@ void append_time(std::string& out, Microseconds time);
 [[nodiscard]] std::optional<Microseconds> parse_time(std::string_view text);
 inline constexpr std::size_t kTimeLength = 27;
 
+// The same for one time after the other: within a second only six digits change.
+class TimeText {
+  public:
+    // Valid until the next call.
+    [[nodiscard]] std::string_view of(Microseconds time);
+
+  private:
+    std::optional<std::chrono::sys_seconds> second_;
+    std::string text_;
+};
+
 }  // namespace vitrine::audit

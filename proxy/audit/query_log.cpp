@@ -113,6 +113,7 @@ struct QueryLog::State {
     void note_growth(const TrailPointer& trail, Microseconds time);
     [[nodiscard]] const std::string& file_of_stranger(const std::string& user);
 
+    [[nodiscard]] bool is_behind(Microseconds time) const;
     result<void> keep_up(Microseconds time);
     result<void> checkpoint();
     result<void> write_checkpoint();
@@ -136,13 +137,18 @@ result<Ticket> QueryLog::State::append(const SessionId& id, const std::string& u
 template <class Record>
 result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& user,
                                       const Record& record) {
-    if (const auto kept_up = keep_up(now()); !kept_up) {
-        return kept_up.error();
-    }
     const TrailPointer trail = trails.find(user);
-    const std::lock_guard lock(trail->mutex);
+    std::unique_lock lock(trail->mutex);
     // Under the lock: a checkpoint that takes its time later sees this record.
-    const Microseconds time = now();
+    Microseconds time = now();
+    if (is_behind(time)) {
+        lock.unlock();
+        if (const auto kept_up = keep_up(time); !kept_up) {
+            return kept_up.error();
+        }
+        lock.lock();
+        time = now();
+    }
     if (const auto ready = make_ready(trail, time); !ready) {
         // A new file's first entry is in the ledger.
         troubles.set(trail->name.empty() ? trail->directory : trail->name, ready.error(),
@@ -150,11 +156,9 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         return ready.error();
     }
 
-    trail->time.clear();
-    append_time(trail->time, time);
     std::string& line = trail->line;
     line.clear();
-    begin_line(line, trail->time, trail->end.seq + 1, record_type(record));
+    begin_line(line, trail->time.of(time), trail->end.seq + 1, record_type(record));
     append_fields(line, id, record);
     const HexDigest hash = seal(line, trail->end.hash, trail->sha);
 
@@ -189,11 +193,15 @@ result<void> QueryLog::State::write_held(Trail& trail) {
         return {};
     }
     result<void> written;
-    if (!trail.file.is_open()) {
+    const bool released = !trail.file.is_open();
+    if (released) {
         written = trail.file.reopen(directory.get(), trail.name);
     }
     if (written) {
         written = trail.write_held();
+    }
+    if (released) {
+        trail.file.release();
     }
     if (!written) {
         troubles.set(trail.name, written.error(), trail.file.size());
@@ -303,13 +311,15 @@ const std::string& QueryLog::State::file_of_stranger(const std::string& user) {
 // ---- Checkpoints
 
 // Before a record: the files must not run away from the ledger.
-result<void> QueryLog::State::keep_up(Microseconds time) {
+bool QueryLog::State::is_behind(Microseconds time) const {
     const std::int64_t oldest = oldest_unvouched;
     const bool late =
         oldest != 0 && micros(time) - oldest > std::chrono::microseconds(kUnvouchedMax).count();
-    if (!late && !out_of_place) {
-        return {};
-    }
+    return late || out_of_place;
+}
+
+result<void> QueryLog::State::keep_up(Microseconds time) {
+    const std::int64_t oldest = oldest_unvouched;
     const bool much_too_late =
         micros(time) - oldest > std::chrono::microseconds(kUnderWayMax).count();
     if (checkpoint_under_way && !out_of_place && !much_too_late) {

@@ -44,7 +44,7 @@ struct Trail {
     bool grown = false;        // since the last checkpoint; then QueryLog has it in its list
     bool misplaced = false;    // its name led elsewhere at the last checkpoint
     std::string line;
-    std::string time;
+    TimeText time;
     Sha256 sha;
 
     // What the ledger may say of the file as it stands.
