@@ -34,15 +34,22 @@ void fail(const std::string& why) {
     std::exit(2);
 }
 
+std::vector<std::string> make_texts() {
+    std::vector<std::string> texts;
+    for (int i = 0; i < kStatements; ++i) {
+        texts.push_back("SELECT abalance FROM pgbench_accounts WHERE aid = " +
+                        std::to_string(10000 + 37 * i) + ";");
+    }
+    return texts;
+}
+
 void block(audit::QueryLog& log, audit::RowsDigest& digest, const audit::SessionId& id,
-           std::uint64_t& number) {
+           const std::vector<std::string>& texts, std::uint64_t& number) {
     const std::string row(
         "D\0\0\0\x0b\0\1\0\0\0\1"
         "0",
         12);
-    for (int i = 0; i < kStatements; ++i) {
-        const std::string sql = "SELECT abalance FROM pgbench_accounts WHERE aid = " +
-                                std::to_string(10000 + number % 80000) + ";";
+    for (const std::string& sql : texts) {
         audit::Statement statement;
         statement.statement = ++number;
         statement.sql = sql;
@@ -79,13 +86,14 @@ int main(int argc, char** argv) {
     }
     audit::RowsDigest digest(vitrine::config::Secret("a key of the masks, of 32 characters"));
     const audit::SessionId id{audit::new_session_id(), "ada"};
+    const std::vector<std::string> texts = make_texts();
     std::uint64_t number = 0;
-    block(**log, digest, id, number);
+    block(**log, digest, id, texts, number);
     const double process = microseconds(CLOCK_PROCESS_CPUTIME_ID);
     std::vector<double> samples;
     for (int i = 0; i < blocks; ++i) {
         const double before = microseconds(CLOCK_THREAD_CPUTIME_ID);
-        block(**log, digest, id, number);
+        block(**log, digest, id, texts, number);
         samples.push_back((microseconds(CLOCK_THREAD_CPUTIME_ID) - before) / kStatements);
     }
     const double whole = (microseconds(CLOCK_PROCESS_CPUTIME_ID) - process) / kStatements / blocks;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <new>
 
 #include "proxy/audit/names.h"
@@ -19,6 +20,15 @@ constexpr std::string_view kPrevMember = ",\"prev\":\"";
 constexpr std::string_view kSignatureMember = ",\"signature\":\"";
 constexpr std::string_view kHashMember = ",\"hash\":\"";
 constexpr std::size_t kDigestLength = 64;
+
+constexpr auto kHexPairs = [] {
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t byte = 0; byte < pairs.size(); ++byte) {
+        pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+    return pairs;
+}();
 
 // Fetched once: looking an algorithm up costs more than hashing a record with it.
 const EVP_MD* sha256() {
@@ -91,11 +101,8 @@ std::optional<HexDigest> parse_digest(std::string_view hex) {
 }
 
 void append_hex(std::string& out, std::string_view bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
     for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        out += kDigits[byte >> 4];
-        out += kDigits[byte & 15];
+        out.append(kHexPairs[static_cast<unsigned char>(c)].data(), 2);
     }
 }
 
@@ -109,7 +116,8 @@ std::string from_hex(std::string_view hex) {
 }
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-    if (context_ == nullptr || sha256() == nullptr) {
+    if (context_ == nullptr || sha256() == nullptr ||
+        EVP_DigestInit_ex2(context_, sha256(), nullptr) != 1) {
         throw std::bad_alloc();
     }
 }
@@ -119,7 +127,8 @@ Sha256::~Sha256() {
 }
 
 void Sha256::begin() {
-    if (EVP_DigestInit_ex2(context_, sha256(), nullptr) != 1) {
+    // The algorithm named again would be set up anew, at a quarter of what a record's hash costs.
+    if (EVP_DigestInit_ex2(context_, nullptr, nullptr) != 1) {
         throw std::bad_alloc();
     }
 }
@@ -136,10 +145,8 @@ HexDigest Sha256::end() {
         throw std::bad_alloc();
     }
     HexDigest digest;
-    constexpr char kDigits[] = "0123456789abcdef";
     for (std::size_t i = 0; i < kDigestLength / 2; ++i) {
-        digest.digits[2 * i] = kDigits[raw[i] >> 4];
-        digest.digits[2 * i + 1] = kDigits[raw[i] & 15];
+        std::memcpy(&digest.digits[2 * i], kHexPairs[raw[i]].data(), 2);
     }
     return digest;
 }

@@ -21,22 +21,27 @@ constexpr std::array<bool, 256> kPlain = [] {
     return plain;
 }();
 
-// How many bytes from the start may be copied without a look, eight at a time: most texts are
-// such as a whole. May stop short of the first that may not by up to seven.
-std::size_t plain_bytes(std::string_view text) {
+// Whether one of eight bytes may not be copied without a look.
+bool needs_a_look(std::uint64_t eight) {
     constexpr std::uint64_t kOnes = 0x0101010101010101;
     constexpr std::uint64_t kHighs = 0x8080808080808080;
+    // For bytes below 0x80 each term has a high bit where the byte is the quote, the backslash,
+    // below a space, or 0x7F; a borrow only ever comes from such a byte.
+    const std::uint64_t quote = (eight ^ (kOnes * '"')) - kOnes;
+    const std::uint64_t backslash = (eight ^ (kOnes * '\\')) - kOnes;
+    const std::uint64_t control = eight - kOnes * 0x20;
+    const std::uint64_t last = eight + kOnes;
+    return ((quote | backslash | control | last | eight) & kHighs) != 0;
+}
+
+// How many bytes from the start may be copied without a look, eight at a time: most texts are such
+// as a whole. May stop up to seven short of the first that may not.
+std::size_t plain_bytes(std::string_view text) {
+    std::uint64_t eight = 0;
     std::size_t at = 0;
-    for (; at + sizeof(std::uint64_t) <= text.size(); at += sizeof(std::uint64_t)) {
-        std::uint64_t eight = 0;
+    for (; at + sizeof eight <= text.size(); at += sizeof eight) {
         std::memcpy(&eight, text.data() + at, sizeof eight);
-        // For bytes below 0x80 each term has a high bit where the byte is the quote, the
-        // backslash, below a space, or 0x7F; a borrow only ever comes from such a byte.
-        const std::uint64_t quote = (eight ^ (kOnes * '"')) - kOnes;
-        const std::uint64_t backslash = (eight ^ (kOnes * '\\')) - kOnes;
-        const std::uint64_t control = eight - kOnes * 0x20;
-        const std::uint64_t last = eight + kOnes;
-        if (((quote | backslash | control | last | eight) & kHighs) != 0) {
+        if (needs_a_look(eight)) {
             break;
         }
     }
