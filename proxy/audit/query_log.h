@@ -2,7 +2,8 @@
 // of files, chain and ledger is in docs/query-log.md).
 //
 // One QueryLog a process, shared by all workers; every function is thread-safe. An append returns
-// once the record is in the kernel; on an error nothing of the record is left in the file. The
+// once the record is in the kernel (a Result, with durability: write: it is there with the next
+// record of its user, or 10 ms later); on an error nothing of the record is left in the file. The
 // caller must not go on with what it wanted to record after an error, nor before the ticket is
 // settled (durability: write: it is; fsync: when the record is on the disk).
 #pragma once
@@ -133,7 +134,8 @@ class QueryLog {
     // `id.user` is what the stranger claimed; `id.session` the connection's.
     [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const LoginRefused& r);
 
-    // Blocks until all tickets are settled, and whoever waited for one has been told.
+    // Blocks until all results are written (or cannot be), all tickets are settled, and whoever
+    // waited for one has been told.
     void drain();
 
     // Writes a checkpoint of every file that has grown since the last one into the ledger. A thread
