@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -46,6 +47,42 @@ std::size_t plain_bytes(std::string_view text) {
         }
     }
     return at;
+}
+
+bool is_plain(std::string_view text) {
+    std::uint64_t eight = 0;
+    if (text.size() < sizeof eight) {
+        return std::all_of(text.begin(), text.end(),
+                           [](char c) { return kPlain[static_cast<unsigned char>(c)]; });
+    }
+    // What is left over at the end is looked at with some of what is before it.
+    std::memcpy(&eight, text.data() + text.size() - sizeof eight, sizeof eight);
+    return !needs_a_look(eight) && plain_bytes(text) + sizeof eight > text.size();
+}
+
+// `,"name":"text"` in one piece, where it is short and nothing in it needs a look: what most
+// members are. False: it was not appended.
+bool append_short_member(std::string& out, std::string_view name, std::string_view text) {
+    constexpr std::size_t kNameMax = 24;
+    constexpr std::size_t kTextMax = 72;
+    if (name.size() > kNameMax || text.size() > kTextMax || !is_plain(text)) {
+        return false;
+    }
+    std::array<char, kNameMax + kTextMax + 6> piece;
+    char* at = piece.data();
+    const auto put = [&](std::string_view bytes) {
+        std::memcpy(at, bytes.data(), bytes.size());
+        at += bytes.size();
+    };
+    put(",\"");
+    put(name);
+    put("\":\"");
+    if (!text.empty()) {
+        put(text);
+    }
+    put("\"");
+    out.append(piece.data(), static_cast<std::size_t>(at - piece.data()));
+    return true;
 }
 
 void append_unicode_escape(std::string& out, unsigned char code) {
@@ -120,7 +157,6 @@ std::size_t utf8_length(std::string_view text) {
 bool append_json_string(std::string& out, std::string_view text) {
     bool valid = true;
     std::size_t at = plain_bytes(text);
-    out.reserve(out.size() + text.size() + 2);
     out += '"';
     std::size_t copied = 0;
     const auto copy_run = [&] { out.append(text.substr(copied, at - copied)); };
@@ -172,6 +208,9 @@ void append_base64(std::string& out, std::string_view bytes) {
 }
 
 void append_member(std::string& out, std::string_view name, std::string_view text) {
+    if (append_short_member(out, name, text)) {
+        return;
+    }
     append_name(out, name);
     if (!append_json_string(out, text)) {
         out.append(",\"").append(name).append("_base64\":\"");

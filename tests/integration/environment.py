@@ -98,6 +98,7 @@ class Proxy(Vitrine):
 
     def records(self, user=USER):
         """All records of a user, file by file."""
+        time.sleep(RESULTS_LATE)
         return [json.loads(line) for file in sorted((self.audit / user).glob("*.jsonl"))
                 for line in file.read_text().splitlines()]
 
