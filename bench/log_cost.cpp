@@ -5,13 +5,21 @@
 //
 // Prints microseconds of CPU a statement: the median over blocks of the thread that writes, and of
 // the whole process, the log's own threads included.
+//
+//     bench_log_cost DIRECTORY group SESSIONS
+//
+// With `durability: fsync`: so many sessions of one user, a thread each, that wait for the record
+// of each statement. Prints statements a second, over a second.
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "proxy/audit/query_log.h"
@@ -43,6 +51,26 @@ std::vector<std::string> make_texts() {
     return texts;
 }
 
+audit::Statement statement_of(const std::string& sql, std::uint64_t number) {
+    audit::Statement statement;
+    statement.statement = number;
+    statement.sql = sql;
+    statement.allowed = true;
+    statement.rule = "read";
+    statement.policy = "0123456789abcdef";
+    return statement;
+}
+
+audit::Result result_of(std::uint64_t number) {
+    audit::Result result;
+    result.statement = number;
+    result.rows = 1;
+    result.bytes = 25;
+    result.duration = std::chrono::microseconds(150);
+    result.sqlstate = "00000";
+    return result;
+}
+
 void block(audit::QueryLog& log, audit::RowsDigest& digest, const audit::SessionId& id,
            const std::vector<std::string>& texts, std::uint64_t& number) {
     const std::string row(
@@ -50,20 +78,10 @@ void block(audit::QueryLog& log, audit::RowsDigest& digest, const audit::Session
         "0",
         12);
     for (const std::string& sql : texts) {
-        audit::Statement statement;
-        statement.statement = ++number;
-        statement.sql = sql;
-        statement.allowed = true;
-        statement.rule = "read";
-        statement.policy = "0123456789abcdef";
+        const audit::Statement statement = statement_of(sql, ++number);
         audit::RowsSum sum;
         digest.add(sum, row);
-        audit::Result result;
-        result.statement = number;
-        result.rows = 1;
-        result.bytes = 25;
-        result.duration = std::chrono::microseconds(150);
-        result.sqlstate = "00000";
+        audit::Result result = result_of(number);
         result.digest = digest.text(sum, 1);
         if (!log.append(id, statement) || !log.append(id, result)) {
             fail("cannot be written");
@@ -71,19 +89,53 @@ void block(audit::QueryLog& log, audit::RowsDigest& digest, const audit::Session
     }
 }
 
+std::uint64_t group(audit::QueryLog& log, int sessions) {
+    const std::vector<std::string> texts = make_texts();
+    std::atomic<bool> over = false;
+    std::atomic<std::uint64_t> all = 0;
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < sessions; ++i) {
+        threads.emplace_back([&] {
+            const audit::SessionId id{audit::new_session_id(), "ada"};
+            std::uint64_t number = 0;
+            while (!over) {
+                ++number;
+                const auto recorded =
+                    log.append(id, statement_of(texts[number % texts.size()], number));
+                if (!recorded || !recorded->wait() || !log.append(id, result_of(number))) {
+                    fail("cannot be written");
+                }
+            }
+            all += number;
+        });
+    }
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    over = true;
+    threads.clear();
+    return all;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        fail("DIRECTORY [BLOCKS]");
+        fail("DIRECTORY [BLOCKS | group SESSIONS]");
     }
-    const int blocks = argc > 2 ? std::stoi(argv[2]) : 200;
+    const bool grouped = argc > 3 && std::string_view(argv[2]) == "group";
     vitrine::config::Audit settings;
     settings.directory = argv[1];
+    if (grouped) {
+        settings.durability = vitrine::config::Durability::kFsync;
+    }
     auto log = audit::QueryLog::open(settings);
     if (!log) {
         fail(log.error().message());
     }
+    if (grouped) {
+        std::printf("%llu\n", static_cast<unsigned long long>(group(**log, std::stoi(argv[3]))));
+        return 0;
+    }
+    const int blocks = argc > 2 ? std::stoi(argv[2]) : 200;
     audit::RowsDigest digest(vitrine::config::Secret("a key of the masks, of 32 characters"));
     const audit::SessionId id{audit::new_session_id(), "ada"};
     const std::vector<std::string> texts = make_texts();
