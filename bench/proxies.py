@@ -20,7 +20,7 @@ databases:
     servers: [127.0.0.1:{server_port}]
     user: reader
     password: {{file: reader.password}}
-    tls: {{mode: verify-full, ca: database-ca.crt}}
+    tls: {server_tls}
 auth:
   issuers:
     - name: vitrine
@@ -35,7 +35,7 @@ log: {{level: warn, format: text}}
 
 
 def start(folder, program, authority, server, password, mask_key, masking, *, workers=1,
-          durability="write"):
+          durability="write", server_tls=True):
     """In a folder of its own, beside the authorities' files."""
     folder.mkdir()
     authority.sign("server")
@@ -49,7 +49,9 @@ def start(folder, program, authority, server, password, mask_key, masking, *, wo
     vitrine = Vitrine(program, folder / "vitrine.yaml", free_port(), authority)
     vitrine.config.write_text(CONFIGURATION.format(
         port=vitrine.port, server_port=server.port, workers=workers, masking=masking,
-        durability=durability))
+        durability=durability,
+        server_tls="{mode: verify-full, ca: database-ca.crt}" if server_tls
+        else "{mode: disable}"))
     vitrine.start()
     return vitrine
 

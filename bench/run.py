@@ -4,6 +4,7 @@
     bench/run.py judge [--pairs N] [--rounds N] [--keep-catalog FILE]
     bench/run.py tpch [--scale S] [--rounds N] [--format json]
     bench/run.py log [--rounds N] [--format json]
+    bench/run.py peers [--rounds N] [--peers NAME,…] [--case WORD] [--format json]
 
 judge: what parsing costs, what judging costs, and the difference, on bench/schema.sql. Times are
 CPU time: a block of parses, one of judgements and one of cached ones, one after the other, and medians over all such
@@ -15,6 +16,8 @@ all of them together take more than 1.05 times as long.
 
 log: the CPU that the query log costs a statement, and the throughput of many sessions with
 `durability: fsync` by that of one (log.py). Exit status 1 where one is not as it should be.
+
+peers: vitrine beside PgBouncer, HAProxy and Pgpool-II (peers.py).
 """
 
 import argparse
@@ -110,7 +113,7 @@ def judge(arguments):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["judge", "tpch", "audit", "log"], nargs="?", default="judge")
+    parser.add_argument("what", choices=["judge", "tpch", "audit", "log", "peers"], nargs="?", default="judge")
     parser.add_argument("--pairs", type=int, default=1000, help="for the times (default 1000)")
     parser.add_argument("--rounds", type=int,
                         help="judge: for callgrind (default 100); tpch: of each query (default 9)")
@@ -126,6 +129,10 @@ def main():
                         help="audit: of the log (default 1000000; 10 million are 4 GB)")
     parser.add_argument("--keep-log", metavar="FOLDER",
                         help="audit: the log is kept there, and taken from there if it exists")
+    parser.add_argument("--peers", default="pgbouncer,pgbouncer-64k,haproxy,pgpool,vitrine",
+                        help="peers: which, the first is what the others are compared with")
+    parser.add_argument("--case", action="append", dest="cases", metavar="WORD",
+                        help="peers: those that have it in their name")
     arguments = parser.parse_args()
     if arguments.what == "audit":
         import audit
@@ -136,6 +143,10 @@ def main():
         import log
         return log.log(arguments.program, Path(arguments.program).parent / "bench/vitrine_without_log",
                        arguments.rounds or 9, arguments.format == "json")
+    if arguments.what == "peers":
+        import peers
+        return peers.peers(arguments.program, arguments.rounds or 5, arguments.peers.split(","),
+                           arguments.cases, arguments.format == "json")
     if arguments.what == "tpch":
         import tpch
         return tpch.tpch(arguments.program, arguments.scale, arguments.rounds or 9,
