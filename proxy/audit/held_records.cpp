@@ -8,8 +8,6 @@ namespace vitrine::audit {
 namespace {
 
 constexpr std::chrono::milliseconds kHeldMax{10};
-// Where a file takes nothing.
-constexpr std::chrono::milliseconds kTryAgain{100};
 
 }  // namespace
 
@@ -29,45 +27,40 @@ void HeldRecords::add(const TrailPointer& trail) {
     if (trail->held_listed) {
         return;
     }
-    trail->held_listed = true;
     bool first = false;
     {
         const std::lock_guard lock(mutex_);
         first = trails_.empty();
         trails_.push_back(trail);
     }
+    trail->held_listed = true;
     if (first) {
         wakes_.notify_one();
     }
 }
 
-bool HeldRecords::write() {
+void HeldRecords::write() {
+    const std::lock_guard one_at_a_time(writing_);
     std::vector<TrailPointer> trails;
     {
         const std::lock_guard lock(mutex_);
         trails.swap(trails_);
     }
-    bool all = true;
     for (const TrailPointer& trail : trails) {
         const std::lock_guard lock(trail->mutex);
         trail->held_listed = false;
-        if (!write_(trail)) {
-            all = false;
-            add(trail);
-        }
+        write_(*trail);
     }
-    return all;
 }
 
 void HeldRecords::run() {
     std::unique_lock lock(mutex_);
-    auto patience = kHeldMax;
     while (!stopping_) {
         wakes_.wait(lock, [&] { return stopping_ || !trails_.empty(); });
-        wakes_.wait_for(lock, patience, [&] { return stopping_; });
+        wakes_.wait_for(lock, kHeldMax, [&] { return stopping_; });
         if (!stopping_) {
             lock.unlock();
-            patience = write() ? kHeldMax : kTryAgain;
+            write();
             lock.lock();
         }
     }

@@ -15,8 +15,8 @@ namespace vitrine::audit {
 
 class HeldRecords {
   public:
-    // Writes what is held of a trail, under the trail's lock; false: it could not.
-    using Write = std::function<bool(const TrailPointer&)>;
+    // Writes what is held of a trail, or drops it; under the trail's lock.
+    using Write = std::function<void(Trail&)>;
 
     explicit HeldRecords(Write write);
     ~HeldRecords();  // writes what is there
@@ -25,14 +25,15 @@ class HeldRecords {
 
     // There are some of that trail. Under its lock.
     void add(const TrailPointer& trail);
-    // Those that are there, now. False where some could not be written: they are kept.
-    bool write();
+    // Those that are there, now. Not under a trail's lock.
+    void write();
 
   private:
     void run();
 
     const Write write_;
-    std::mutex mutex_;
+    std::mutex writing_;  // before any trail's
+    std::mutex mutex_;    // guards what follows, behind any trail's
     std::condition_variable wakes_;
     std::vector<TrailPointer> trails_;
     bool stopping_ = false;

@@ -109,7 +109,7 @@ struct QueryLog::State {
     result<void> try_disk() const;
     result<void> make_ready(const TrailPointer& trail, Microseconds time);
     result<void> open_day(Trail& trail, std::chrono::sys_days day, Microseconds time);
-    result<void> write_held(Trail& trail);
+    void write_held(Trail& trail);
     void note_growth(const TrailPointer& trail, Microseconds time);
     [[nodiscard]] const std::string& file_of_stranger(const std::string& user);
 
@@ -130,7 +130,9 @@ template <class Record>
 result<Ticket> QueryLog::State::append(const SessionId& id, const std::string& user,
                                        const Record& record) {
     auto written = write(id, user, record);
-    (written ? records : failures).fetch_add(1, std::memory_order_relaxed);
+    if (!written) {
+        failures.fetch_add(1, std::memory_order_relaxed);
+    }
     return written;
 }
 
@@ -169,7 +171,9 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         return Ticket{};
     }
     const std::uint64_t offset = trail->file.size();
+    const std::uint64_t seq = trail->in_file.seq;
     const auto written = trail->write(line, hash);
+    records.fetch_add(trail->in_file.seq - seq, std::memory_order_relaxed);
     Ticket ticket;
     if (written && trail->sync) {
         ticket = trail->sync->appended(trail->file.descriptor(), offset, line);
@@ -180,6 +184,7 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
     }
     if (!written) {
         troubles.set(trail->name, written.error(), offset);
+        write_held(*trail);  // there may be room for that
         return written.error();
     }
     note_growth(trail, time);
@@ -187,28 +192,33 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
     return ticket;
 }
 
-// Under the trail's lock.
-result<void> QueryLog::State::write_held(Trail& trail) {
+// Under the trail's lock. Where they cannot be written they are lost, and counted: nobody acted
+// upon them, and in a file they would stand with a time that the ledger has passed.
+void QueryLog::State::write_held(Trail& trail) {
     if (trail.held.empty()) {
-        return {};
+        return;
     }
     result<void> written;
     const bool released = !trail.file.is_open();
-    if (released) {
+    if (upkeep != nullptr && trail.day < upkeep->horizon()) {
+        written = AuditError::kSealed;
+    } else if (released) {
         written = trail.file.reopen(directory.get(), trail.name);
     }
+    const std::uint64_t seq = trail.in_file.seq;
     if (written) {
         written = trail.write_held();
     }
+    records.fetch_add(trail.in_file.seq - seq, std::memory_order_relaxed);
     if (released) {
         trail.file.release();
     }
     if (!written) {
         troubles.set(trail.name, written.error(), trail.file.size());
-        return written.error();
+        failures.fetch_add(trail.drop_held(), std::memory_order_relaxed);
+        return;
     }
     troubles.clear(trail.name);
-    return {};
 }
 
 // Makes sure that the trail's file is that of the day, and open.
@@ -242,9 +252,8 @@ result<void> QueryLog::State::make_ready(const TrailPointer& trail, Microseconds
 }
 
 result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, Microseconds time) {
-    // Where that fails they are lost, as a result is that cannot be written.
-    static_cast<void>(write_held(trail));
-    if (trail.grown) {
+    write_held(trail);
+    if (trail.file.size() != trail.vouched) {
         // The ledger must have the end of the day that is left behind.
         if (const auto left = ledger->checkpoint(time, {trail.anchor()}); !left) {
             return left.error();
@@ -279,7 +288,7 @@ result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, 
         trail.last.reset();
         trail.sync = std::make_shared<FileSync>(*threads);
     }
-    failures += trail.begin(day, name, std::move(next->file), next->end);
+    trail.begin(day, name, std::move(next->file), next->end);
     return {};
 }
 
@@ -320,6 +329,9 @@ bool QueryLog::State::is_behind(Microseconds time) const {
 
 result<void> QueryLog::State::keep_up(Microseconds time) {
     const std::int64_t oldest = oldest_unvouched;
+    if (oldest == 0 && !out_of_place) {
+        return {};  // there was a checkpoint since
+    }
     const bool much_too_late =
         micros(time) - oldest > std::chrono::microseconds(kUnderWayMax).count();
     if (checkpoint_under_way && !out_of_place && !much_too_late) {
@@ -360,11 +372,12 @@ result<void> QueryLog::State::write_checkpoint() {
         if (!trail->grown) {
             continue;  // open_day has seen to it
         }
-        // Vouched for with the rest; if that fails, soon after.
-        static_cast<void>(write_held(*trail));
+        write_held(*trail);
         trail->grown = false;
-        anchors.push_back(trail->anchor());
-        vouched.push_back(trail);
+        if (trail->file.size() != trail->vouched) {
+            anchors.push_back(trail->anchor());
+            vouched.push_back(trail);
+        }
         const auto placed = trail->file.check_place(directory.get(), trail->name);
         if (!placed) {
             trail->misplaced = true;
@@ -376,6 +389,12 @@ result<void> QueryLog::State::write_checkpoint() {
             put_back(std::move(vouched), oldest);
             troubles.set(std::string(kLedgerName), written.error());
             return written.error();
+        }
+        for (std::size_t i = 0; i < anchors.size(); ++i) {
+            const std::lock_guard lock(vouched[i]->mutex);
+            if (vouched[i]->name == anchors[i].file) {
+                vouched[i]->vouched = anchors[i].bytes;
+            }
         }
     }
     troubles.clear(std::string(kLedgerName));
@@ -519,16 +538,8 @@ result<std::unique_ptr<QueryLog>> QueryLog::open(const config::Audit& audit, Clo
         audit, state.directory.get(), *state.ledger, state.clock,
         [&state](const std::string& trouble) { state.behind->set("sealed files", trouble); });
     if (!state.sync) {
-        state.held = std::make_unique<HeldRecords>([&state](const TrailPointer& trail) {
-            if (trail->held.empty()) {
-                return true;
-            }
-            const auto written = state.write_held(*trail);
-            if (written) {
-                state.note_growth(trail, state.now());
-            }
-            return static_cast<bool>(written);
-        });
+        state.held =
+            std::make_unique<HeldRecords>([&state](Trail& trail) { state.write_held(trail); });
     }
     state.thread = std::thread([&state] { state.run(); });
     return log;
@@ -594,7 +605,7 @@ result<Ticket> QueryLog::append(const SessionId& id, const AccessCall& r) {
 
 void QueryLog::drain() {
     if (state_->held) {
-        (void)state_->held->write();
+        state_->held->write();
     }
     if (state_->threads) {
         state_->threads->drain();

@@ -57,17 +57,22 @@ result<void> Trail::write_held() {
     return {};
 }
 
-std::uint64_t Trail::begin(std::chrono::sys_days new_day, std::string new_name, AppendFile new_file,
-                           const Anchor& new_end) {
+std::uint64_t Trail::drop_held() {
     const std::uint64_t lost = end.seq - in_file.seq;
     held.clear();
+    end = in_file;
+    return lost;
+}
+
+void Trail::begin(std::chrono::sys_days new_day, std::string new_name, AppendFile new_file,
+                  const Anchor& new_end) {
     day = new_day;
     name = std::move(new_name);
     file = std::move(new_file);
     end = {new_end.seq, new_end.hash};
     in_file = end;
+    vouched = file.size();
     misplaced = false;
-    return lost;
 }
 
 TrailPointer Trails::find(const std::string& user) {

@@ -40,9 +40,10 @@ struct Trail {
     // write(2): they are what is between the file's end and the chain's.
     std::string held;
     ChainEnd in_file;
-    bool held_listed = false;  // HeldRecords knows of it
-    bool grown = false;        // since the last checkpoint; then QueryLog has it in its list
-    bool misplaced = false;    // its name led elsewhere at the last checkpoint
+    std::uint64_t vouched = 0;  // bytes of the file that the ledger knows
+    bool held_listed = false;   // HeldRecords knows of it
+    bool grown = false;         // since the last checkpoint; then QueryLog has it in its list
+    bool misplaced = false;     // its name led elsewhere at the last checkpoint
     std::string line;
     TimeText time;
     Sha256 sha;
@@ -55,13 +56,15 @@ struct Trail {
     [[nodiscard]] bool can_hold(std::size_t bytes) const;
     // `line` is sealed, with that hash.
     void hold(std::string_view sealed, const HexDigest& hash);
-    // What is held, and `line` behind it: all of that, or nothing of `line` and the rest is held as
-    // before.
+    // What is held, and `sealed` behind it, with that hash. On an error nothing of `sealed` is
+    // there, and what was held may be held still: see drop_held().
     [[nodiscard]] boost::system::result<void> write(std::string_view sealed, const HexDigest& hash);
     [[nodiscard]] boost::system::result<void> write_held();
-    // Goes on with another file; what was held for the one before is lost. How many were held.
-    std::uint64_t begin(std::chrono::sys_days new_day, std::string new_name, AppendFile new_file,
-                        const Anchor& new_end);
+    // The chain goes on from the file's end. How many records are lost.
+    [[nodiscard]] std::uint64_t drop_held();
+    // Goes on with another file. Nothing is held.
+    void begin(std::chrono::sys_days new_day, std::string new_name, AppendFile new_file,
+               const Anchor& new_end);
 };
 using TrailPointer = std::shared_ptr<Trail>;
 

@@ -10,6 +10,14 @@
 
 namespace vitrine::net {
 
+namespace {
+
+// A shorter record was the last one, most times: to ask the socket once more would be a system
+// call that ends in EAGAIN. If there is more after all, the wait that follows says so at once.
+constexpr std::size_t kBulkRecord = 4096;
+
+}  // namespace
+
 Stream::Stream(boost::asio::ip::tcp::socket socket) : socket_(std::move(socket)) {
     boost::system::error_code ignored;
     socket_.native_non_blocking(true, ignored);
@@ -80,6 +88,10 @@ Io Stream::read(char* buffer, std::size_t size, std::size_t& read) {
             const int result = SSL_read_ex(ssl_.get(), buffer + read, size - read, &got);
             if (result == 1) {
                 read += got;
+                if (got < kBulkRecord && SSL_has_pending(ssl_.get()) == 0) {
+                    more_to_read_ = false;
+                    return Io::kDone;
+                }
                 continue;
             }
             const Io io = tls_result(result);

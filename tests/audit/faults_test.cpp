@@ -441,8 +441,11 @@ TEST_CASE("A result waits for the next record of its user, and not for long") {
         CHECK(ledger_text(fixture).find("\"seq\":3,\"bytes\"") != std::string::npos);
     }
     SECTION("to its own day, and with the log's end") {
+        // Just before midnight, so that no checkpoint is due in between.
+        fixture.time.advance(std::chrono::hours(12) - std::chrono::milliseconds(500));
+        REQUIRE(log->checkpoint());
         REQUIRE(log->append(alice, a_result(1, 1)));
-        fixture.time.advance(std::chrono::hours(13));
+        fixture.time.advance(std::chrono::seconds(1));
         REQUIRE(log->append(alice, a_result(2, 1)));
         CHECK(records() == 3);
         log.reset();
@@ -460,63 +463,106 @@ TEST_CASE("A result waits for the next record of its user, and not for long") {
         log.reset();
         check_sound(fixture);
     }
-    SECTION("kept where the disk is full, once") {
+    SECTION("lost where the disk is full, counted, and the chain goes on") {
+        const std::uint64_t recorded = log->records();
         {
             const FileSizeLimit limit(std::filesystem::file_size(fixture.file()) + 10);
             REQUIRE(log->append(alice, a_result(1, 1)));
             log->drain();
+            CHECK(log->failures() == 1);
             CHECK_FALSE(log->trouble().empty());
-            CHECK_FALSE(log->append(alice, a_statement(2, "SELECT 1")));
-            CHECK_FALSE(log->append(alice, a_statement(2, std::string(100'000, 'x'))));
             REQUIRE(log->append(alice, a_result(1, 2)));
+            CHECK_FALSE(log->append(alice, a_statement(2, "SELECT 1")));
+            CHECK(log->failures() == 3);
+            REQUIRE(log->append(alice, a_result(1, 3)));
+            // With one that is longer than what is held at most.
+            CHECK_FALSE(log->append(alice, a_statement(2, std::string(100'000, 'x'))));
+            CHECK(log->failures() == 5);
+            CHECK(log->records() == recorded);
             CHECK(records() == 2);
+            // The end that the ledger has is the file's.
+            REQUIRE(log->append(alice, a_result(1, 4)));
+            static_cast<void>(log->checkpoint());
         }
-        SECTION("and written with the next record") {
-            REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
-            CHECK(records() == 5);
-        }
-        SECTION("and written without one") {
-            CHECK(within_moments([&] { return records() == 4; }));
-        }
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+        CHECK(records() == 3);
+        REQUIRE(log->checkpoint());
         CHECK(log->trouble().empty());
         log.reset();
         check_sound(fixture);
     }
+    SECTION("written where there is room for it alone") {
+        {
+            const FileSizeLimit limit(std::filesystem::file_size(fixture.file()) + 600);
+            REQUIRE(log->append(alice, a_result(1, 1)));
+            CHECK_FALSE(log->append(alice, a_statement(2, std::string(2000, 'x'))));
+            CHECK(log->failures() == 1);
+            CHECK(records() == 3);
+        }
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+        log.reset();
+        CHECK(records() == 4);
+        check_sound(fixture);
+    }
 }
 
-TEST_CASE("Results that cannot be written are kept up to a limit, and for their day") {
+TEST_CASE("Nobody's results keep a file from being vouched for, sealed or gone on with") {
     LogFixture fixture;
     const SessionId alice = session_of("alice");
     auto log = fixture.open();
     REQUIRE(log->append(alice, a_start()));
-    const std::string bytes = read_file(fixture.file());
-    // By then the last look at the file is old (AppendFile::append).
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    write_file(fixture.file(), bytes + "x");
-    std::uint64_t held = 0;
-    Result result = a_result(1, 1);
-    result.message = std::string(1000, 'x');
-    while (held < 1000 && log->append(alice, result)) {
-        ++held;
-    }
-    CHECK((held > 20 && held < 80));
-    CHECK(log->failures() == 1);
-    CHECK_FALSE(log->append(alice, a_statement(1, "SELECT 1")));
-    CHECK(read_file(fixture.file()) == bytes + "x");
-    SECTION("until the file is as it was") {
-        std::filesystem::resize_file(fixture.file(), bytes.size());
-        REQUIRE(log->append(alice, a_statement(1, "SELECT 1")));
-        CHECK(lines_of(fixture.file()).size() == held + 2);
-        CHECK(log->failures() == 2);
+    REQUIRE(log->append(session_of("bob"), a_start()));
+    REQUIRE(log->checkpoint());
+
+    SECTION("the first record of a day is a result, and the disk takes none") {
+        fixture.time.advance(std::chrono::hours(13));
+        // The ledger has room for an entry or two, and the new file for nothing.
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        const auto next_day = fixture.file("alice", "2026-11-25");
+        {
+            // Its name leads to a file that this process cannot write to: seq 0 stays its end.
+            const FileSizeLimit limit(10);
+            log->drain();
+        }
+        CHECK(log->failures() == 1);
+        REQUIRE(log->checkpoint());
+        CHECK(read_file(next_day).empty());
+        leave_as_if_killed(fixture, std::move(log));
+        log = fixture.open();
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
         log.reset();
+        CHECK(lines_of(next_day).size() == 1);
         check_sound(fixture);
     }
-    SECTION("the next day begins without them") {
+    SECTION("the day ends behind a result that could not be written") {
+        {
+            const FileSizeLimit limit(std::filesystem::file_size(fixture.file()) + 10);
+            REQUIRE(log->append(alice, a_result(1, 1)));
+            log->drain();
+        }
         fixture.time.advance(std::chrono::hours(13));
-        REQUIRE(log->append(alice, a_statement(1, "SELECT 1")));
-        CHECK(log->failures() == 2 + held);
-        CHECK(lines_of(fixture.file("alice", "2026-11-25")).size() == 1);
-        CHECK(read_file(fixture.file()) == bytes + "x");
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+        fixture.time.advance(std::chrono::hours(24) * 3);
+        log->keep_up_files();
+        REQUIRE(log->append(alice, a_statement(3, "SELECT 1")));
+        log.reset();
+        CHECK(read_file(fixture.file()).empty());  // compressed
+        check_sound(fixture);
+    }
+    SECTION("the file is another's by then") {
+        // By then the last look at the file is old (AppendFile::append).
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        const std::string bytes = read_file(fixture.file());
+        write_file(fixture.file(), bytes + "x");
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        log->drain();
+        CHECK(log->failures() == 1);
+        CHECK_FALSE(log->append(alice, a_statement(2, "SELECT 1")));
+        std::filesystem::resize_file(fixture.file(), bytes.size());
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+        CHECK(lines_of(fixture.file()).size() == 2);
+        log.reset();
+        check_sound(fixture);
     }
 }
 
