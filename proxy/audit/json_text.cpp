@@ -63,25 +63,17 @@ bool is_plain(std::string_view text) {
 // `,"name":"text"` in one piece, where it is short and nothing in it needs a look: what most
 // members are. False: it was not appended.
 bool append_short_member(std::string& out, std::string_view name, std::string_view text) {
-    constexpr std::size_t kNameMax = 24;
     constexpr std::size_t kTextMax = 72;
-    if (name.size() > kNameMax || text.size() > kTextMax || !is_plain(text)) {
+    if (name.size() > kShortNameMax || text.size() > kTextMax || !is_plain(text)) {
         return false;
     }
-    std::array<char, kNameMax + kTextMax + 6> piece;
-    char* at = piece.data();
-    const auto put = [&](std::string_view bytes) {
-        std::memcpy(at, bytes.data(), bytes.size());
-        at += bytes.size();
-    };
-    put(",\"");
-    put(name);
-    put("\":\"");
-    if (!text.empty()) {
-        put(text);
-    }
-    put("\"");
-    out.append(piece.data(), static_cast<std::size_t>(at - piece.data()));
+    Piece<kShortNameMax + kTextMax + 6> piece;
+    piece.put(",\"");
+    piece.put(name);
+    piece.put("\":\"");
+    piece.put(text);
+    piece.put("\"");
+    out += piece.view();
     return true;
 }
 
@@ -211,7 +203,7 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
     if (append_short_member(out, name, text)) {
         return;
     }
-    append_name(out, name);
+    out.append(",\"").append(name).append("\":");
     if (!append_json_string(out, text)) {
         out.append(",\"").append(name).append("_base64\":\"");
         append_base64(out, text);
@@ -220,8 +212,7 @@ void append_member(std::string& out, std::string_view name, std::string_view tex
 }
 
 void append_member(std::string& out, std::string_view name, const std::vector<std::string>& list) {
-    append_name(out, name);
-    out += '[';
+    out.append(",\"").append(name).append("\":[");
     for (std::size_t i = 0; i < list.size(); ++i) {
         if (i > 0) {
             out += ',';
@@ -233,8 +224,7 @@ void append_member(std::string& out, std::string_view name, const std::vector<st
 
 void append_member(std::string& out, std::string_view name,
                    const std::vector<std::optional<std::string>>& list) {
-    append_name(out, name);
-    out += '[';
+    out.append(",\"").append(name).append("\":[");
     for (std::size_t i = 0; i < list.size(); ++i) {
         if (i > 0) {
             out += ',';
