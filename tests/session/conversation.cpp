@@ -185,6 +185,7 @@ struct Stage {
     // What the client gets for these.
     std::string server(const std::string& bytes) {
         conversation->from_server(bytes);
+        log->drain();  // results: a statement has to be on record without
         std::string text = outline(conversation->client_output());
         last = conversation->client_output();
         conversation->client_output().clear();
