@@ -387,6 +387,9 @@ class DiskFull(AdminCase):
         self.assertEqual(ask("/healthz"), (200, "ok\n"))
         with self.proxy.login() as client:
             self.assertEqual(rows_of(client.simple("SELECT 1")), [[b"1"]])
+            # The result is written a moment after the answer.
+            self.assertTrue(within(3 * PATIENCE, lambda: self.machine.value(
+                "vitrine_audit_records_total") == 3))
             # Nobody writes: it is found out all the same.
             self.fill()
             for path in ("/healthz", "/readyz"):
