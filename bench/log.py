@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 sys.path[:0] = [str(REPOSITORY / "demo")]
 
-from proxies import DATABASE, cpu_nanoseconds, start  # noqa: E402
+from proxies import DATABASE, cpu_nanoseconds, pgbench, progress, start  # noqa: E402
 from throwaway import Authority, Folder, PostgresServer  # noqa: E402
 
 BAR_MICROSECONDS = 3.0
@@ -36,34 +36,24 @@ SERVER = {"log_statement": "none", "autovacuum": "off", "wal_level": "minimal",
           "max_wal_senders": 0, "max_connections": 200}
 
 
-def pgbench(vitrine, mode, sessions, transactions, user="ada"):
+def run(vitrine, mode, sessions, transactions, user="ada"):
     """Statements a second."""
-    began = time.perf_counter()
-    done = subprocess.run(
-        ["pgbench", "-n", "-S", "-M", mode, "-c", str(sessions), "-j", str(min(2, sessions)), "-t",
-         str(transactions), DATABASE],
-        env=vitrine.environment(user, vitrine.token(user, DATABASE, ttl="2h"), DATABASE), text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
-    if done.returncode != 0 or "number of failed transactions: 0 " not in done.stdout:
-        raise RuntimeError(done.stdout)
-    for line in done.stdout.splitlines():
-        if line.startswith("tps = "):
-            return float(line.split()[2])
-    return sessions * transactions / (time.perf_counter() - began)
+    environment = vitrine.environment(user, vitrine.token(user, DATABASE, ttl="2h"), DATABASE)
+    return pgbench(environment, sessions, transactions, "-S", "-M", mode)
 
 
 def cpu_a_statement(vitrine, mode, sessions, transactions):
     """Microseconds of the proxy's CPU; the logins are counted off."""
-    pgbench(vitrine, mode, sessions, 1)
+    run(vitrine, mode, sessions, 1)
     before = cpu_nanoseconds(vitrine.pid)
-    pgbench(vitrine, mode, sessions, 1)
+    run(vitrine, mode, sessions, 1)
     logins = cpu_nanoseconds(vitrine.pid) - before
     before = cpu_nanoseconds(vitrine.pid)
-    pgbench(vitrine, mode, sessions, transactions + 1)
+    run(vitrine, mode, sessions, transactions + 1)
     return (cpu_nanoseconds(vitrine.pid) - before - logins) / 1000 / (sessions * transactions)
 
 
-def cost(with_log, without, rounds, progress):
+def cost(with_log, without, rounds):
     rows = []
     for mode in ("simple", "extended", "prepared"):
         for sessions in (1, 8):
@@ -100,7 +90,7 @@ def fdatasync_microseconds(folder):
     return statistics.median(took)
 
 
-def group_alone(program, folder, rounds, progress):
+def group_alone(program, folder, rounds):
     """Of the log's own threads, without a proxy, a server and clients that share its cores."""
     samples = []
     for number in range(rounds):
@@ -113,11 +103,11 @@ def group_alone(program, folder, rounds, progress):
     return {"one": one, "many": many, "ratio": ratio}
 
 
-def group_commit(vitrine, rounds, progress):
+def group_commit(vitrine, rounds):
     samples = []
     for number in range(rounds):
-        one = pgbench(vitrine, "simple", 1, 1500)
-        many = pgbench(vitrine, "simple", SESSIONS, 400)
+        one = run(vitrine, "simple", 1, 1500)
+        many = run(vitrine, "simple", SESSIONS, 400)
         samples.append((one, many, many / one))
         progress(f"group commit, round {number + 1} of {rounds}")
     one, many, ratio = (statistics.median(column) for column in zip(*samples))
@@ -128,10 +118,6 @@ def log(program, without_log, rounds, as_json):
     """0 where both are within their bars."""
     folder = Folder("vitrine-log")
     server, vitrines = None, []
-
-    def progress(text):
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
     try:
         password = secrets.token_hex(16)
@@ -152,11 +138,10 @@ def log(program, without_log, rounds, as_json):
                                   secrets.token_hex(32), masking, workers=workers,
                                   durability=durability))
         thread, process = alone(Path(without_log).with_name("bench_log_cost"), folder.path)
-        rows = cost(vitrines[0], vitrines[1], rounds, progress)
+        rows = cost(vitrines[0], vitrines[1], rounds)
         sync = fdatasync_microseconds(folder.path / "fsync")
-        group_log = group_alone(Path(without_log).with_name("bench_log_cost"), folder.path, rounds,
-                                progress)
-        group = group_commit(vitrines[2], rounds, progress)
+        group_log = group_alone(Path(without_log).with_name("bench_log_cost"), folder.path, rounds)
+        group = group_commit(vitrines[2], rounds)
         progress("")
     finally:
         for vitrine in vitrines:
@@ -181,4 +166,4 @@ def log(program, without_log, rounds, as_json):
         for name, what in (("the log alone", group_log), ("a whole proxy", group)):
             print(f"{name:16}{what['one']:14.0f}{what['many']:18.0f}   "
                   f"{what['ratio']:.1f} times as many")
-    return 0 if process < BAR_MICROSECONDS and group_log["ratio"] >= BAR_GROUP else 1
+    return 0 if process < BAR_MICROSECONDS and group["ratio"] >= BAR_GROUP else 1

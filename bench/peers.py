@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 sys.path[:0] = [str(REPOSITORY / "demo")]
 
-from proxies import DATABASE, start  # noqa: E402
+from proxies import DATABASE, cpu_nanoseconds, pgbench, progress, start  # noqa: E402
 from throwaway import (Authority, Folder, PostgresServer, SetupError,  # noqa: E402
                        die_with_parent, free_port, run, write_private)
 
@@ -93,7 +93,7 @@ def cases(scripts, sizes):
         for sessions in (1, 8, 64):
             yield Case(f"{mode}, {sessions}", sessions, 8000 // sessions, ["-S", "-M", mode])
     for name in ("pipelined", "masked"):
-        yield Case(f"{name} by {PIPELINE}, 8", 8, 100, ["-M", "prepared", "-f", scripts[name]],
+        yield Case(f"{name} by {PIPELINE}, 8", 8, 500, ["-M", "prepared", "-f", scripts[name]],
                    statements=PIPELINE)
     for name in ("rows", "wide"):
         yield Case(f"SELECT, {name}", 1, 3, ["-f", scripts[name]], megabytes=sizes[name])
@@ -289,37 +289,14 @@ sr_check_period = 0
         self.server.stop()
 
 
-def family(pid):
-    """The process and those below it."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield from family(int(child))
-
-
-def cpu_nanoseconds(pid):
-    """Of a process, and of all below it that live."""
-    return sum(int((task / "schedstat").read_text().split()[0])
-               for process in family(pid) for task in Path(f"/proc/{process}/task").iterdir())
-
-
 def measure(peer, case):
-    """The proxy's CPU for what is counted, and transactions a second. The logins of the sessions
+    """The proxy's CPU for what is counted, and how much of that a second. The logins of the sessions
     are counted off, but where they are what is measured."""
     def run_it(transactions):
         before = cpu_nanoseconds(peer.pid)
-        done = subprocess.run(
-            ["pgbench", "-n", "-c", str(case.sessions), "-j", str(min(2, case.sessions)),
-             "-t", str(transactions), "-D", f"scale={SCALE}",
-             *map(str, case.arguments), DATABASE],
-            env=peer.environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=600)
-        cpu = cpu_nanoseconds(peer.pid) - before
-        if done.returncode != 0 or "number of failed transactions: 0 " not in done.stdout:
-            raise RuntimeError(f"{peer.name}, {case.name}:\n{done.stdout[-2000:]}")
-        rate = next(float(line.split()[2]) for line in done.stdout.splitlines()
-                    if line.startswith("tps = "))
-        return cpu, rate
+        rate = pgbench(peer.environment, case.sessions, transactions, "-D", f"scale={SCALE}",
+                       *case.arguments)
+        return cpu_nanoseconds(peer.pid) - before, rate
 
     if "-C" in case.arguments:
         cpu, rate = run_it(case.transactions)
@@ -329,35 +306,30 @@ def measure(peer, case):
     return case.cost(cpu - logins), rate * case.statements
 
 
-def spread(values):
-    """A tenth of the way from each end."""
-    ordered = sorted(values)
-    cut = len(ordered) // 10
-    return ordered[cut], ordered[-1 - cut]
-
-
 def print_table(names, rows):
-    print(f"{'CPU of the proxy':26}" + "".join(f"{name:>24}" for name in names))
+    def cell(one, is_first):
+        ratio = "" if is_first else f"×{one['ratio']:.2f}"
+        return (f"{one['cpu']:10.2f} {'±' + format(one['spread'], '.1f'):<6}{ratio:>7}"
+                f"{one['rate']:9.0f}")
+
+    print(f"{'CPU of the proxy':28}" + "".join(f"{name:>33}" for name in names))
     for row in rows:
-        line = f"{row['case']:20}{row['unit']:>6}"
-        for name in names:
-            one = row["peers"][name]
-            line += f"{one['cpu']:12.2f}"
-            line += f" {'×' + format(one['ratio'], '.2f'):>6}" if name != names[0] else " " * 7
-            line += f"{one['rate']:>5.0f}"[:5].rjust(5) if one["rate"] < 1e4 else \
-                f"{one['rate'] / 1000:4.0f}k"
-        print(line)
-    print(f"\n× by {names[0]}, medians of the pairs; then what got through: statements (rows: results, "
-          "logins) a second")
+        print(f"{row['case']:22}{row['unit']:>6}" + " ".join(
+            cell(row["peers"][name], name == names[0]) for name in names))
+    print(f"\nMedians, half of what lies between the least and the most, the median of the rounds' "
+          f"ratios to {names[0]};\nand what got through a second: statements; of the SELECTs, results; "
+          "logins.")
+
+
+NAMES = ("pgbouncer", "pgbouncer-64k", "haproxy", "pgpool", "vitrine")
 
 
 def peers(program, rounds, names, only, as_json):
+    if unknown := [name for name in names if name not in NAMES]:
+        print(f"bench: no peer {unknown[0]}; there are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
     folder = Folder("vitrine-peers")
     setup = None
-
-    def progress(text):
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
     try:
         scripts = {name: folder.path / f"{name}.sql" for name in SCRIPTS}
@@ -379,7 +351,7 @@ def peers(program, rounds, names, only, as_json):
             base = [cpu for cpu, _ in samples[names[0]]]
             rows.append({"case": case.name, "unit": case.unit, "peers": {
                 name: {"cpu": statistics.median(cpu for cpu, _ in taken),
-                       "spread": spread([cpu for cpu, _ in taken]),
+                       "spread": (max(taken)[0] - min(taken)[0]) / 2,
                        "ratio": statistics.median(
                            cpu / other for (cpu, _), other in zip(taken, base)),
                        "rate": statistics.median(rate for _, rate in taken)}

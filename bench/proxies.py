@@ -1,6 +1,7 @@
 """The vitrines that benchmarks look at."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,6 +57,34 @@ def start(folder, program, authority, server, password, mask_key, masking, *, wo
     return vitrine
 
 
+def family(pid):
+    """The process and those below it."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from family(int(child))
+
+
 def cpu_nanoseconds(pid):
+    """Of a process, and of all below it that live."""
     return sum(int((task / "schedstat").read_text().split()[0])
-               for task in Path(f"/proc/{pid}/task").iterdir())
+               for process in family(pid) for task in Path(f"/proc/{process}/task").iterdir())
+
+
+def pgbench(environment, sessions, transactions, *arguments):
+    """Transactions a second. All of them went well."""
+    done = subprocess.run(
+        ["pgbench", "-n", "-c", str(sessions), "-j", str(min(2, sessions)), "-t", str(transactions),
+         *map(str, arguments), DATABASE],
+        env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=600)
+    rates = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("tps = ")]
+    if done.returncode != 0 or "number of failed transactions: 0 " not in done.stdout or not rates:
+        raise RuntimeError(f"pgbench {' '.join(map(str, arguments))}:\n{done.stdout[-2000:]}")
+    return float(rates[0])
+
+
+def progress(text):
+    """On a terminal, in one line; empty: takes it away."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -113,7 +113,8 @@ def judge(arguments):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["judge", "tpch", "audit", "log", "peers"], nargs="?", default="judge")
+    parser.add_argument("what", choices=["judge", "tpch", "audit", "log", "peers"], nargs="?",
+                        default="judge")
     parser.add_argument("--pairs", type=int, default=1000, help="for the times (default 1000)")
     parser.add_argument("--rounds", type=int,
                         help="judge: for callgrind (default 100); tpch: of each query (default 9)")

@@ -183,8 +183,8 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         std::string().swap(line);
     }
     if (!written) {
-        troubles.set(trail->name, written.error(), offset);
         write_held(*trail);  // there may be room for that
+        troubles.set(trail->name, written.error(), offset);
         return written.error();
     }
     note_growth(trail, time);
@@ -258,6 +258,7 @@ result<void> QueryLog::State::open_day(Trail& trail, std::chrono::sys_days day, 
         if (const auto left = ledger->checkpoint(time, {trail.anchor()}); !left) {
             return left.error();
         }
+        trail.vouched = trail.file.size();
         trail.grown = false;
     }
     const std::string name = file_name(trail.directory, day);

@@ -25,6 +25,7 @@ struct ChainEnd {
     HexDigest hash;
 };
 
+// A user's records: the file of the day, and the end of its chain.
 struct Trail {
     explicit Trail(std::string_view user) : directory(directory_name(user)) {}
 
@@ -54,7 +55,7 @@ struct Trail {
     }
     // Whether a record of so many bytes can be held.
     [[nodiscard]] bool can_hold(std::size_t bytes) const;
-    // `line` is sealed, with that hash.
+    // `sealed` waits for the next write; its hash is that.
     void hold(std::string_view sealed, const HexDigest& hash);
     // What is held, and `sealed` behind it, with that hash. On an error nothing of `sealed` is
     // there, and what was held may be held still: see drop_held().

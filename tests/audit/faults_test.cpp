@@ -497,6 +497,7 @@ TEST_CASE("A result waits for the next record of its user, and not for long") {
             REQUIRE(log->append(alice, a_result(1, 1)));
             CHECK_FALSE(log->append(alice, a_statement(2, std::string(2000, 'x'))));
             CHECK(log->failures() == 1);
+            CHECK_FALSE(log->trouble().empty());
             CHECK(records() == 3);
         }
         REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
@@ -547,6 +548,24 @@ TEST_CASE("Nobody's results keep a file from being vouched for, sealed or gone o
         REQUIRE(log->append(alice, a_statement(3, "SELECT 1")));
         log.reset();
         CHECK(read_file(fixture.file()).empty());  // compressed
+        check_sound(fixture);
+    }
+    SECTION("the next day's file cannot be opened") {
+        // Around midnight, so that no checkpoint is due in between.
+        fixture.time.advance(std::chrono::hours(12) - std::chrono::milliseconds(500));
+        REQUIRE(log->append(alice, a_statement(1, "SELECT 1")));
+        fixture.time.advance(std::chrono::seconds(1));
+        const auto next_day = fixture.file("alice", "2026-11-25");
+        std::filesystem::create_directory(next_day);
+        CHECK_FALSE(log->append(alice, a_statement(2, "SELECT 1")));
+        const auto entries = lines_of(fixture.ledger()).size();
+        for (int i = 0; i < 20; ++i) {
+            CHECK_FALSE(log->append(alice, a_statement(2, "SELECT 1")));
+        }
+        CHECK(lines_of(fixture.ledger()).size() == entries);
+        std::filesystem::remove(next_day);
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+        log.reset();
         check_sound(fixture);
     }
     SECTION("the file is another's by then") {

@@ -113,6 +113,26 @@ TEST_CASE("Text is escaped, and valid UTF-8 stays as it is") {
           "\"gr\xC3\xBC\xC3\x9F \xF0\x9F\x90\x98\"");
 }
 
+TEST_CASE("No byte that has to be escaped slips through, wherever it stands") {
+    for (std::size_t length = 1; length <= 80; ++length) {
+        for (std::size_t at = 0; at < length; ++at) {
+            for (int byte = 0; byte < 256; ++byte) {
+                std::string text(length, 'x');
+                text[at] = static_cast<char>(byte);
+                const bool is_plain = byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+                std::string json;
+                const bool is_valid = append_json_string(json, text);
+                std::string member;
+                append_member(member, "m", text);
+                if ((json == '"' + text + '"') != is_plain || is_valid != (byte < 0x80) ||
+                    !member.starts_with(",\"m\":" + json)) {
+                    FAIL(length << ' ' << at << ' ' << byte);
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("UTF-8 is what Unicode says, and no more") {
     const std::vector<std::string> invalid{"\x80",
                                            "\xBF",
@@ -238,6 +258,23 @@ TEST_CASE("Days and times are read strictly") {
     CHECK(day_of("alice/2026-11-24.jsonl"));
     CHECK_FALSE(day_of("alice/2026-11-24.jsonl.bak"));
     CHECK_FALSE(day_of("2026-11-24.jsonl"));
+}
+
+TEST_CASE("One time after the other reads as each by itself") {
+    using namespace std::chrono;
+    TimeText text;
+    const Microseconds noon = sys_days(year(2026) / 11 / 24) + hours(12);
+    for (const microseconds step :
+         {microseconds(0), microseconds(1), microseconds(999'999), microseconds(1'000'000),
+          microseconds(1'234'567), microseconds(1'200'000), microseconds(0), microseconds(-1),
+          microseconds(-1'000'000), duration_cast<microseconds>(hours(12)),
+          duration_cast<microseconds>(hours(12)) - microseconds(1),
+          duration_cast<microseconds>(days(365 * 60)), -duration_cast<microseconds>(days(365 * 60)),
+          -duration_cast<microseconds>(days(365 * 60)) + microseconds(7)}) {
+        std::string expected;
+        append_time(expected, noon + step);
+        CHECK(text.of(noon + step) == expected);
+    }
 }
 
 TEST_CASE("A line is taken apart only if it has exactly the shape it was given") {
