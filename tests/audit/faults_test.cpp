@@ -550,6 +550,19 @@ TEST_CASE("Nobody's results keep a file from being vouched for, sealed or gone o
         CHECK(read_file(fixture.file()).empty());  // compressed
         check_sound(fixture);
     }
+    SECTION("its day is sealed before it is written") {
+        REQUIRE(log->append(alice, a_result(1, 1)));
+        fixture.time.advance(std::chrono::hours(24) * 3);
+        log->keep_up_files();
+        log->drain();
+        // In the file before it was sealed where the moment was over, else not at all.
+        const std::uint64_t lost = log->failures();
+        CHECK(lost <= 1);
+        REQUIRE(log->append(alice, a_statement(2, "SELECT 1")));
+        log.reset();
+        CHECK(fixture.verified().records == 4 - lost);
+        check_sound(fixture);
+    }
     SECTION("the next day's file cannot be opened") {
         // Around midnight, so that no checkpoint is due in between.
         fixture.time.advance(std::chrono::hours(12) - std::chrono::milliseconds(500));
