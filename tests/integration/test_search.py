@@ -5,9 +5,10 @@ import html.parser
 import io
 import json
 import shutil
+import time
 import unittest
 
-from environment import DATABASE, USER, shared
+from environment import DATABASE, RESULTS_LATE, USER, shared
 from wire_client import bind, execute, parse, sync
 
 HIDDEN = "evil‮txt"
@@ -157,6 +158,8 @@ class Search(unittest.TestCase):
         with self.proxy.login(user="linus") as client:
             for i in range(3):
                 client.simple(f"SELECT 'growing', {i}")
+                # Two searches must not find the log before and behind a result.
+                time.sleep(RESULTS_LATE)
                 self.assertEqual(len(self.search("--user", "linus", "--text", "growing")),
                                  before + i + 1)
 
