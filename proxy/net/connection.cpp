@@ -111,30 +111,29 @@ bool Connection::step() {
     return false;
 }
 
-bool Connection::read(Side& side, std::string& into, bool& closed) {
+std::optional<std::string_view> Connection::read(Side& side, bool& closed) {
     thread_local std::array<char, kReadBytes> buffer;
     if (!side.readable) {
-        return false;
+        return std::nullopt;
     }
     std::size_t size = 0;
     switch (side.stream.read(buffer.data(), buffer.size(), size)) {
         case Io::kDone:
-            into.append(buffer.data(), size);
             side.readable = side.stream.more_to_read();
-            return true;
-        case Io::kWantRead:
-            side.readable = false;
-            return false;
+            break;
         case Io::kWantWrite:
             side.writable = false;
             side.readable = false;
-            return false;
+            return std::nullopt;
+        case Io::kWantRead:
+            side.readable = false;
+            return std::nullopt;
         case Io::kClosed:
             side.readable = false;
             closed = true;
-            return true;
+            break;
     }
-    return false;
+    return std::string_view(buffer.data(), size);
 }
 
 bool Connection::flush(Side& side, std::string& out, bool& closed) {
@@ -248,12 +247,10 @@ bool Connection::step_conversation() {
     bool client_gone = false;
     bool server_gone = false;
     bool moved = false;
-    thread_local std::string bytes;
     if (conversation_->wants_client_bytes()) {
-        bytes.clear();
-        if (read(client_, bytes, client_gone)) {
+        if (const auto bytes = read(client_, client_gone)) {
             moved = true;
-            conversation_->from_client(bytes);
+            conversation_->from_client(*bytes);
         }
     }
     const auto flush_server = [&] {
@@ -264,10 +261,9 @@ bool Connection::step_conversation() {
     };
     flush_server();
     if (conversation_->wants_server_bytes()) {
-        bytes.clear();
-        if (read(*server_, bytes, server_gone)) {
+        if (const auto bytes = read(*server_, server_gone)) {
             moved = true;
-            conversation_->from_server(bytes);
+            conversation_->from_server(*bytes);
         }
     }
     // What an answer let go may have filled the room that the rest of its batch needs.

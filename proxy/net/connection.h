@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "auth/principal.h"
@@ -86,7 +87,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] bool step_conversation();
     [[nodiscard]] bool is_recorded();
     [[nodiscard]] bool step_last_words();
-    [[nodiscard]] bool read(Side& side, std::string& into, bool& closed);
+    // What is there, until the next read of this thread's (none, where it was closed); nothing:
+    // nothing moved.
+    [[nodiscard]] std::optional<std::string_view> read(Side& side, bool& closed);
     [[nodiscard]] bool flush(Side& side, std::string& out, bool& closed);
     void wait(Side& side, bool read, bool write);
     void arm();

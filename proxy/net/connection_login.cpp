@@ -53,7 +53,10 @@ bool Connection::step_client_login() {
                     return true;
             }
         }
-        moved = read(client_, client_input_, closed) || moved;
+        if (const auto bytes = read(client_, closed)) {
+            client_input_ += *bytes;
+            moved = true;
+        }
     }
     if (closed) {
         close();

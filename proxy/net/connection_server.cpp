@@ -171,7 +171,10 @@ bool Connection::step_server_login() {
                 return true;
         }
     }
-    moved = read(*server_, server_input_, closed) || moved;
+    if (const auto bytes = read(*server_, closed)) {
+        server_input_ += *bytes;
+        moved = true;
+    }
     switch (server_login_->step(server_input_)) {
         case session::ServerLogin::Outcome::kGoOn:
             if (closed) {

@@ -3,20 +3,13 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <system_error>
 
 namespace vitrine::net {
-
-namespace {
-
-// A shorter record was the last one, most times: to ask the socket once more would be a system
-// call that ends in EAGAIN. If there is more after all, the wait that follows says so at once.
-constexpr std::size_t kBulkRecord = 4096;
-
-}  // namespace
 
 Stream::Stream(boost::asio::ip::tcp::socket socket) : socket_(std::move(socket)) {
     boost::system::error_code ignored;
@@ -30,8 +23,10 @@ Stream::~Stream() {
 }
 
 void Stream::start_tls(Ssl ssl) {
+    bio_.descriptor = socket_.native_handle();
+    BIO* const bio = make_socket_bio(bio_);
     ssl_ = std::move(ssl);
-    SSL_set_fd(ssl_.get(), socket_.native_handle());
+    SSL_set_bio(ssl_.get(), bio, bio);
 }
 
 Io Stream::tls_result(int result) {
@@ -83,12 +78,13 @@ Io Stream::read(char* buffer, std::size_t size, std::size_t& read) {
         ERR_clear_error();
         errno = 0;
         std::size_t got = 0;
-        // A record gives 16 KB at most: fill the buffer from all those that are there.
+        // A record gives 16 KB at most: fill the buffer from all those that are there. Where the
+        // socket was emptied, to ask it once more would be a system call that ends in EAGAIN.
         while (read < size) {
             const int result = SSL_read_ex(ssl_.get(), buffer + read, size - read, &got);
             if (result == 1) {
                 read += got;
-                if (got < kBulkRecord && SSL_has_pending(ssl_.get()) == 0) {
+                if (bio_.drained && SSL_has_pending(ssl_.get()) == 0) {
                     more_to_read_ = false;
                     return Io::kDone;
                 }
@@ -125,8 +121,11 @@ Io Stream::write(std::string& out) {
             ERR_clear_error();
             errno = 0;
             std::size_t written = 0;
-            const int result =
-                SSL_write_ex(ssl_.get(), out.data() + done, out.size() - done, &written);
+            // A record at a time, so that it is known of each whether it is the last one.
+            const std::size_t left = out.size() - done;
+            const std::size_t size = std::min<std::size_t>(left, SSL3_RT_MAX_PLAIN_LENGTH);
+            bio_.more_follows = size < left;
+            const int result = SSL_write_ex(ssl_.get(), out.data() + done, size, &written);
             if (result == 1) {
                 done += written;
             } else {
@@ -154,6 +153,7 @@ void Stream::half_close() {
         return;
     }
     half_closed_ = true;
+    bio_.more_follows = false;
     if (ssl_ && !tls_failed_ && SSL_is_init_finished(ssl_.get())) {
         ERR_clear_error();
         SSL_shutdown(ssl_.get());

@@ -1,5 +1,5 @@
 // One TCP connection, with or without TLS, driven by readiness: try to read or write, and wait for
-// the socket where that would block. TLS runs on the socket itself (SSL_set_fd), so no byte goes
+// the socket where that would block. TLS runs on the socket itself (socket_bio.h), so no byte goes
 // through a memory BIO.
 //
 // Belongs to one worker. A wait's handler runs on it, unless the stream was closed before.
@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/net/socket_bio.h"
 #include "proxy/net/tls.h"
 
 namespace vitrine::net {
@@ -56,6 +57,7 @@ class Stream {
     [[nodiscard]] Io tls_result(int result);
 
     boost::asio::ip::tcp::socket socket_;
+    BioSocket bio_;  // outlives the TLS over it
     Ssl ssl_;
     bool more_to_read_ = false;
     bool tls_failed_ = false;
