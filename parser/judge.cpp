@@ -262,8 +262,14 @@ void TextJudge::statement(const RawStmt* raw, StatementJudgement& out) {
         StatementJudgement looked_into;
         looked_into.begin = out.begin;
         looked_into.size = out.size;
+        const syntax::TextEdits edits = edits_;
         look_into(raw->stmt, looked_into);
-        assert(!looked_into.refusal && !looked_into.forwarded && looked_into.masked.empty() &&
+        edits_ = edits;
+        if (looked_into.refusal && looked_into.rule == "masking: reference") {
+            return;  // there is no room for its masks, which it does not need
+        }
+        assert(!looked_into.refusal && looked_into.filtered.empty() && !looked_into.plan_hidden &&
+               looked_into.forwarded.has_value() == !looked_into.masked.empty() &&
                looked_into.effect == out.effect && looked_into.name == out.name &&
                looked_into.rule == out.rule && looked_into.command_tag == out.command_tag &&
                path_.known);

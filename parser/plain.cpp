@@ -46,13 +46,22 @@ bool same_text(const char* a, const char* b) {
 
 class Walk {
   public:
-    Walk(const Policy& policy, const SearchPath& path)
-        : policy_(policy), names_(policy.plain_names()), path_(path) {}
+    // Of relations that are open in part, kInPart takes what reads nothing else of them; it looks
+    // at more, and leaves more out.
+    enum class Reading : std::uint8_t { kWhole, kInPart };
+
+    Walk(const Policy& policy, const SearchPath& path, Reading reading)
+        : policy_(policy),
+          names_(policy.plain_names()),
+          path_(path),
+          in_part_(reading == Reading::kInPart) {}
 
     // Each of these says: nothing here that is not plain.
     bool select(const SelectStmt* select, const VisibleCte* ctes, unsigned depth);
     bool attributes() const;
     void find_namesakes();
+    // A relation was met that is open in part.
+    [[nodiscard]] bool met_open_in_part() const { return met_open_in_part_; }
 
   private:
     struct Item {
@@ -61,7 +70,7 @@ class Walk {
         bool alone;                     // in the whole statement nothing else has the name
     };
     struct Attribute {
-        const char* qualifier;
+        const char* qualifier;  // nullptr: none; known of only where relations are open in part
         const char* name;
     };
     // Where one is: the expressions see these, so deep in the statement.
@@ -102,6 +111,14 @@ class Walk {
     const PlainRelation* in_schema(const PlainName& name, std::string_view schema) const;
     bool call(const FuncCall* call, Place place);
     bool column(const ColumnRef* column);
+    bool add_attribute(const char* qualifier, const char* name) {
+        if (attributes_count_ == kAttributesMax) {
+            return false;
+        }
+        attributes_[attributes_count_++] = {qualifier, name};
+        return true;
+    }
+    bool is_masked(const Attribute& attribute, const NameKey& name) const;
     bool type(const TypeName* type) const;
     bool operation(const A_Expr* operation, Place place);
     // [pg_catalog.]name; nullptr: another schema's, or none that is plain here.
@@ -134,6 +151,8 @@ class Walk {
     const Policy& policy_;
     const PlainNames& names_;
     const SearchPath& path_;
+    const bool in_part_;
+    bool met_open_in_part_ = false;
     std::forward_list<VisibleCte> ctes_;
     std::size_t items_count_ = 0;
     std::size_t attributes_count_ = 0;
@@ -278,6 +297,11 @@ bool Walk::from(const Node* item, Place place) {
             return relation(as<RangeVar>(item), place);
         case T_JoinExpr: {
             const auto* join = as<JoinExpr>(item);
+            // Columns that are not named, and columns by other names.
+            if (in_part_ && (join->isNatural || join->usingClause != nullptr ||
+                             join->alias != nullptr || join->join_using_alias != nullptr)) {
+                return false;
+            }
             for (const Alias* alias : {join->alias, join->join_using_alias}) {
                 if (alias != nullptr && !add_item(alias->aliasname, nullptr)) {
                     return false;
@@ -409,7 +433,16 @@ bool Walk::relation(const RangeVar* reference, Place place) {
             found = in_schema(*meant, *schema);
         }
     }
-    return found != nullptr && found->open && add_item(name, renamed ? nullptr : found);
+    if (found == nullptr) {
+        return false;
+    }
+    if (!found->open) {
+        met_open_in_part_ = met_open_in_part_ || found->open_in_part;
+        if (!in_part_ || !found->open_in_part || renamed) {
+            return false;
+        }
+    }
+    return add_item(name, renamed ? nullptr : found);
 }
 
 bool Walk::call(const FuncCall* call, Place place) {
@@ -445,8 +478,11 @@ bool Walk::column(const ColumnRef* column) {
     if (name == nullptr && !is_a(fields.back().ptr_value, T_A_Star)) {
         return false;
     }
+    if (in_part_ && name == nullptr) {
+        return false;
+    }
     if (fields.size() == 1) {
-        return true;
+        return !in_part_ || add_attribute(nullptr, name);
     }
     const char* qualifier = text_of(fields[fields.size() - 2]);
     if (qualifier == nullptr || (fields.size() == 3 && text_of(fields[0]) == nullptr)) {
@@ -455,11 +491,22 @@ bool Walk::column(const ColumnRef* column) {
     if (name == nullptr) {
         return true;
     }
-    if (attributes_count_ == kAttributesMax) {
-        return false;
-    }
-    attributes_[attributes_count_++] = {qualifier, name};
-    return true;
+    return add_attribute(qualifier, name);
+}
+
+// May it be, or have in it, what is masked of a relation that is open in part? A name by itself
+// must be a column of all of those: else it might be one that the catalog does not know of yet, or
+// the whole row.
+bool Walk::is_masked(const Attribute& attribute, const NameKey& name) const {
+    const auto items = std::span(items_).first(items_count_);
+    return std::any_of(items.begin(), items.end(), [&](const Item& item) {
+        if (item.relation == nullptr || !item.relation->open_in_part) {
+            return false;
+        }
+        return names_.has_masked_column(*item.relation, name) ||
+               (attribute.qualifier == nullptr &&
+                (!names_.has_column(*item.relation, name) || same_text(item.name, attribute.name)));
+    });
 }
 
 bool Walk::type(const TypeName* type) const {
@@ -539,6 +586,12 @@ bool Walk::attributes() const {
     const auto items = std::span(items_).first(items_count_);
     for (const Attribute& attribute : std::span(attributes_).first(attributes_count_)) {
         const NameKey name(attribute.name);
+        if (in_part_ && is_masked(attribute, name)) {
+            return false;
+        }
+        if (attribute.qualifier == nullptr) {
+            continue;
+        }
         bool column = false;
         bool other = false;
         for (const Item& item : items) {
@@ -592,12 +645,22 @@ bool is_plain(const Node* statement, const Policy& policy, const SearchPath& pat
             return false;
         }
     }
-    Walk walk(policy, path);
-    if (!walk.select(as<SelectStmt>(statement), nullptr, 0)) {
+    const auto is_plain_read = [&](Walk& walk) {
+        if (!walk.select(as<SelectStmt>(statement), nullptr, 0)) {
+            return false;
+        }
+        walk.find_namesakes();
+        return walk.attributes();
+    };
+    Walk walk(policy, path, Walk::Reading::kWhole);
+    if (is_plain_read(walk)) {
+        return true;
+    }
+    if (!walk.met_open_in_part()) {
         return false;
     }
-    walk.find_namesakes();
-    return walk.attributes();
+    Walk again(policy, path, Walk::Reading::kInPart);
+    return is_plain_read(again);
 }
 
 bool is_plain(const std::string& sql, const Policy& policy, const SearchPath& path,

@@ -5,6 +5,11 @@
 // Not a second verdict: a statement is plain only where Query could have no objection, no edit, no
 // masked column and no effect; what is not certain is not plain, and is looked into. Builds with
 // assertions hold each plain statement to what Query says of it (judge.cpp).
+//
+// Of a table with masked columns, what names other columns of it and nothing else is plain too:
+// Query would put a query over it in its place, and the statement would see the same. So it must
+// name each column that it reads: no star, no whole row, no NATURAL or USING, no other names for
+// columns or joins; and each name must be a column that the catalog has, and none that is masked.
 #pragma once
 
 #include <span>

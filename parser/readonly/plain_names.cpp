@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "parser/masking/builtin_rules.h"
 #include "parser/masking/policy.h"
 #include "parser/masking/rewrite.h"
 #include "parser/readonly/calls.h"
@@ -48,11 +49,24 @@ bool PlainObjects::operator_symbol(const Operator& symbol) const {
            (symbol.left == 0 || value(symbol.left)) && (symbol.right == 0 || value(symbol.right));
 }
 
+// Nothing of it but its rules is in the way.
+bool PlainObjects::is_told(const Relation& relation) const {
+    return policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema) &&
+           !policy_.hidden_definitions().plans.contains(relation.oid);
+}
+
 bool PlainObjects::relation(const Relation& relation) const {
     const RelationPolicy* rules = policy_.relation(relation.oid);
-    return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) &&
-           policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema) &&
-           !policy_.hidden_definitions().plans.contains(relation.oid);
+    return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) && is_told(relation);
+}
+
+bool PlainObjects::relation_in_part(const Relation& relation) const {
+    constexpr std::string_view kTables = "rpm";  // pg_class.relkind
+    const RelationPolicy* rules = policy_.relation(relation.oid);
+    return rules != nullptr && !rules->closed && !rules->masked.empty() && rules->filter.empty() &&
+           rules->definition.empty() && rules->masked_within.empty() &&
+           rules->filtered_within.empty() && kTables.find(relation.kind) != kTables.npos &&
+           !is_system_relation(relation) && is_told(relation);
 }
 
 void PlainObjects::find_cast_targets() {
@@ -131,7 +145,7 @@ PlainNames::PlainNames(const Policy& policy) : columns_(policy.catalog().column_
     names_.resize(std::bit_ceil(2 * texts.size() + 1));
     mask_ = names_.size() - 1;
     for (const auto& [view, text] : texts) {
-        insert(judged(catalog, plain, *text));
+        insert(judged(policy, plain, *text));
     }
     for (std::size_t c = 1; c < short_.size(); ++c) {
         const char text[] = {static_cast<char>(c), '\0'};
@@ -139,8 +153,9 @@ PlainNames::PlainNames(const Policy& policy) : columns_(policy.catalog().column_
     }
 }
 
-PlainName PlainNames::judged(const CatalogSnapshot& catalog, const PlainObjects& plain,
+PlainName PlainNames::judged(const Policy& policy, const PlainObjects& plain,
                              const std::string& text) {
+    const CatalogSnapshot& catalog = policy.catalog();
     PlainName name;
     name.key = NameKey(text.c_str());
     // Where something is not plain, nothing of its schema counts.
@@ -182,8 +197,19 @@ PlainName PlainNames::judged(const CatalogSnapshot& catalog, const PlainObjects&
     except_.insert(except_.end(), except.begin(), except.end());
     name.relations_begin = static_cast<std::uint32_t>(relations_.size());
     for (const Relation* relation : catalog.relations(text)) {
-        relations_.push_back({relation, plain.relation(*relation), relation->columns_begin,
-                              static_cast<std::uint32_t>(relation->columns.size())});
+        PlainRelation& added = relations_.emplace_back(
+            PlainRelation{.relation = relation,
+                          .open = plain.relation(*relation),
+                          .open_in_part = plain.relation_in_part(*relation),
+                          .columns_begin = relation->columns_begin,
+                          .columns_count = static_cast<std::uint32_t>(relation->columns.size()),
+                          .masked_begin = static_cast<std::uint32_t>(masked_.size())});
+        if (added.open_in_part) {
+            for (const MaskedColumn& masked : policy.relation(relation->oid)->masked) {
+                masked_.add(masked.column->name.c_str());
+                ++added.masked_count;
+            }
+        }
         ++name.relations_count;
     }
     return name;

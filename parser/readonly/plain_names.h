@@ -35,8 +35,12 @@ class PlainObjects {
     [[nodiscard]] bool operator_symbol(const Operator& symbol) const;
     // It is read as it stands.
     [[nodiscard]] bool relation(const Relation& relation) const;
+    // A user's table of which some columns are masked, and that is all: the others are read as they
+    // stand.
+    [[nodiscard]] bool relation_in_part(const Relation& relation) const;
 
   private:
+    [[nodiscard]] bool is_told(const Relation& relation) const;
     [[nodiscard]] bool value(Oid type) const;
     [[nodiscard]] bool values(const std::vector<Oid>& types) const;
     void find_cast_targets();
@@ -53,8 +57,12 @@ struct PlainRelation {
     const Relation* relation = nullptr;
     // It is read as it stands, and all types of its columns and rows are allowed.
     bool open = false;
+    // The same holds of those of its columns that are not masked.
+    bool open_in_part = false;
     std::uint32_t columns_begin = 0;  // in ColumnNames
     std::uint32_t columns_count = 0;
+    std::uint32_t masked_begin = 0;  // in PlainNames
+    std::uint32_t masked_count = 0;
 };
 
 // All that has one name. Small, since a look costs its cache lines.
@@ -118,10 +126,13 @@ class PlainNames {
     [[nodiscard]] bool has_column(const PlainRelation& relation, const NameKey& column) const {
         return columns_.has(relation.columns_begin, relation.columns_count, column);
     }
+    [[nodiscard]] bool has_masked_column(const PlainRelation& relation,
+                                         const NameKey& column) const {
+        return masked_.has(relation.masked_begin, relation.masked_count, column);
+    }
 
   private:
-    PlainName judged(const CatalogSnapshot& catalog, const PlainObjects& plain,
-                     const std::string& text);
+    PlainName judged(const Policy& policy, const PlainObjects& plain, const std::string& text);
     void insert(const PlainName& name);
 
     std::vector<PlainName> names_;  // by their hashes, with gaps
@@ -129,6 +140,7 @@ class PlainNames {
     std::vector<std::string_view> except_;
     std::vector<PlainRelation> relations_;
     const ColumnNames& columns_;  // the catalog's
+    ColumnNames masked_;          // of relations that are open in part
     std::size_t mask_ = 0;
 };
 
