@@ -196,15 +196,15 @@ void append_signature(std::string& line, std::string_view hex) {
     line.append(kSignatureMember).append(hex).append("\"");
 }
 
-HexDigest append_hash(std::string& line, Sha256& sha) {
-    const HexDigest hash = sha.of(line);
+HexDigest append_hash(std::string& line, Sha256& sha, std::size_t begin) {
+    const HexDigest hash = sha.of(std::string_view(line).substr(begin));
     append_digest(line, kHashMember, hash, "\"}\n");
     return hash;
 }
 
-HexDigest seal(std::string& line, const HexDigest& prev, Sha256& sha) {
+HexDigest seal(std::string& line, const HexDigest& prev, Sha256& sha, std::size_t begin) {
     append_prev(line, prev);
-    return append_hash(line, sha);
+    return append_hash(line, sha, begin);
 }
 
 }  // namespace vitrine::audit

@@ -63,11 +63,12 @@ struct ChainedLine {
 void begin_line(std::string& out, std::string_view time, std::uint64_t seq, std::string_view type);
 
 // Ends it: prev, hash, the closing brace and the newline. Returns the hash.
-HexDigest seal(std::string& line, const HexDigest& prev, Sha256& sha);
+// `begin`: where the line does in `line`.
+HexDigest seal(std::string& line, const HexDigest& prev, Sha256& sha, std::size_t begin = 0);
 
 // The same in two steps, for a signature between prev and hash.
 void append_prev(std::string& line, const HexDigest& prev);
 void append_signature(std::string& line, std::string_view hex);
-HexDigest append_hash(std::string& line, Sha256& sha);
+HexDigest append_hash(std::string& line, Sha256& sha, std::size_t begin = 0);
 
 }  // namespace vitrine::audit

@@ -40,9 +40,6 @@ namespace {
 // Files that are synced at once: the file system's journal takes what comes together as one.
 constexpr unsigned kSyncThreads = 8;
 
-// A line's buffer is kept for the next one up to this size.
-constexpr std::size_t kKeptLineBytesMax = 256 * 1024;
-
 // How long a record may be without a checkpoint before no more are taken. The reader allows more
 // (verify.cpp), so that a slow moment is not called tampering.
 constexpr std::chrono::seconds kUnvouchedMax{2};
@@ -56,6 +53,19 @@ constexpr std::chrono::milliseconds kCheckpointGap{50};
 
 // Directories made for names that are only claimed: docs/query-log.md, "Directory names".
 constexpr unsigned kStrangersMax = 1000;
+
+// Out of memory in the middle of a record: what stands before it must not go on with half of it.
+struct CutBack {
+    std::string& text;
+    std::size_t size;
+    bool is_finished = false;
+
+    ~CutBack() {
+        if (!is_finished) {
+            text.resize(size);
+        }
+    }
+};
 
 std::int64_t micros(Microseconds time) {
     return time.time_since_epoch().count();
@@ -158,35 +168,36 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         return ready.error();
     }
 
-    std::string& line = trail->line;
-    line.clear();
+    std::string& line = trail->held;
+    const std::size_t begin = line.size();
+    CutBack unfinished{line, begin};
     begin_line(line, trail->time.of(time), trail->end.seq + 1, record_type(record));
     append_fields(line, id, record);
-    const HexDigest hash = seal(line, trail->end.hash, trail->sha);
+    const HexDigest hash = seal(line, trail->end.hash, trail->sha, begin);
+    unfinished.is_finished = true;
 
-    if (std::is_same_v<Record, Result> && held && trail->can_hold(line.size())) {
-        trail->hold(line, hash);
+    if (std::is_same_v<Record, Result> && held && trail->hold(hash)) {
         held->add(trail);
         note_growth(trail, time);
         return Ticket{};
     }
     const std::uint64_t offset = trail->file.size();
     const std::uint64_t seq = trail->in_file.seq;
-    const auto written = trail->write(line, hash);
+    const auto written = trail->write(begin, hash);
     records.fetch_add(trail->in_file.seq - seq, std::memory_order_relaxed);
     Ticket ticket;
     if (written && trail->sync) {
+        // Where records are synced none is held: it is this one alone, and in the file for good.
+        const CutBack in_the_file{line, 0};
         ticket = trail->sync->appended(trail->file.descriptor(), offset, line);
         trail->last = ticket;
-    }
-    if (line.capacity() > kKeptLineBytesMax) {
-        std::string().swap(line);
     }
     if (!written) {
         write_held(*trail);  // there may be room for that
         troubles.set(trail->name, written.error(), offset);
         return written.error();
     }
+    trail->clear_written();
     note_growth(trail, time);
     troubles.clear(trail->name);
     return ticket;

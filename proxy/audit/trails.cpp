@@ -13,33 +13,24 @@ constexpr std::size_t kOpenFilesMax = 256;
 
 constexpr std::size_t kHeldBytesMax = std::size_t{64} * 1024;
 
+// The buffer is kept for the next records up to this size.
+constexpr std::size_t kKeptBytesMax = std::size_t{256} * 1024;
+
 }  // namespace
 
-bool Trail::can_hold(std::size_t bytes) const {
-    return held.size() + bytes <= kHeldBytesMax;
-}
-
-void Trail::hold(std::string_view sealed, const HexDigest& hash) {
-    held += sealed;
+bool Trail::hold(const HexDigest& hash) {
+    if (held.size() > kHeldBytesMax) {
+        return false;
+    }
     end = {end.seq + 1, hash};
+    return true;
 }
 
-result<void> Trail::write(std::string_view sealed, const HexDigest& hash) {
-    if (!can_hold(sealed.size())) {
-        if (const auto written = write_held(); !written) {
-            return written.error();
-        }
-    }
-    const std::size_t before = held.size();
-    if (before > 0) {
-        held += sealed;
-    }
-    if (const auto written = file.append(before > 0 ? std::string_view(held) : sealed, false);
-        !written) {
-        held.resize(before);
+result<void> Trail::write(std::size_t begin, const HexDigest& hash) {
+    if (const auto written = file.append(held, false); !written) {
+        held.resize(begin);
         return written.error();
     }
-    held.clear();
     end = {end.seq + 1, hash};
     in_file = end;
     return {};
@@ -52,9 +43,17 @@ result<void> Trail::write_held() {
     if (const auto written = file.append(held, false); !written) {
         return written.error();
     }
-    held.clear();
     in_file = end;
+    clear_written();
     return {};
+}
+
+void Trail::clear_written() {
+    if (held.capacity() > kKeptBytesMax) {
+        std::string().swap(held);
+    } else {
+        held.clear();
+    }
 }
 
 std::uint64_t Trail::drop_held() {

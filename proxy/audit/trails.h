@@ -38,14 +38,14 @@ struct Trail {
     std::optional<Ticket> last;
     ChainEnd end;
     // Records that nobody acts upon may wait for the next one of their user, and share its
-    // write(2): they are what is between the file's end and the chain's.
+    // write(2): they are what is between the file's end and the chain's. A record is made behind
+    // them.
     std::string held;
     ChainEnd in_file;
     std::uint64_t vouched = 0;  // bytes of the file that the ledger knows
     bool held_listed = false;   // HeldRecords knows of it
     bool grown = false;         // since the last checkpoint; then QueryLog has it in its list
     bool misplaced = false;     // its name led elsewhere at the last checkpoint
-    std::string line;
     TimeText time;
     Sha256 sha;
 
@@ -53,13 +53,14 @@ struct Trail {
     [[nodiscard]] Anchor anchor() const {
         return {name, in_file.seq, file.size(), in_file.hash, false};
     }
-    // Whether a record of so many bytes can be held.
-    [[nodiscard]] bool can_hold(std::size_t bytes) const;
-    // `sealed` waits for the next write; its hash is that.
-    void hold(std::string_view sealed, const HexDigest& hash);
-    // What is held, and `sealed` behind it, with that hash. On an error nothing of `sealed` is
-    // there, and what was held may be held still: see drop_held().
-    [[nodiscard]] boost::system::result<void> write(std::string_view sealed, const HexDigest& hash);
+    // The record at the end of `held`, with that hash, waits for the next write. False: there is
+    // too much of it, so that it must be written.
+    [[nodiscard]] bool hold(const HexDigest& hash);
+    // What is held, with the record that was made from `begin` on, and has that hash: the caller
+    // looks at it, and then calls clear_written(). On an error nothing of it is there, and what was
+    // held before it is held still: see drop_held().
+    [[nodiscard]] boost::system::result<void> write(std::size_t begin, const HexDigest& hash);
+    void clear_written();
     [[nodiscard]] boost::system::result<void> write_held();
     // The chain goes on from the file's end. How many records are lost.
     [[nodiscard]] std::uint64_t drop_held();
