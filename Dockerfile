@@ -15,6 +15,7 @@ RUN apt-get update \
         libboost1.81-dev libboost-json1.81-dev libyaml-cpp-dev libspdlog-dev libfmt-dev \
         libcli11-dev libssl-dev libpg-query-dev libidn-dev libpq-dev postgresql-server-dev-15 \
         libsqlite3-dev libre2-dev libzstd-dev libxxhash-dev librdkafka-dev \
+        libgoogle-perftools-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY CMakeLists.txt CMakePresets.json ./
@@ -29,7 +30,7 @@ RUN cmake --preset release -DBUILD_TESTING=OFF \
 FROM debian:bookworm-slim
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        libboost-json1.81.0 libfmt9 libidn12 libpg-query1504.0 libpq5 librdkafka1 libre2-9 libspdlog1.10 libsqlite3-0 libssl3 libxxhash0 libzstd1 \
+        libboost-json1.81.0 libfmt9 libidn12 libpg-query1504.0 libpq5 librdkafka1 libre2-9 libspdlog1.10 libsqlite3-0 libssl3 libtcmalloc-minimal4 libxxhash0 libzstd1 \
         libstdc++6 libyaml-cpp0.7 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 64320 --user-group --no-create-home --shell /usr/sbin/nologin vitrine \
