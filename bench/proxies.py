@@ -16,6 +16,7 @@ listen:
   address: 127.0.0.1:{port}
   tls: {{certificate: server.crt, key: server.key}}
   workers: {workers}
+  max_connections: {max_connections}
 databases:
   bench:
     servers: [127.0.0.1:{server_port}]
@@ -36,7 +37,7 @@ log: {{level: warn, format: text}}
 
 
 def start(folder, program, authority, server, password, mask_key, masking, *, workers=1,
-          durability="write", server_tls=True):
+          durability="write", server_tls=True, max_connections=10_000):
     """In a folder of its own, beside the authorities' files."""
     folder.mkdir()
     authority.sign("server")
@@ -50,7 +51,7 @@ def start(folder, program, authority, server, password, mask_key, masking, *, wo
     vitrine = Vitrine(program, folder / "vitrine.yaml", free_port(), authority)
     vitrine.config.write_text(CONFIGURATION.format(
         port=vitrine.port, server_port=server.port, workers=workers, masking=masking,
-        durability=durability,
+        durability=durability, max_connections=max_connections,
         server_tls="{mode: verify-full, ca: database-ca.crt}" if server_tls
         else "{mode: disable}"))
     vitrine.start()

@@ -4,7 +4,7 @@
     bench/run.py judge [--pairs N] [--rounds N] [--keep-catalog FILE]
     bench/run.py tpch [--scale S] [--rounds N] [--format json]
     bench/run.py log [--rounds N] [--format json]
-    bench/run.py peers [--rounds N] [--peers NAME,…] [--case WORD] [--format json]
+    bench/run.py peers [--rounds N] [--peers NAME,…] [--case WORD]… [--idle N] [--format json]
 
 judge: what parsing costs, what judging costs, and the difference, on bench/schema.sql. Times are
 CPU time: a block of parses, one of judgements and one of cached ones, one after the other, and medians over all such
@@ -17,7 +17,8 @@ all of them together take more than 1.05 times as long.
 log: the CPU that the query log costs a statement, and the throughput of many sessions with
 `durability: fsync` by that of one (log.py). Exit status 1 where one is not as it should be.
 
-peers: vitrine beside PgBouncer, HAProxy and Pgpool-II (peers.py).
+peers: vitrine beside PgBouncer, HAProxy and Pgpool-II (peers.py): CPU, memory, system calls, logins,
+latency, large results, idle sessions.
 """
 
 import argparse
@@ -123,9 +124,9 @@ def main():
     parser.add_argument("--scale", type=float, default=0.1,
                         help="tpch: 1 is TPC-H's 1 GB (default 0.1, 250 MB)")
     parser.add_argument("--format", choices=["table", "json"], default="table",
-                        help="tpch, audit")
+                        help="tpch, audit, log, peers")
     parser.add_argument("--program", default=REPOSITORY / "build/bench/vitrine",
-                        help="tpch, audit: vitrine (default build/bench/vitrine)")
+                        help="tpch, audit, log, peers: vitrine (default build/bench/vitrine)")
     parser.add_argument("--records", type=int, default=1_000_000,
                         help="audit: of the log (default 1000000; 10 million are 4 GB)")
     parser.add_argument("--keep-log", metavar="FOLDER",
@@ -133,7 +134,9 @@ def main():
     parser.add_argument("--peers", default="pgbouncer,pgbouncer-64k,haproxy,pgpool,vitrine",
                         help="peers: which, the first is what the others are compared with")
     parser.add_argument("--case", action="append", dest="cases", metavar="WORD",
-                        help="peers: those that have it in their name")
+                        help="peers: those that have it in their name; may be given several times")
+    parser.add_argument("--idle", type=int, default=2000, metavar="N",
+                        help="peers: idle sessions (default 2000)")
     arguments = parser.parse_args()
     if arguments.what == "audit":
         import audit
@@ -147,7 +150,7 @@ def main():
     if arguments.what == "peers":
         import peers
         return peers.peers(arguments.program, arguments.rounds or 5, arguments.peers.split(","),
-                           arguments.cases, arguments.format == "json")
+                           arguments.cases, arguments.idle, arguments.format == "json")
     if arguments.what == "tpch":
         import tpch
         return tpch.tpch(arguments.program, arguments.scale, arguments.rounds or 9,
