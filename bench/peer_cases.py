@@ -76,9 +76,11 @@ def by_psql(sql):
     """COPY, which pgbench does not take."""
     def client(environment, _, transactions):
         began = time.monotonic()
-        subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", *["-c", sql] * transactions],
-                       env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       check=True)
+        done = subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", *["-c", sql] * transactions],
+                              env=environment, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            raise RuntimeError(f"{sql}: {done.stderr}")
         return transactions / (time.monotonic() - began)
     return client
 
@@ -116,16 +118,20 @@ class Case:
     def measure(self, peer):
         """Cost, and how many a second. The logins of the sessions are counted off, but where they
         are what is measured."""
-        def run_it(transactions):
+        def run_it(client, transactions):
             before = cpu_nanoseconds(peer.pid)
-            rate = self.client(peer.environment, self.sessions, transactions)
+            rate = client(peer.environment, self.sessions, transactions)
             return cpu_nanoseconds(peer.pid) - before, rate
 
         if self.logins:
-            cpu, rate = run_it(self.transactions)
+            cpu, rate = run_it(self.client, self.transactions)
             return self.cost(cpu), rate
-        logins, _ = run_it(1)
-        cpu, rate = run_it(self.transactions + 1)
+        if self.megabytes:
+            login, _ = run_it(by_psql("SELECT 1"), 1)
+            cpu, rate = run_it(self.client, self.transactions)
+            return self.cost(cpu - login), rate
+        logins, _ = run_it(self.client, 1)
+        cpu, rate = run_it(self.client, self.transactions + 1)
         return self.cost(cpu - logins), rate * self.statements
 
 
@@ -165,12 +171,12 @@ def cases(scripts, megabytes):
                 for argument in ("-f", f"{scripts[name]}@{weight}")]
     yield Case("reports, masked, 4", 4, 100, by_pgbench(*weighted))
     for name in ("rows", "wide"):
-        yield Case(f"SELECT, {name}", 1, 1, by_pgbench("-f", scripts[name]),
+        yield Case(f"SELECT, {name}", 1, 2, by_pgbench("-f", scripts[name]),
                    megabytes=megabytes[name])
-    yield Case("SELECT binary, rows", 1, 1, binary(ROWS), megabytes=megabytes["binary"])
-    yield Case("COPY, rows", 1, 1, by_psql("COPY bulk TO STDOUT"), megabytes=megabytes["rows"])
-    yield Case("COPY, wide", 1, 1, by_psql(f"COPY ({WIDE}) TO STDOUT"), megabytes=megabytes["wide"])
-    yield Case("COPY binary, rows", 1, 1, by_psql("COPY bulk TO STDOUT (FORMAT binary)"),
+    yield Case("SELECT binary, rows", 1, 2, binary(ROWS), megabytes=megabytes["binary"])
+    yield Case("COPY, rows", 1, 2, by_psql("COPY bulk TO STDOUT"), megabytes=megabytes["rows"])
+    yield Case("COPY, wide", 1, 2, by_psql(f"COPY ({WIDE}) TO STDOUT"), megabytes=megabytes["wide"])
+    yield Case("COPY binary, rows", 1, 2, by_psql("COPY bulk TO STDOUT (FORMAT binary)"),
                megabytes=megabytes["binary"])
     for sessions in (1, 8):
         yield Case(f"login, {sessions}", sessions, 160 // sessions, by_pgbench("-S", "-C"),

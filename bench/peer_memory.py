@@ -49,7 +49,7 @@ def peaks(setup, names):
 
 
 def show_peaks(found):
-    print(f"{'Memory (RSS)':26}{'at most':>10}{'then':>10}   MB")
+    print(f"{'Memory (RSS)':26}{'at most':>10}{'then':>10}   MB, of all of its processes together")
     for one in found:
         print(f"{one['peer']:26}{one['peak_mb']:10.1f}{one['now_mb']:10.1f}")
 
