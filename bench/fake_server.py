@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A PostgreSQL with room for any number of idle sessions.
 
-    bench/fake_server.py PORT SERVER_PORT < PASSWORD
+    bench/fake_server.py SERVER_PORT < PASSWORD
 
+Prints the port that it listens on.
 Stands in front of a real one. The first session with a startup packet is logged in there; what the
 server said to it, at the login and to each statement, is said again to every later one with the same
 packet. No password is asked for. The connections that load vitrine's catalog are handed through.
@@ -98,9 +99,9 @@ class FakeServer:
 
 
 async def main():
-    port, server_port = int(sys.argv[1]), int(sys.argv[2])
-    fake = FakeServer(server_port, sys.stdin.read())
-    server = await asyncio.start_server(fake.serve, "127.0.0.1", port, backlog=1000)
+    fake = FakeServer(int(sys.argv[1]), sys.stdin.read())
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0, backlog=1000)
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""System calls a statement, counted by strace, which is no part of what is timed."""
+"""System calls a statement, and a login with one, counted by strace, which is no part of what is timed."""
 
 import re
 import shutil
@@ -12,9 +12,10 @@ from proxies import family, pgbench, progress
 NAME = "system calls"
 SESSIONS = 8
 TRANSACTIONS = 250  # of each session
+LOGINS = 20
 
 
-def count(peer, mode, transactions, folder):
+def count(peer, arguments, transactions, folder):
     """All calls of the proxy's processes and threads meanwhile, by name."""
     summary = folder / "strace.out"
     pids = [argument for pid in family(peer.pid) for argument in ("-p", str(pid))]
@@ -24,7 +25,7 @@ def count(peer, mode, transactions, folder):
             for _ in range(len(pids) // 2):  # each process once, with its threads
                 strace.stderr.readline()
             time.sleep(0.2)
-            pgbench(peer.environment, SESSIONS, transactions, "-S", "-M", mode, "-D",
+            pgbench(peer.environment, SESSIONS, transactions, "-S", *arguments, "-D",
                     f"scale={SCALE}")
             time.sleep(0.2)
         finally:
@@ -36,18 +37,21 @@ def count(peer, mode, transactions, folder):
 
 
 def measure(setup, names):
-    """A statement's, the logins counted off; nothing where there is no strace."""
+    """A statement's, the sessions' logins counted off; nothing where there is no strace."""
     if not shutil.which("strace"):
         return []
     rows = []
-    for mode in ("simple", "prepared"):
+    for case, arguments, transactions in (
+            ("simple", ["-M", "simple"], TRANSACTIONS),
+            ("prepared", ["-M", "prepared"], TRANSACTIONS), ("login", ["-C"], LOGINS)):
         for name in names:
-            progress(f"system calls: {mode}, {name}")
-            logins = count(setup.peers[name], mode, 1, setup.folder)
-            calls = count(setup.peers[name], mode, TRANSACTIONS + 1, setup.folder)
-            each = {call: (calls[call] - logins.get(call, 0)) / (SESSIONS * TRANSACTIONS)
+            progress(f"system calls: {case}, {name}")
+            # With -C a transaction fewer is a login fewer.
+            logins = count(setup.peers[name], arguments, 1, setup.folder)
+            calls = count(setup.peers[name], arguments, transactions + 1, setup.folder)
+            each = {call: (calls[call] - logins.get(call, 0)) / (SESSIONS * transactions)
                     for call in calls}
-            rows.append({"case": f"{mode}, {SESSIONS}", "peer": name, "all": sum(each.values()),
+            rows.append({"case": f"{case}, {SESSIONS}", "peer": name, "all": sum(each.values()),
                          "calls": {call: value for call, value in
                                    sorted(each.items(), key=lambda one: -one[1]) if value > 0.02}})
     return rows

@@ -1,6 +1,7 @@
 """Memory of the proxies: their peak behind all cases, and what a large result takes while it passes,
 to a reader that is fast, to one that is slow, and in rows of 50 MB instead of 8 kB."""
 
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -68,24 +69,34 @@ def read_all(client, sql, nap):
             since = 0
 
 
-def measure(setup, names):
-    """In a session of its own each: growth of the peak, seconds and CPU seconds a GB."""
+def measure_one(peer, sql, megabytes, nap):
+    """Growth of the peak, seconds and CPU seconds a GB."""
+    with log_in(peer.environment, client_context()) as client:
+        client.simple("SELECT 1")
+        before = kilobytes(peer.pid, "VmRSS")
+        forget_peak(peer.pid)
+        cpu, began = cpu_nanoseconds(peer.pid), time.monotonic()
+        read_all(client, sql, nap)
+        took, cpu = time.monotonic() - began, cpu_nanoseconds(peer.pid) - cpu
+        growth = kilobytes(peer.pid, "VmHWM") - before
+        client.send(terminate())
+    return growth / 1000, took / megabytes * 1000, cpu / 1e9 / megabytes * 1000
+
+
+def measure(setup, names, rounds):
+    """In turns, each in a session of its own: the most that the peak grew, and medians."""
     found = []
-    for name, sql, megabytes, nap in RESULTS:
-        for peer in (setup.peers[one] for one in names):
-            progress(f"{name}: {peer.name}")
-            with log_in(peer.environment, client_context()) as client:
-                client.simple("SELECT 1")
-                before = kilobytes(peer.pid, "VmRSS")
-                forget_peak(peer.pid)
-                cpu, began = cpu_nanoseconds(peer.pid), time.monotonic()
-                read_all(client, sql, nap)
-                found.append({
-                    "result": name, "peer": peer.name,
-                    "growth_mb": (kilobytes(peer.pid, "VmHWM") - before) / 1000,
-                    "seconds_a_gb": (time.monotonic() - began) / megabytes * 1000,
-                    "cpu_a_gb": (cpu_nanoseconds(peer.pid) - cpu) / 1e9 / megabytes * 1000})
-                client.send(terminate())
+    for result, sql, megabytes, nap in RESULTS:
+        samples = {name: [] for name in names}
+        for number in range(rounds):
+            for name in names if number % 2 else reversed(names):
+                progress(f"{result}: {name}, round {number + 1} of {rounds}")
+                samples[name].append(measure_one(setup.peers[name], sql, megabytes, nap))
+        for name, taken in samples.items():
+            growth, took, cpu = zip(*taken)
+            found.append({"result": result, "peer": name, "growth_mb": max(growth),
+                          "seconds_a_gb": statistics.median(took),
+                          "cpu_a_gb": statistics.median(cpu)})
     return found
 
 

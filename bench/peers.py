@@ -39,7 +39,7 @@ def parts(setup, names, rounds, wanted, idle):
     if wanted(peer_latency.NAME):
         yield "latency", peer_latency.measure(setup, names, rounds), peer_latency.show
     if wanted(peer_memory.NAME):
-        yield "large_results", peer_memory.measure(setup, names), peer_memory.show
+        yield "large_results", peer_memory.measure(setup, names, min(rounds, 3)), peer_memory.show
     if wanted(peer_idle.NAME):
         yield "idle", peer_idle.measure(setup, names, idle), peer_idle.show
 
