@@ -1,4 +1,4 @@
-"""System calls a statement, and a login with one, counted by strace, which is no part of what is timed."""
+"""System calls a statement, and a login with one: counted by strace, in runs that are not timed."""
 
 import re
 import shutil

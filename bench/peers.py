@@ -40,7 +40,7 @@ def parts(setup, names, rounds, wanted, idle):
         yield "latency", peer_latency.measure(setup, names, rounds), peer_latency.show
     if wanted(peer_memory.NAME):
         yield "large_results", peer_memory.measure(setup, names, min(rounds, 3)), peer_memory.show
-    if wanted(peer_idle.NAME):
+    if wanted(peer_idle.NAME) and any(name in peer_idle.PEERS for name in names):
         yield "idle", peer_idle.measure(setup, names, idle), peer_idle.show
 
 

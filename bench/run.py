@@ -17,8 +17,8 @@ all of them together take more than 1.05 times as long.
 log: the CPU that the query log costs a statement, and the throughput of many sessions with
 `durability: fsync` by that of one (log.py). Exit status 1 where one is not as it should be.
 
-peers: vitrine beside PgBouncer, HAProxy and Pgpool-II (peers.py): CPU, memory, system calls, logins,
-latency, large results, idle sessions.
+peers: vitrine beside PgBouncer, HAProxy and Pgpool-II (peers.py): CPU, memory, system calls,
+logins, latency, large results, idle sessions.
 """
 
 import argparse
