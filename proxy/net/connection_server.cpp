@@ -264,9 +264,7 @@ void Connection::start_conversation() {
     options.search_path = server_login_->search_path();
     options.server_parameters = server_login_->parameters();
     options.recorded = *started;
-    options.newest_policy = [database = database_, groups = principal_.groups] {
-        return database->policy(groups);
-    };
+    options.newest_policy = NewestPolicy(database_, principal_.groups);
     options.log = shared_.log.get();
     options.counters = &metrics_.of(principal_.database);
     options.judgements = &judgements_;

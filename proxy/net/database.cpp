@@ -373,6 +373,7 @@ void Database::reconfigure(DatabaseSettings settings) {
         settings_ = std::move(settings);
         retired_ = false;
         policies_.clear();
+        ++changes_;
         ++generation_;
         // Another server may stand behind the same name now: the old catalog is not believed any
         // longer than it takes to load the new one.
@@ -384,6 +385,7 @@ void Database::reconfigure(DatabaseSettings settings) {
 void Database::retire() {
     const std::lock_guard lock(mutex_);
     retired_ = true;
+    ++changes_;
 }
 
 DatabaseSettings Database::settings() const {
@@ -396,11 +398,11 @@ std::string Database::catalog_error() const {
     return catalog_error_;
 }
 
-std::shared_ptr<const parser::Policy> Database::policy(const std::vector<std::string>& groups) {
+Database::Newest Database::newest(const std::vector<std::string>& groups) {
     const std::lock_guard lock(mutex_);
-    if (retired_ || !catalog_ ||
-        std::chrono::steady_clock::now() - loaded_at_ > limits::kCatalogAgeMax) {
-        return nullptr;
+    Newest found{.until = loaded_at_ + limits::kCatalogAgeMax, .changes = changes_};
+    if (retired_ || !catalog_ || std::chrono::steady_clock::now() > found.until) {
+        return {};
     }
     const auto& rules = settings_.config->masking.rules;
     std::set<std::string> named;
@@ -421,7 +423,16 @@ std::shared_ptr<const parser::Policy> Database::policy(const std::vector<std::st
     if (!policy) {
         policy = parser::compile_policy(catalog_, rules, settings_.config->functions, key);
     }
-    return policy;
+    found.policy = policy;
+    return found;
+}
+
+std::shared_ptr<const parser::Policy> NewestPolicy::operator()() {
+    if (newest_.changes != database_->changes() ||
+        std::chrono::steady_clock::now() > newest_.until) {
+        newest_ = database_->newest(groups_);
+    }
+    return newest_.policy;
 }
 
 std::string Database::version_refusal(std::chrono::steady_clock::time_point deadline) {
@@ -520,6 +531,7 @@ void Database::run() {
             if (!catalog_ || catalog_->fingerprint() != catalog->fingerprint()) {
                 catalog_ = std::move(catalog);
                 policies_.clear();
+                ++changes_;
                 news = catalog_;
             } else if (warned_generation_ != generation) {
                 news = catalog_;

@@ -80,7 +80,17 @@ class Database {
     // The policy for these groups on the newest catalog; nullptr as long as there is no catalog,
     // or none young enough to be believed.
     [[nodiscard]] std::shared_ptr<const parser::Policy> policy(
-        const std::vector<std::string>& groups);
+        const std::vector<std::string>& groups) {
+        return newest(groups).policy;
+    }
+    struct Newest {
+        std::shared_ptr<const parser::Policy> policy;
+        // What policy() gives stays the same until then, and as long as changes() does.
+        std::chrono::steady_clock::time_point until;
+        std::uint64_t changes = 0;
+    };
+    [[nodiscard]] Newest newest(const std::vector<std::string>& groups);
+    [[nodiscard]] std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
     // Why there is no catalog, or why it could not be loaded anew.
     [[nodiscard]] std::string catalog_error() const;
     // How often it was loaded, and how often it could not be.
@@ -104,6 +114,8 @@ class Database {
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
+    // Counts what policies hang on: the settings, the catalog, whether there is one.
+    std::atomic<std::uint64_t> changes_{1};
     DatabaseSettings settings_;
     std::shared_ptr<const parser::CatalogSnapshot> catalog_;
     std::chrono::steady_clock::time_point loaded_at_;
@@ -124,6 +136,21 @@ class Database {
     std::vector<parser::PolicyWarning> warnings_;
     std::uint64_t warned_generation_ = 0;
     std::thread thread_;
+};
+
+// Database::policy() for a session, which asks for it with each statement: it is looked up anew
+// where something has changed.
+class NewestPolicy {
+  public:
+    NewestPolicy(std::shared_ptr<Database> database, std::vector<std::string> groups)
+        : database_(std::move(database)), groups_(std::move(groups)) {}
+
+    [[nodiscard]] std::shared_ptr<const parser::Policy> operator()();
+
+  private:
+    std::shared_ptr<Database> database_;
+    std::vector<std::string> groups_;
+    Database::Newest newest_;
 };
 
 }  // namespace vitrine::net
