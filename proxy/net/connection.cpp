@@ -399,6 +399,7 @@ void Connection::look() {
             } else {
                 end_if_revoked();
                 announce_end();
+                conversation_->give_back();
             }
             if (phase_ == Phase::kConversation) {
                 enforce_limits();

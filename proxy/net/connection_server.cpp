@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <boost/asio/connect.hpp>
 
 #include "config/limits.h"
@@ -45,15 +46,40 @@ void Connection::connect_server() {
         tcp::resolver resolver;
         tcp::socket socket;
         tcp::resolver::results_type addresses;
+        std::array<tcp::endpoint, 1> address;
     };
     auto attempt = std::make_shared<Attempt>(context_);
     connect_attempt_ = attempt;
     connect_deadline_ = std::chrono::steady_clock::now() + limits::kServerConnectMax;
     auto self = shared_from_this();
+    const auto connect = [self, attempt, host = server.host](const auto& addresses) {
+        asio::async_connect(
+            attempt->socket, addresses,
+            [self, attempt, host](boost::system::error_code error, const tcp::endpoint& endpoint) {
+                if (self->connect_attempt_ != attempt) {
+                    return;
+                }
+                if (error) {
+                    self->server_failed(host + ": " + error.message());
+                } else {
+                    self->server_.emplace(std::move(attempt->socket));
+                    self->connected(endpoint);
+                }
+                self->pump();
+            });
+    };
+    boost::system::error_code not_an_address;
+    const auto address = asio::ip::make_address(server.host, not_an_address);
+    if (!not_an_address) {
+        // Without the resolver's thread, which would look it up in vain.
+        attempt->address = {tcp::endpoint(address, server.port)};
+        connect(attempt->address);
+        return;
+    }
     attempt->resolver.async_resolve(
         server.host, std::to_string(server.port),
-        [self, attempt, host = server.host](boost::system::error_code error,
-                                            tcp::resolver::results_type addresses) {
+        [self, attempt, connect, host = server.host](boost::system::error_code error,
+                                                     tcp::resolver::results_type addresses) {
             if (self->connect_attempt_ != attempt) {
                 return;
             }
@@ -63,20 +89,7 @@ void Connection::connect_server() {
                 return;
             }
             attempt->addresses = std::move(addresses);
-            asio::async_connect(attempt->socket, attempt->addresses,
-                                [self, attempt, host](boost::system::error_code connect_error,
-                                                      const tcp::endpoint& endpoint) {
-                                    if (self->connect_attempt_ != attempt) {
-                                        return;
-                                    }
-                                    if (connect_error) {
-                                        self->server_failed(host + ": " + connect_error.message());
-                                    } else {
-                                        self->server_.emplace(std::move(attempt->socket));
-                                        self->connected(endpoint);
-                                    }
-                                    self->pump();
-                                });
+            connect(attempt->addresses);
         });
 }
 
@@ -326,6 +339,9 @@ void Connection::start_conversation() {
     // The welcome has said how long it is.
     end_announced_ = principal_.expires - now() <= current_->config->access.notice;
     server_login_.reset();
+    // Of the login nothing is needed any more, and most sessions are idle.
+    settings_ = {};
+    login_ = {};
     phase_ = Phase::kConversation;
     spdlog::info("session {} starts: user={} database={} client={}", id_.session, principal_.user,
                  principal_.database, client_address_);

@@ -179,6 +179,14 @@ void Conversation::finish(Ending ending) {
     ended_ = std::move(ending);
 }
 
+void Conversation::give_back() {
+    for (std::string* buffer : {&client_input_, &server_input_, &client_output_, &server_output_}) {
+        if (buffer->empty()) {
+            std::string().swap(*buffer);
+        }
+    }
+}
+
 bool Conversation::wants_client_bytes() const {
     // While messages wait, some more are read: so it is noticed when the client leaves.
     return takes_messages() ||

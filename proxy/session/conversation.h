@@ -127,6 +127,8 @@ class Conversation {
     // Bytes to send; whoever sends takes them out.
     [[nodiscard]] std::string& client_output() { return client_output_; }
     [[nodiscard]] std::string& server_output() { return server_output_; }
+    // Called now and then: buffers that are empty cost an idle session nothing.
+    void give_back();
     // Back-pressure: is it any use to read more from this side now?
     [[nodiscard]] bool wants_client_bytes() const;
     [[nodiscard]] bool wants_server_bytes() const;
