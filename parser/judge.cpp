@@ -113,6 +113,7 @@ class TextJudge {
   private:
     void whole(Judgement& out, Objection objection, std::size_t position) const;
     void statement(const RawStmt* raw, StatementJudgement& out);
+    void name_in_full(const std::vector<OpenInPart>& in_part, StatementJudgement& out);
     void look_into(const Node* node, StatementJudgement& out);
     void finish(Judgement& out);
 
@@ -253,7 +254,8 @@ void TextJudge::statement(const RawStmt* raw, StatementJudgement& out) {
         --end;
     }
     out.size = end - out.begin;
-    if (is_plain(raw->stmt, policy_, path_, session_.parameter_types)) {
+    std::vector<OpenInPart> in_part;
+    if (is_plain(raw->stmt, policy_, path_, session_.parameter_types, in_part)) {
         const StatementKind& select = *statement_kind(T_SelectStmt);
         out.command_tag = select.command;
         out.rule = kRuleStatement;
@@ -263,20 +265,46 @@ void TextJudge::statement(const RawStmt* raw, StatementJudgement& out) {
         looked_into.begin = out.begin;
         looked_into.size = out.size;
         const syntax::TextEdits edits = edits_;
+        const bool known = path_.known;
         look_into(raw->stmt, looked_into);
         edits_ = edits;
-        if (looked_into.refusal && looked_into.rule == "masking: reference") {
-            return;  // there is no room for its masks, which it does not need
-        }
-        assert(!looked_into.refusal && looked_into.filtered.empty() && !looked_into.plan_hidden &&
-               looked_into.forwarded.has_value() == !looked_into.masked.empty() &&
-               looked_into.effect == out.effect && looked_into.name == out.name &&
-               looked_into.rule == out.rule && looked_into.command_tag == out.command_tag &&
-               path_.known);
+        // There may be no room for its masks, which it does not need.
+        const bool no_room = looked_into.refusal && (looked_into.rule == "masking: reference" ||
+                                                     looked_into.rule.starts_with("limit: "));
+        assert((no_room && !in_part.empty()) ||
+               (!looked_into.refusal && looked_into.filtered.empty() && !looked_into.plan_hidden &&
+                looked_into.forwarded.has_value() == !in_part.empty() &&
+                looked_into.masked.empty() == in_part.empty() && looked_into.effect == out.effect &&
+                looked_into.name == out.name && looked_into.rule == out.rule &&
+                looked_into.command_tag == out.command_tag && path_.known == known));
 #endif
+        name_in_full(in_part, out);
         return;
     }
     look_into(raw->stmt, out);
+}
+
+// The tables of a plain statement that have masked columns.
+void TextJudge::name_in_full(const std::vector<OpenInPart>& in_part, StatementJudgement& out) {
+    bool edited = false;
+    for (const OpenInPart& reference : in_part) {
+        const auto titles = policy_.plain_names().masked_titles(*reference.relation);
+        out.masked.insert(out.masked.end(), titles.begin(), titles.end());
+        if (!reference.qualified) {
+            const auto place = static_cast<std::size_t>(reference.location);
+            edits_.replace(place, place,
+                           syntax::quoted_identifier(reference.relation->relation->schema) + ".",
+                           place);
+            edited = true;
+        }
+    }
+    if (in_part.size() > 1) {
+        std::sort(out.masked.begin(), out.masked.end());
+        out.masked.erase(std::unique(out.masked.begin(), out.masked.end()), out.masked.end());
+    }
+    if (edited) {
+        out.forwarded = edits_.render(sql_, out.begin, out.begin + out.size).text;
+    }
 }
 
 void TextJudge::look_into(const Node* node, StatementJudgement& out) {

@@ -46,15 +46,10 @@ bool same_text(const char* a, const char* b) {
 
 class Walk {
   public:
-    // Of relations that are open in part, kInPart takes what reads nothing else of them; it looks
-    // at more, and leaves more out.
-    enum class Reading : std::uint8_t { kWhole, kInPart };
-
-    Walk(const Policy& policy, const SearchPath& path, Reading reading)
-        : policy_(policy),
-          names_(policy.plain_names()),
-          path_(path),
-          in_part_(reading == Reading::kInPart) {}
+    // With `in_part`, tables are taken too that are open in part, where nothing else of them is
+    // read: it looks at more, and leaves more out, among that what hangs on the path.
+    Walk(const Policy& policy, const SearchPath& path, std::vector<OpenInPart>* in_part)
+        : policy_(policy), names_(policy.plain_names()), path_(path), in_part_(in_part) {}
 
     // Each of these says: nothing here that is not plain.
     bool select(const SelectStmt* select, const VisibleCte* ctes, unsigned depth);
@@ -136,9 +131,12 @@ class Walk {
     }
     // The name without a schema; nullptr where it may mean something that is not plain.
     const PlainName* on_path(const PlainName* name) const {
-        return name == nullptr || name->except_count == 0 || !may_mean_another(*name) ? name
-                                                                                      : nullptr;
+        return name == nullptr || name->except_count == 0 ||
+                       (in_part_ == nullptr && !may_mean_another(*name))
+                   ? name
+                   : nullptr;
     }
+    const PlainRelation* find(const PlainName& name, const char* schema) const;
     bool may_mean_another(const PlainName& name) const;
     bool add_item(const char* name, const PlainRelation* relation) {
         if (items_count_ == kItemsMax) {
@@ -151,7 +149,7 @@ class Walk {
     const Policy& policy_;
     const PlainNames& names_;
     const SearchPath& path_;
-    const bool in_part_;
+    std::vector<OpenInPart>* const in_part_;
     bool met_open_in_part_ = false;
     std::forward_list<VisibleCte> ctes_;
     std::size_t items_count_ = 0;
@@ -298,8 +296,9 @@ bool Walk::from(const Node* item, Place place) {
         case T_JoinExpr: {
             const auto* join = as<JoinExpr>(item);
             // Columns that are not named, and columns by other names.
-            if (in_part_ && (join->isNatural || join->usingClause != nullptr ||
-                             join->alias != nullptr || join->join_using_alias != nullptr)) {
+            if (in_part_ != nullptr &&
+                (join->isNatural || join->usingClause != nullptr || join->alias != nullptr ||
+                 join->join_using_alias != nullptr)) {
                 return false;
             }
             for (const Alias* alias : {join->alias, join->join_using_alias}) {
@@ -409,6 +408,23 @@ const PlainRelation* Walk::in_schema(const PlainName& name, std::string_view sch
     return found == all.end() || found->relation->schema != schema ? nullptr : &*found;
 }
 
+// nullptr: none, or, where the path is not known, one of several.
+const PlainRelation* Walk::find(const PlainName& name, const char* schema) const {
+    if (schema != nullptr) {
+        return in_schema(name, schema);
+    }
+    if (!path_.known) {
+        const auto all = names_.relations(name);
+        return all.size() == 1 ? &all[0] : nullptr;
+    }
+    const PlainRelation* found = nullptr;
+    for (auto each = path_.schemas.begin(); found == nullptr && each != path_.schemas.end();
+         ++each) {
+        found = in_schema(name, *each);
+    }
+    return found;
+}
+
 bool Walk::relation(const RangeVar* reference, Place place) {
     if (reference->catalogname != nullptr) {
         return false;
@@ -424,23 +440,16 @@ bool Walk::relation(const RangeVar* reference, Place place) {
     if (meant == nullptr) {
         return false;
     }
-    const PlainRelation* found = nullptr;
-    if (reference->schemaname != nullptr) {
-        found = in_schema(*meant, reference->schemaname);
-    } else {
-        for (auto schema = path_.schemas.begin(); found == nullptr && schema != path_.schemas.end();
-             ++schema) {
-            found = in_schema(*meant, *schema);
-        }
-    }
+    const PlainRelation* found = find(*meant, reference->schemaname);
     if (found == nullptr) {
         return false;
     }
     if (!found->open) {
         met_open_in_part_ = met_open_in_part_ || found->open_in_part;
-        if (!in_part_ || !found->open_in_part || renamed) {
+        if (in_part_ == nullptr || !found->open_in_part || renamed) {
             return false;
         }
+        in_part_->push_back({found, reference->location, reference->schemaname != nullptr});
     }
     return add_item(name, renamed ? nullptr : found);
 }
@@ -478,11 +487,11 @@ bool Walk::column(const ColumnRef* column) {
     if (name == nullptr && !is_a(fields.back().ptr_value, T_A_Star)) {
         return false;
     }
-    if (in_part_ && name == nullptr) {
+    if (in_part_ != nullptr && name == nullptr) {
         return false;
     }
     if (fields.size() == 1) {
-        return !in_part_ || add_attribute(nullptr, name);
+        return in_part_ == nullptr || add_attribute(nullptr, name);
     }
     const char* qualifier = text_of(fields[fields.size() - 2]);
     if (qualifier == nullptr || (fields.size() == 3 && text_of(fields[0]) == nullptr)) {
@@ -521,6 +530,9 @@ bool Walk::type(const TypeName* type) const {
     const PlainName* name = own_name(type->names);
     if (name != nullptr && name->own_type) {
         return true;
+    }
+    if (in_part_ != nullptr) {
+        return false;
     }
     // A user's: an enum, a domain.
     const auto parts = cells(type->names);
@@ -586,7 +598,7 @@ bool Walk::attributes() const {
     const auto items = std::span(items_).first(items_count_);
     for (const Attribute& attribute : std::span(attributes_).first(attributes_count_)) {
         const NameKey name(attribute.name);
-        if (in_part_ && is_masked(attribute, name)) {
+        if (in_part_ != nullptr && is_masked(attribute, name)) {
             return false;
         }
         if (attribute.qualifier == nullptr) {
@@ -634,8 +646,8 @@ void Walk::find_namesakes() {
 }  // namespace
 
 bool is_plain(const Node* statement, const Policy& policy, const SearchPath& path,
-              std::span<const Oid> parameters) {
-    if (!is_a(statement, T_SelectStmt) || !policy.plain_names().any() || !path.known ||
+              std::span<const Oid> parameters, std::vector<OpenInPart>& in_part) {
+    if (!is_a(statement, T_SelectStmt) || !policy.plain_names().any() ||
         path.place(kCatalogSchema) == SearchPath::kUnreachable) {
         return false;
     }
@@ -652,23 +664,30 @@ bool is_plain(const Node* statement, const Policy& policy, const SearchPath& pat
         walk.find_namesakes();
         return walk.attributes();
     };
-    Walk walk(policy, path, Walk::Reading::kWhole);
-    if (is_plain_read(walk)) {
+    if (path.known) {
+        Walk walk(policy, path, nullptr);
+        if (is_plain_read(walk)) {
+            return true;
+        }
+        if (!walk.met_open_in_part()) {
+            return false;
+        }
+    }
+    Walk walk(policy, path, &in_part);
+    if (is_plain_read(walk) && !in_part.empty()) {
         return true;
     }
-    if (!walk.met_open_in_part()) {
-        return false;
-    }
-    Walk again(policy, path, Walk::Reading::kInPart);
-    return is_plain_read(again);
+    in_part.clear();
+    return false;
 }
 
 bool is_plain(const std::string& sql, const Policy& policy, const SearchPath& path,
               std::span<const Oid> parameters) {
     const syntax::ParseTree tree(sql);
     const auto statements = cells(tree.statements());
+    std::vector<OpenInPart> in_part;
     return !tree.error() && statements.size() == 1 &&
-           is_plain(as<RawStmt>(statements[0].ptr_value)->stmt, policy, path, parameters);
+           is_plain(as<RawStmt>(statements[0].ptr_value)->stmt, policy, path, parameters, in_part);
 }
 
 }  // namespace vitrine::parser

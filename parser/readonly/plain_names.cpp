@@ -207,8 +207,10 @@ PlainName PlainNames::judged(const Policy& policy, const PlainObjects& plain,
         if (added.open_in_part) {
             for (const MaskedColumn& masked : policy.relation(relation->oid)->masked) {
                 masked_.add(masked.column->name.c_str());
+                titles_.push_back(column_title(*relation, *masked.column));
                 ++added.masked_count;
             }
+            std::sort(titles_.begin() + added.masked_begin, titles_.end());
         }
         ++name.relations_count;
     }

@@ -130,6 +130,10 @@ class PlainNames {
                                          const NameKey& column) const {
         return masked_.has(relation.masked_begin, relation.masked_count, column);
     }
+    // "public.customers.email", sorted.
+    [[nodiscard]] std::span<const std::string> masked_titles(const PlainRelation& relation) const {
+        return std::span(titles_).subspan(relation.masked_begin, relation.masked_count);
+    }
 
   private:
     PlainName judged(const Policy& policy, const PlainObjects& plain, const std::string& text);
@@ -140,7 +144,9 @@ class PlainNames {
     std::vector<std::string_view> except_;
     std::vector<PlainRelation> relations_;
     const ColumnNames& columns_;  // the catalog's
-    ColumnNames masked_;          // of relations that are open in part
+    // Of relations that are open in part: the masked columns, and their titles.
+    ColumnNames masked_;
+    std::vector<std::string> titles_;
     std::size_t mask_ = 0;
 };
 
