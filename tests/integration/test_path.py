@@ -68,6 +68,33 @@ class Path(unittest.TestCase):
             self.assertEqual(error_of(seen).sqlstate, "26000")
             self.batch(close("S", "m"), sync())
 
+    def test_what_is_prepared_of_a_masked_table_stays_whatever_the_path(self):
+        # The first is forwarded but for the schema, the second has its masks in it.
+        for read in ("SELECT id FROM people ORDER BY id LIMIT 1",
+                     "SELECT contact FROM people ORDER BY id LIMIT 1"):
+            with self.subTest(read), self.proxy.login() as client:
+                def used(name):
+                    client.send(bind(statement=name), execute(), sync())
+                    seen = client.receive_until("ReadyForQuery")
+                    self.assertNotIn("ErrorResponse", names(seen), seen)
+                    return rows_of(seen)
+
+                client.send(parse(read, "before"), sync())
+                client.receive_until("ReadyForQuery")
+                first = used("before")
+                client.simple(PUBLIC)
+                client.send(parse(read, "behind"), sync())
+                client.receive_until("ReadyForQuery")
+                self.assertEqual(used("behind"), first)
+                client.simple("SELECT lower('x')")  # the path is asked for
+                self.assertEqual(used("behind"), first)
+                self.assertEqual(used("before"), first)
+                client.simple("BEGIN")
+                client.simple("SET LOCAL search_path = crm")
+                self.assertEqual(used("before"), first)
+                client.simple("ROLLBACK")
+                self.assertEqual(used("before"), first)
+
     def test_a_batch_that_fails_behind_a_set(self):
         for failing in (run("SELECT 1/0"), parse("DELETE FROM customers"), parse("SELEC")):
             self.batch(run("SET search_path = crm"), run("SELECT 1"), failing, sync(), query(READ))
