@@ -67,17 +67,12 @@ void Conversation::forget_all() {
 Conversation::Named Conversation::named_statement(std::string_view name) const {
     Named named;
     named.made = find_prepared(name);
+    if (!pipeline_.changes_names()) {
+        return named;
+    }
     bool behind = false;
     const auto& entries = pipeline_.entries();
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-        const bool changes_names =
-            entry->judgement &&
-            std::any_of(entry->judgement->statements.begin(), entry->judgement->statements.end(),
-                        [](const parser::StatementJudgement& statement) {
-                            return statement.effect == parser::Effect::kPrepare ||
-                                   statement.effect == parser::Effect::kDeallocate ||
-                                   statement.effect == parser::Effect::kDiscardAll;
-                        });
         switch (entry->kind) {
             case EntryKind::kParse:
                 if (entry->name == name && !entry->internal) {
@@ -95,7 +90,7 @@ Conversation::Named Conversation::named_statement(std::string_view name) const {
             case EntryKind::kQuery:
             case EntryKind::kExecute:
                 behind = behind || entry->kind == EntryKind::kQuery;
-                if (changes_names) {
+                if (entry->prepares()) {
                     named.uncertain = true;
                     return named;
                 }

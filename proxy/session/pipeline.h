@@ -17,6 +17,7 @@
 // kSync is discarded by the server without an answer.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -83,6 +84,35 @@ struct Entry {
     bool beyond_told = false;  // kQuery: it has it, and the other statements of the text remain
     std::chrono::steady_clock::time_point started;
     std::size_t counted = 0;  // bytes_held() when it was pushed
+    bool counted_name = false;
+
+    // Does it run a statement of SQL that makes or drops names of prepared statements?
+    [[nodiscard]] bool prepares() const {
+        return judgement &&
+               std::any_of(judgement->statements.begin(), judgement->statements.end(),
+                           [](const parser::StatementJudgement& statement) {
+                               return statement.effect == parser::Effect::kPrepare ||
+                                      statement.effect == parser::Effect::kDeallocate ||
+                                      statement.effect == parser::Effect::kDiscardAll;
+                           });
+    }
+    // May a name of a prepared statement stand for something else behind it?
+    [[nodiscard]] bool changes_names() const {
+        switch (kind) {
+            case EntryKind::kParse:
+                return true;
+            case EntryKind::kClose:
+                return !is_portal;
+            case EntryKind::kQuery:
+            case EntryKind::kExecute:
+                return prepares();
+            case EntryKind::kSync:
+            case EntryKind::kBind:
+            case EntryKind::kDescribe:
+                return false;
+        }
+        return true;
+    }
 };
 
 class Pipeline {
@@ -95,6 +125,8 @@ class Pipeline {
     void push(Entry entry) {
         entry.counted = entry.bytes_held();
         bytes_ += entry.counted;
+        entry.counted_name = entry.changes_names();
+        names_ += entry.counted_name ? 1 : 0;
         entries_.push_back(std::move(entry));
     }
     // Of the batch at the front, which of its messages runs cannot be told: the server keeps the
@@ -109,13 +141,18 @@ class Pipeline {
     }
     void pop() {
         bytes_ -= entries_.front().counted;
+        names_ -= entries_.front().counted_name ? 1 : 0;
         entries_.pop_front();
     }
     [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
+    // Is there one that Entry::changes_names()? Where not, nobody need look through them: a
+    // pipeline of one statement's Binds is as long as the client likes.
+    [[nodiscard]] bool changes_names() const { return names_ > 0; }
 
   private:
     std::deque<Entry> entries_;
     std::size_t bytes_ = 0;
+    std::size_t names_ = 0;
 };
 
 }  // namespace vitrine::session
