@@ -8,11 +8,14 @@
 //                                    difference/parse, and that in ns of a cached judgement
 //     bench_judge --rounds N [CASE]  each case, or this one, N times under measured_rounds(), after
 //                                    two rounds to warm up: for callgrind to count instructions in
+//     bench_judge --list BYTES       an IN list of that size, once: its bytes, ms of the parse and
+//                                    of the judge whole, bytes by which the peak of memory rises
 //
 // VITRINE_BENCH_CATALOG names what bench_catalog wrote of a database with bench/schema.sql in it.
 
 #include <benchmark/benchmark.h>
 
+#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
@@ -45,9 +48,9 @@ SessionContext session(Protocol protocol) {
     return context;
 }
 
-std::string long_list() {
+std::string long_list(std::size_t bytes) {
     std::string sql = "SELECT count(*) FROM pgbench_accounts WHERE aid IN (1";
-    for (int number = 100000; sql.size() < 100'000; number += 7) {
+    for (int number = 100000; sql.size() < bytes; number += 7) {
         sql += ", " + std::to_string(number);
     }
     return sql + ")";
@@ -97,7 +100,7 @@ WHERE c.relname OPERATOR(pg_catalog.~) '^(orders)$' COLLATE pg_catalog.default
   AND a.attnum > 0 AND NOT a.attisdropped AND pg_catalog.pg_table_is_visible(c.oid)
 ORDER BY 1, 2, a.attnum)",
          session(Protocol::kSimple)},
-        {"list_100kB", long_list(), session(Protocol::kSimple)},
+        {"list_100kB", long_list(100'000), session(Protocol::kSimple)},
     };
     return kCases;
 }
@@ -214,6 +217,27 @@ void time_pairs(const Case& measured, std::size_t pairs) {
               << median(beyond) << '\t' << median(ratios) << '\t' << median(cached) << '\n';
 }
 
+// What a list of so many bytes costs a process that has judged nothing before: milliseconds of the
+// parse and of the judge whole, and by how many bytes its peak of memory rises.
+bool measure_list(std::size_t bytes) {
+    const auto peak = [] {
+        struct rusage usage {};
+        getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_maxrss * 1024;
+    };
+    const Case list{"list", long_list(bytes), session(Protocol::kSimple)};
+    (void)policy();
+    const long before = peak();
+    const double begun = cpu_nanoseconds();
+    parse(list);
+    const double parsed = cpu_nanoseconds();
+    const Judgement judgement = judge(list.sql, policy(), list.session);
+    const double judged = cpu_nanoseconds();
+    std::cout << list.sql.size() << '\t' << (parsed - begun) / 1e6 << '\t'
+              << (judged - parsed) / 1e6 << '\t' << peak() - before << '\n';
+    return judgement.allowed();
+}
+
 // A refused statement would be measured at something else.
 bool all_are_allowed() {
     for (const Case& measured : cases()) {
@@ -243,6 +267,9 @@ void measured_rounds(vitrine::parser::Measured run, const vitrine::parser::Case&
 
 int main(int argc, char** argv) {
     using namespace vitrine::parser;
+    if (argc == 3 && std::string_view(argv[1]) == "--list") {
+        return measure_list(std::stoul(argv[2])) ? 0 : 1;
+    }
     if (!all_are_allowed()) {
         return 1;
     }

@@ -25,6 +25,7 @@ import argparse
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,19 @@ def instructions(env, folder, rounds, names):
     return counted
 
 
+LISTS = (100_000, 1_000_000, 10_000_000)
+
+
+def lists(env, rounds=5):
+    """By size: bytes, milliseconds of the parse and of the judge, and bytes of memory; medians, each
+    time in a process of its own."""
+    for size in LISTS:
+        taken = [[float(value) for value in subprocess.run(
+            [PROGRAMS / "bench_judge", "--list", str(size)], env=env, text=True,
+            stdout=subprocess.PIPE, check=True).stdout.split()] for _ in range(rounds)]
+        yield [statistics.median(values) for values in zip(*taken)]
+
+
 def judge(arguments):
     folder = Folder("vitrine-bench")
     try:
@@ -97,6 +111,7 @@ def judge(arguments):
         ns = times(env, arguments.pairs)
         order = [f"{kind}/{name}" for name in names for kind in ("parse", "judge", "cached")]
         counts = instructions(env, folder.path, arguments.rounds, order)
+        long_lists = list(lists(env))
     finally:
         folder.remove()
     print(f"{'':18}{'parse':>12}{'judge':>12}{'beyond':>12}{'of parse':>10}{'cached':>12}"
@@ -110,6 +125,10 @@ def judge(arguments):
             line += (f"{parse:15,}{whole - parse:12,}{100 * (whole - parse) / parse:8.1f} %"
                      f"{counts[f'cached/{name}']:12,}")
         print(line)
+    print(f"\n{'an IN list, once':18}{'parse':>12}{'judge':>12}{'a byte':>12}{'memory':>12}{'a byte':>12}")
+    for size, parsed, judged, memory in long_lists:
+        print(f"{size / 1e6:15.1f} MB{parsed:9.1f} ms{judged:9.1f} ms{judged / size * 1e6:9.1f} ns"
+              f"{memory / 1e6:9.1f} MB{memory / size:12.0f}")
 
 
 def main():
