@@ -2,6 +2,7 @@
 """The benchmarks; `./dev bench` calls this once everything is built into build/bench.
 
     bench/run.py judge [--pairs N] [--rounds N] [--keep-catalog FILE]
+    bench/run.py parts
     bench/run.py tpch [--scale S] [--rounds N] [--format json]
     bench/run.py log [--rounds N] [--format json]
     bench/run.py peers [--rounds N] [--peers NAME,…] [--case WORD]… [--idle N] [--format json]
@@ -10,6 +11,8 @@ judge: what parsing costs, what judging costs, and the difference, on bench/sche
 CPU time: a block of parses, one of judgements and one of cached ones, one after the other, and medians over all such
 pairs; instructions are counted by callgrind where valgrind is there, and do not depend on what else
 the machine does.
+
+parts: single parts of a statement and of a login, by Google Benchmark (parts.cpp).
 
 tpch: TPC-H's queries through vitrine and on views that mask by hand (tpch.py). Exit status 1 where
 all of them together take more than 1.05 times as long.
@@ -131,9 +134,19 @@ def judge(arguments):
               f"{memory / 1e6:9.1f} MB{memory / size:12.0f}")
 
 
+def parts():
+    folder = Folder("vitrine-bench")
+    try:
+        return subprocess.run([PROGRAMS / "bench_parts", folder.path / "log",
+                               "--benchmark_repetitions=5", "--benchmark_report_aggregates_only",
+                               "--benchmark_color=false"]).returncode
+    finally:
+        folder.remove()
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["judge", "tpch", "audit", "log", "peers"], nargs="?",
+    parser.add_argument("what", choices=["judge", "parts", "tpch", "audit", "log", "peers"], nargs="?",
                         default="judge")
     parser.add_argument("--pairs", type=int, default=1000, help="for the times (default 1000)")
     parser.add_argument("--rounds", type=int,
@@ -170,6 +183,8 @@ def main():
         import peers
         return peers.peers(arguments.program, arguments.rounds or 5, arguments.peers.split(","),
                            arguments.cases, arguments.idle, arguments.format == "json")
+    if arguments.what == "parts":
+        return parts()
     if arguments.what == "tpch":
         import tpch
         return tpch.tpch(arguments.program, arguments.scale, arguments.rounds or 9,
