@@ -3,16 +3,17 @@
 // need be said of it but that it is forwarded as it stands.
 //
 // Not a second verdict: a statement is plain only where Query could have no objection, no edit, no
-// masked column and no effect; what is not certain is not plain, and is looked into. Builds with
-// assertions hold each plain statement to what Query says of it (judge.cpp).
+// masked column and no effect, but for the one exception below; what is not certain is not plain,
+// and is looked into. Builds with assertions hold each plain statement to what Query says of it
+// (judge.cpp).
 //
-// Of a table with masked columns, what names other columns of it and nothing else is plain too:
-// Query would put a query over it in its place, and the statement would see the same. So it must
-// name each column that it reads: no star, no whole row, no NATURAL or USING, no other names for
-// columns or joins; and each name must be a column that the catalog has, and none that is masked.
-// The table itself is then named with its schema, as in Query's query: another one of that name may
-// come to stand before it in the path. And such a statement is plain whatever is known of the
-// path, or a prepared one would be sent in another form after each change of that.
+// The exception: of a table with masked columns, what names other columns and nothing else is
+// plain. Query would put a query over it in its place, and the statement would see the same. So it
+// must name each column that it reads: no star, no whole row, no NATURAL or USING, no other names
+// for columns or joins; and each name must be a column that the catalog has, and none that is
+// masked. The table itself is then named with its schema, as in Query's query: another one of that
+// name may come to stand before it in the path. And such a statement is plain whatever is known of
+// the path, or a prepared one would be sent in another form after each change of that.
 #pragma once
 
 #include <span>

@@ -50,14 +50,14 @@ bool PlainObjects::operator_symbol(const Operator& symbol) const {
 }
 
 // Nothing of it but its rules is in the way.
-bool PlainObjects::is_told(const Relation& relation) const {
+bool PlainObjects::is_ordinary(const Relation& relation) const {
     return policy_.has_plain_columns(relation.oid) && !is_temporary_schema(relation.schema) &&
            !policy_.hidden_definitions().plans.contains(relation.oid);
 }
 
 bool PlainObjects::relation(const Relation& relation) const {
     const RelationPolicy* rules = policy_.relation(relation.oid);
-    return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) && is_told(relation);
+    return (rules == nullptr || (!rules->closed && !is_rewritten(rules))) && is_ordinary(relation);
 }
 
 bool PlainObjects::relation_in_part(const Relation& relation) const {
@@ -66,7 +66,7 @@ bool PlainObjects::relation_in_part(const Relation& relation) const {
     return rules != nullptr && !rules->closed && !rules->masked.empty() && rules->filter.empty() &&
            rules->definition.empty() && rules->masked_within.empty() &&
            rules->filtered_within.empty() && kTables.find(relation.kind) != kTables.npos &&
-           !is_system_relation(relation) && is_told(relation);
+           !is_system_relation(relation) && is_ordinary(relation);
 }
 
 void PlainObjects::find_cast_targets() {

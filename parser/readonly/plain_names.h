@@ -40,7 +40,7 @@ class PlainObjects {
     [[nodiscard]] bool relation_in_part(const Relation& relation) const;
 
   private:
-    [[nodiscard]] bool is_told(const Relation& relation) const;
+    [[nodiscard]] bool is_ordinary(const Relation& relation) const;
     [[nodiscard]] bool value(Oid type) const;
     [[nodiscard]] bool values(const std::vector<Oid>& types) const;
     void find_cast_targets();

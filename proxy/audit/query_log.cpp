@@ -197,7 +197,7 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
         troubles.set(trail->name, written.error(), offset);
         return written.error();
     }
-    trail->clear_written();
+    trail->cut_held(0);
     note_growth(trail, time);
     troubles.clear(trail->name);
     return ticket;

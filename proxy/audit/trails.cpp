@@ -28,7 +28,7 @@ bool Trail::hold(const HexDigest& hash) {
 
 result<void> Trail::write(std::size_t begin, const HexDigest& hash) {
     if (const auto written = file.append(held, false); !written) {
-        held.resize(begin);
+        cut_held(begin);
         return written.error();
     }
     end = {end.seq + 1, hash};
@@ -44,21 +44,20 @@ result<void> Trail::write_held() {
         return written.error();
     }
     in_file = end;
-    clear_written();
+    cut_held(0);
     return {};
 }
 
-void Trail::clear_written() {
+void Trail::cut_held(std::size_t size) {
+    held.resize(size);
     if (held.capacity() > kKeptBytesMax) {
-        std::string().swap(held);
-    } else {
-        held.clear();
+        held.shrink_to_fit();
     }
 }
 
 std::uint64_t Trail::drop_held() {
     const std::uint64_t lost = end.seq - in_file.seq;
-    held.clear();
+    cut_held(0);
     end = in_file;
     return lost;
 }

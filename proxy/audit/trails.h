@@ -57,10 +57,10 @@ struct Trail {
     // too much of it, so that it must be written.
     [[nodiscard]] bool hold(const HexDigest& hash);
     // What is held, with the record that was made from `begin` on, and has that hash: the caller
-    // looks at it, and then calls clear_written(). On an error nothing of it is there, and what was
+    // looks at it, and then calls cut_held(0). On an error nothing of it is there, and what was
     // held before it is held still: see drop_held().
     [[nodiscard]] boost::system::result<void> write(std::size_t begin, const HexDigest& hash);
-    void clear_written();
+    void cut_held(std::size_t size);
     [[nodiscard]] boost::system::result<void> write_held();
     // The chain goes on from the file's end. How many records are lost.
     [[nodiscard]] std::uint64_t drop_held();
