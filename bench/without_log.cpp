@@ -39,6 +39,17 @@ boost::system::result<Ticket> QueryLog::append(const SessionId&, const LoginRefu
     return Ticket{};
 }
 
+boost::system::result<Staged> QueryLog::stage(const SessionId&, const Statement&) {
+    return Staged{};
+}
+void QueryLog::write(const Staged&) {}
+bool QueryLog::stages() const {
+    return true;
+}
+StageState Staged::state() const {
+    return StageState::kWritten;
+}
+
 void QueryLog::drain() {}
 boost::system::result<void> QueryLog::checkpoint() {
     return {};

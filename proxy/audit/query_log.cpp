@@ -113,8 +113,10 @@ struct QueryLog::State {
 
     template <class Record>
     result<Ticket> append(const SessionId& id, const std::string& user, const Record& record);
+    // `staged`: the record may wait; where it does, it is part of that stage then.
     template <class Record>
-    result<Ticket> write(const SessionId& id, const std::string& user, const Record& record);
+    result<Ticket> write(const SessionId& id, const std::string& user, const Record& record,
+                         std::shared_ptr<Stage>* staged = nullptr);
 
     result<void> try_disk() const;
     result<void> make_ready(const TrailPointer& trail, Microseconds time);
@@ -148,7 +150,7 @@ result<Ticket> QueryLog::State::append(const SessionId& id, const std::string& u
 
 template <class Record>
 result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& user,
-                                      const Record& record) {
+                                      const Record& record, std::shared_ptr<Stage>* staged) {
     const TrailPointer trail = trails.find(user);
     std::unique_lock lock(trail->mutex);
     // Under the lock: a checkpoint that takes its time later sees this record.
@@ -174,8 +176,14 @@ result<Ticket> QueryLog::State::write(const SessionId& id, const std::string& us
     begin_line(line, trail->time.of(time), trail->end.seq + 1, record_type(record));
     append_fields(line, id, record);
     const HexDigest hash = seal(line, trail->end.hash, trail->sha, begin);
-    unfinished.is_finished = true;
 
+    if (staged != nullptr && trail->hold_staged(trail, begin, hash)) {
+        unfinished.is_finished = true;
+        *staged = trail->stage;
+        note_growth(trail, time);
+        return Ticket{};
+    }
+    unfinished.is_finished = true;
     if (std::is_same_v<Record, Result> && held && trail->hold(hash)) {
         held->add(trail);
         note_growth(trail, time);
@@ -216,20 +224,25 @@ void QueryLog::State::write_held(Trail& trail) {
     } else if (released) {
         written = trail.file.reopen(directory.get(), trail.name);
     }
+    const std::uint64_t made = trail.end.seq;
     const std::uint64_t seq = trail.in_file.seq;
     if (written) {
         written = trail.write_held();
+        if (!written && !trail.held.empty()) {
+            (void)trail.write_held();  // there may be room for what stands before the stage
+        }
     }
     records.fetch_add(trail.in_file.seq - seq, std::memory_order_relaxed);
+    if (!written) {
+        troubles.set(trail.name, written.error(), trail.file.size());
+        failures.fetch_add(made - trail.in_file.seq, std::memory_order_relaxed);
+        trail.drop_held();
+    } else {
+        troubles.clear(trail.name);
+    }
     if (released) {
         trail.file.release();
     }
-    if (!written) {
-        troubles.set(trail.name, written.error(), trail.file.size());
-        failures.fetch_add(trail.drop_held(), std::memory_order_relaxed);
-        return;
-    }
-    troubles.clear(trail.name);
 }
 
 // Makes sure that the trail's file is that of the day, and open.
@@ -585,6 +598,31 @@ result<Ticket> QueryLog::append(const SessionId& id, const SessionStart& r) {
 
 result<Ticket> QueryLog::append(const SessionId& id, const Statement& r) {
     return state_->append(id, id.user, r);
+}
+
+result<Staged> QueryLog::stage(const SessionId& id, const Statement& r) {
+    Staged staged;
+    const auto made = state_->write(id, id.user, r, &staged.stage_);
+    if (!made) {
+        state_->failures.fetch_add(1, std::memory_order_relaxed);
+        return made.error();
+    }
+    return staged;
+}
+
+void QueryLog::write(const Staged& staged) {
+    if (!staged.stage_ || staged.stage_->state != StageState::kOpen) {
+        return;
+    }
+    Trail& trail = *staged.stage_->trail;
+    const std::lock_guard lock(trail.mutex);
+    if (trail.stage == staged.stage_) {
+        state_->write_held(trail);
+    }
+}
+
+bool QueryLog::stages() const {
+    return state_->held != nullptr;
 }
 
 result<Ticket> QueryLog::append(const SessionId& id, const Result& r) {

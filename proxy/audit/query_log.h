@@ -5,7 +5,8 @@
 // once the record is in the kernel (a Result, with durability: write: it is there with the next
 // record of its user, or 10 ms later); on an error nothing of the record is left in the file. The
 // caller must not go on with what it wanted to record after an error, nor before the ticket is
-// settled (durability: write: it is; fsync: when the record is on the disk).
+// settled (durability: write: it is; fsync: when the record is on the disk). With durability: write
+// several statements can share a system call: stage() each, and write() them before any is sent.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -22,6 +23,7 @@
 #include "auth/principal.h"
 #include "config/config.h"
 #include "proxy/audit/file_sync.h"
+#include "proxy/audit/staged.h"
 
 namespace vitrine::audit {
 
@@ -131,6 +133,14 @@ class QueryLog {
     [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const Result& r);
     [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const SessionEnd& r);
     [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const AccessCall& r);
+    // With durability: write. As append(), but the record may wait for write(), and must not be
+    // acted upon before its state is kWritten.
+    [[nodiscard]] boost::system::result<Staged> stage(const SessionId& id, const Statement& r);
+    // Brings what is staged of that one's file to the kernel, if it is not there. Its state is
+    // kWritten or kFailed then.
+    void write(const Staged& staged);
+    // May statements be staged?
+    [[nodiscard]] bool stages() const;
     // `id.user` is what the stranger claimed; `id.session` the connection's.
     [[nodiscard]] boost::system::result<Ticket> append(const SessionId& id, const LoginRefused& r);
 

@@ -26,6 +26,30 @@ bool Trail::hold(const HexDigest& hash) {
     return true;
 }
 
+StageState Staged::state() const {
+    return stage_ ? stage_->state.load() : StageState::kWritten;
+}
+
+bool Trail::hold_staged(const TrailPointer& self, std::size_t begin, const HexDigest& hash) {
+    if (held.size() > kHeldBytesMax) {
+        return false;
+    }
+    if (!stage) {
+        stage = std::make_shared<Stage>(self);
+        stage_begin = begin;
+        before_stage = end;
+    }
+    end = {end.seq + 1, hash};
+    return true;
+}
+
+void Trail::settle(StageState how) {
+    if (stage) {
+        stage->state = how;
+        stage.reset();
+    }
+}
+
 result<void> Trail::write(std::size_t begin, const HexDigest& hash) {
     if (const auto written = file.append(held, false); !written) {
         cut_held(begin);
@@ -33,6 +57,7 @@ result<void> Trail::write(std::size_t begin, const HexDigest& hash) {
     }
     end = {end.seq + 1, hash};
     in_file = end;
+    settle(StageState::kWritten);
     return {};
 }
 
@@ -41,10 +66,16 @@ result<void> Trail::write_held() {
         return {};
     }
     if (const auto written = file.append(held, false); !written) {
+        if (stage) {
+            cut_held(stage_begin);
+            end = before_stage;
+            settle(StageState::kFailed);
+        }
         return written.error();
     }
     in_file = end;
     cut_held(0);
+    settle(StageState::kWritten);
     return {};
 }
 
@@ -55,11 +86,10 @@ void Trail::cut_held(std::size_t size) {
     }
 }
 
-std::uint64_t Trail::drop_held() {
-    const std::uint64_t lost = end.seq - in_file.seq;
+void Trail::drop_held() {
     cut_held(0);
     end = in_file;
-    return lost;
+    settle(StageState::kFailed);
 }
 
 void Trail::begin(std::chrono::sys_days new_day, std::string new_name, AppendFile new_file,

@@ -173,6 +173,7 @@ void Conversation::finish(Ending ending) {
     }
     server_message_cut_ = !server_output_.empty();
     server_output_.clear();
+    staged_.clear();  // written with the session_end, or nothing of it is
     client_input_.clear();
     client_taken_ = 0;
     server_input_.clear();

@@ -3,6 +3,8 @@
 //
 // The life of a message from the client:
 //   framed (its length checked first) → decoded → judged → recorded → appended to server_output().
+// With durability: write the records of what came together are written together, by whoever asks
+// for server_output(): what could not be recorded is refused there, and has not been sent.
 // The life of an answer: framed → matched with the message it answers (Pipeline) → checked (the
 // tripwires) → counted → appended to client_output(), DataRow and CopyData in pieces as they come.
 //
@@ -119,14 +121,20 @@ class Conversation {
     // The same as end(), at once, whatever the client is in the middle of: no last words.
     void abandon();
 
-    // What is to be sent to the server may be sent once this is settled; see log_failed().
+    // With durability: fsync, what is to be sent to the server may be sent once this is settled;
+    // see log_failed().
     [[nodiscard]] const audit::Ticket& recorded() const { return recorded_; }
     // The record could not be brought to the disk: what hangs on it is never sent.
     void log_failed();
 
     // Bytes to send; whoever sends takes them out.
     [[nodiscard]] std::string& client_output() { return client_output_; }
-    [[nodiscard]] std::string& server_output() { return server_output_; }
+    [[nodiscard]] std::string& server_output() {
+        if (!staged_.empty()) {
+            write_records();
+        }
+        return server_output_;
+    }
     // Called now and then: buffers that are empty cost an idle session nothing.
     void give_back();
     // Back-pressure: is it any use to read more from this side now?
@@ -262,7 +270,17 @@ class Conversation {
     void push_internal(std::initializer_list<EntryKind> kinds);
     void end_internal(bool inside_batch);
     void note_effects(const parser::Judgement& judgement, std::size_t count);
-    [[nodiscard]] bool record(audit::Statement statement, Words words = Words::kClients);
+    // What hangs on a record: the message that is appended to server_output() next, or nothing.
+    enum class Sending : std::uint8_t { kBehindIt, kNothing };
+    [[nodiscard]] bool record(audit::Statement statement, Words words = Words::kClients,
+                              Sending sending = Sending::kBehindIt);
+    [[nodiscard]] bool stage(const audit::Statement& statement);
+    // What was staged goes into the query log, or what hangs on it is refused.
+    void write_records();
+    void refuse_unsent();
+    void refuse_unrecorded_query(Entry& entry);
+    // Is that statement among those that could not be recorded?
+    [[nodiscard]] bool is_unrecorded(std::uint64_t number) const;
     [[nodiscard]] const Prepared* find_prepared(std::string_view name) const;
     // Puts a message into the server's stream that fails there, in place of a refused one.
     void forward_refusal(std::string_view statement_name, Entry entry, parser::Refusal refusal);
@@ -305,6 +323,17 @@ class Conversation {
     // judgement by it.
     parser::SessionContext context_;
     audit::Ticket recorded_;  // of the last statement
+    // Statements on their way to the query log, in their order. What is in server_output_ from
+    // unsent_begin_ on, and the last entries of the pipeline, as many as unsent_, hang on them.
+    struct StagedRun {
+        audit::Staged staged;
+        std::uint64_t first = 0;  // statement
+        std::uint64_t count = 0;
+        std::uint64_t rejected = 0;
+    };
+    std::vector<StagedRun> staged_;
+    std::size_t unsent_begin_ = 0;
+    std::size_t unsent_ = 0;
     std::string client_input_;
     std::size_t client_taken_ = 0;  // bytes of client_input_ that are done with
     std::string server_input_;

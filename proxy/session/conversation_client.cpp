@@ -4,6 +4,7 @@
 
 #include "config/limits.h"
 #include "proxy/session/conversation.h"
+#include "proxy/session/own_words.h"
 #include "proxy/session/rewriting.h"
 #include "proxy/session/server_login.h"
 #include "proxy/wire/binary_value.h"
@@ -13,23 +14,12 @@ namespace vitrine::session {
 
 namespace {
 
-// Statements and portals of vitrine's own on the server; clients may not use names like it.
+// Clients may not use names like this one: see kPathStatement.
 constexpr std::string_view kOwnNames = "vitrine:";
-constexpr std::string_view kPathStatement = "vitrine:search_path";
 
 // As kFailingText, at the end of a text: it parses, so that the statements before it run, and then
 // fails: nobody can make a setting of that name (parser::kSettingPrefix is closed).
 constexpr std::string_view kFailingStatement = "SHOW vitrine.statement_refused";
-
-parser::Refusal log_refusal() {
-    return {.sqlstate = "58030",
-            .message = "the statement could not be recorded in the query log",
-            .detail = "Nothing is forwarded that is not on record.",
-            .hint =
-                "The query log cannot be written to at the moment; tell the operator, and try "
-                "again later.",
-            .position = 0};
-}
 
 parser::Refusal stale_refusal(std::string_view name) {
     return {.sqlstate = "26000",
@@ -304,6 +294,7 @@ void Conversation::push(Entry entry) {
                       entry.kind == EntryKind::kExecute;
     path_may_differ_ = path_may_differ_ || (runs && path_was_set_ && !entry.internal);
     pipeline_.push(std::move(entry));
+    unsent_ += staged_.empty() ? 0 : 1;
     if (pipeline_.bytes() >= limits::kPipelineBytesMax && batch_open_) {
         wire::write_flush(server_output_);  // no more is read before the server has answered
         unflushed_ = false;
@@ -404,15 +395,7 @@ bool Conversation::query(std::string_view payload) {
     skipping_ = false;
     batch_open_ = false;
     if (!recorded) {
-        entry.refusal = log_refusal();
-        entry.refusal_has_position = false;
-        // Those before it are on record as allowed.
-        for (std::size_t i = 0; i < std::min(refused, entry.records.size()); ++i) {
-            write_result(entry.records[i], {}, entry.started, "",
-                         "not run: a statement of the text could not be recorded");
-        }
-        entry.records.clear();
-        entry.judgement = nullptr;
+        refuse_unrecorded_query(entry);
         wire::write_query(server_output_, kFailingText);
         push(std::move(entry));
         return true;

@@ -1,7 +1,11 @@
 // What the conversation puts on record: statements before they are sent, with their values, and
 // results when they have ended.
+#include <algorithm>
+#include <iterator>
+
 #include "config/limits.h"
 #include "proxy/session/conversation.h"
+#include "proxy/session/own_words.h"
 #include "proxy/wire/binary_value.h"
 
 namespace vitrine::session {
@@ -25,7 +29,7 @@ std::string Conversation::unknown_statement(std::string_view name) {
     return "-- Bind of prepared statement \"" + std::string(name) + "\", which does not exist";
 }
 
-bool Conversation::record(audit::Statement statement, Words words) {
+bool Conversation::record(audit::Statement statement, Words words, Sending sending) {
     std::string sql;
     std::string forwarded;
     if (options_.digest && words == Words::kClients) {
@@ -40,11 +44,18 @@ bool Conversation::record(audit::Statement statement, Words words) {
         }
     }
     statement.policy = options_.policy->rules_version();
-    const auto appended = options_.log->append(options_.id, statement);
-    if (!appended) {
-        return false;
+    // Of a statement whose cost is asked for first more hangs on the record than what is unsent.
+    if (sending == Sending::kBehindIt && options_.log->stages() && !options_.limits.max_cost) {
+        if (!stage(statement)) {
+            return false;
+        }
+    } else {
+        const auto appended = options_.log->append(options_.id, statement);
+        if (!appended) {
+            return false;
+        }
+        recorded_ = *appended;
     }
-    recorded_ = *appended;
     ++totals_.statements;
     if (!statement.allowed) {
         ++totals_.rejected;
@@ -53,6 +64,101 @@ bool Conversation::record(audit::Statement statement, Words words) {
         (statement.allowed ? options_.counters->allowed : options_.counters->rejected).add();
     }
     return true;
+}
+
+bool Conversation::stage(const audit::Statement& statement) {
+    auto staged = options_.log->stage(options_.id, statement);
+    if (!staged) {
+        return false;
+    }
+    if (staged_.empty()) {
+        unsent_begin_ = server_output_.size();
+        unsent_ = 0;
+    }
+    if (staged_.empty() || !staged_.back().staged.shares_stage_with(*staged)) {
+        staged_.push_back({.staged = std::move(*staged), .first = statement.statement});
+    }
+    ++staged_.back().count;
+    staged_.back().rejected += statement.allowed ? 0 : 1;
+    return true;
+}
+
+void Conversation::write_records() {
+    bool failed = false;
+    for (const StagedRun& run : staged_) {
+        options_.log->write(run.staged);
+        failed = failed || run.staged.state() != audit::StageState::kWritten;
+    }
+    if (failed) {
+        refuse_unsent();
+    }
+    staged_.clear();
+}
+
+bool Conversation::is_unrecorded(std::uint64_t number) const {
+    const auto behind =
+        std::ranges::find_if(staged_, [&](const StagedRun& run) { return run.first > number; });
+    return behind != staged_.begin() &&
+           std::prev(behind)->staged.state() != audit::StageState::kWritten;
+}
+
+// In place of what is unsent the server gets, for each batch, a text that fails; what follows that
+// it would skip, so it does not get to see it. The pipeline is as if all had been sent.
+void Conversation::refuse_unsent() {
+    for (const StagedRun& run : staged_) {
+        if (run.staged.state() != audit::StageState::kWritten) {
+            totals_.statements -= run.count;
+            totals_.rejected -= run.rejected;
+        }
+    }
+    server_output_.resize(unsent_begin_);
+    bool skipping = false;
+    bool owed = false;  // the batch's error, to a message of the client's
+    pipeline_.visit_last(unsent_, [&](Entry& entry) {
+        std::erase_if(entry.records,
+                      [this](std::uint64_t number) { return is_unrecorded(number); });
+        if (entry.kind == EntryKind::kSync) {
+            wire::write_sync(server_output_);
+            skipping = false;
+            return;
+        }
+        if (!skipping) {
+            if (entry.kind == EntryKind::kQuery) {
+                wire::write_query(server_output_, kFailingText);
+                refuse_unrecorded_query(entry);
+                return;
+            }
+            // As a Parse of that name that fails: the unnamed statement is gone after it.
+            wire::write_parse(
+                server_output_,
+                entry.kind == EntryKind::kParse ? std::string_view(entry.name) : kPathStatement,
+                kFailingText, {});
+            skipping = true;
+            owed = true;
+        }
+        if (owed && !entry.internal) {
+            entry.refusal = log_refusal();
+            entry.refusal_has_position = false;
+            owed = false;
+        }
+    });
+    if (unsent_ > 0) {
+        skipping_ = skipping;
+        batch_open_ = batch_open_ || skipping;
+    }
+}
+
+void Conversation::refuse_unrecorded_query(Entry& entry) {
+    // Those on record are there as allowed.
+    const std::size_t allowed = entry.judgement ? entry.judgement->first_refused() : 0;
+    for (std::size_t i = 0; i < std::min(allowed, entry.records.size()); ++i) {
+        write_result(entry.records[i], {}, entry.started, "",
+                     "not run: a statement of the text could not be recorded");
+    }
+    entry.records.clear();
+    entry.judgement = nullptr;
+    entry.refusal = log_refusal();
+    entry.refusal_has_position = false;
 }
 
 void Conversation::record_skipped(std::string_view sql) {
@@ -64,7 +170,8 @@ void Conversation::record_skipped(std::string_view sql) {
                   .allowed = false,
                   .rule = kSkipped,
                   .masked = {},
-                  .forwarded = {}});
+                  .forwarded = {}},
+                 Words::kClients, Sending::kNothing);
 }
 
 void Conversation::record_skipped(const wire::Parse& parse) {
@@ -100,7 +207,7 @@ void Conversation::record_skipped(const wire::Bind& bind) {
                   .rule = kSkipped,
                   .masked = {},
                   .forwarded = {}},
-                 Words::kOwn);
+                 Words::kOwn, Sending::kNothing);
 }
 
 std::optional<std::vector<std::optional<std::string>>> Conversation::values_of(

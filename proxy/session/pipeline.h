@@ -145,6 +145,14 @@ class Pipeline {
         entries_.pop_front();
     }
     [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
+    // `visit` for each of the last ones, as many of them.
+    template <class Visit>
+    void visit_last(std::size_t count, const Visit& visit) {
+        const std::size_t begin = entries_.size() - std::min(count, entries_.size());
+        for (std::size_t i = begin; i < entries_.size(); ++i) {
+            visit(entries_[i]);
+        }
+    }
     // Is there one that Entry::changes_names()? Where not, nobody need look through them: a
     // pipeline of one statement's Binds is as long as the client likes.
     [[nodiscard]] bool changes_names() const { return names_ > 0; }

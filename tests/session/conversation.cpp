@@ -632,30 +632,145 @@ TEST_CASE("a log that cannot be written to: nothing is forwarded", "[conversatio
     CHECK_FALSE(stage.conversation->ended());
 }
 
+namespace {
+
+// The files may grow by so many bytes, and no further.
+class Room {
+  public:
+    Room(const Stage& stage, std::size_t bytes) : before_(std::signal(SIGXFSZ, SIG_IGN)) {
+        REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit_) == 0);
+        const rlimit lower{stage.records().size() + bytes, limit_.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &lower) == 0);
+    }
+    ~Room() {
+        ::setrlimit(RLIMIT_FSIZE, &limit_);
+        std::signal(SIGXFSZ, before_);
+    }
+    Room(const Room&) = delete;
+    Room& operator=(const Room&) = delete;
+
+  private:
+    rlimit limit_{};
+    void (*before_)(int);
+};
+
+std::string literal(std::size_t size) {
+    return "SELECT '" + std::string(size, 'x') + "'";
+}
+
+const std::string kServersError = error("42601", "syntax error");
+
+}  // namespace
+
 TEST_CASE("room for a part of a text: nothing of it is sent, and the log says so",
           "[conversation]") {
     Stage stage;
     stage.client(query("SELECT 0"));
     stage.server(columns() + complete("SELECT 0") + ready());
-    const auto before = std::signal(SIGXFSZ, SIG_IGN);
-    rlimit limit{};
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    const rlimit lower{stage.records().size() + 3000, limit.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &lower) == 0);
-    CHECK(stage.client(query("SELECT 1; DELETE FROM customers; SELECT '" + std::string(4000, 'x') +
-                             "'")) == Sent{"Q vitrine: statement refused"});
-    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E58030 Z");
-    CHECK(stage.client(query("SELECT 2; SELECT '" + std::string(4000, 'x') + "'")) ==
-          Sent{"Q vitrine: statement refused"});
-    CHECK(stage.server(error("42601", "syntax error") + ready()) == "E58030 Z");
-    stage.conversation->end({});
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    std::signal(SIGXFSZ, before);
+    {
+        // A long statement is written at once, with what stands before it.
+        const Room room(stage, 103000);
+        CHECK(stage.client(query("SELECT 1; DELETE FROM customers; " + literal(100'000) + "; " +
+                                 literal(70'000))) == Sent{"Q vitrine: statement refused"});
+        CHECK(stage.server(kServersError + ready()) == "E58030 Z");
+        CHECK(stage.client(query("SELECT 2; " + literal(4000))) ==
+              Sent{"Q vitrine: statement refused"});
+        CHECK(stage.server(kServersError + ready()) == "E58030 Z");
+        stage.conversation->end({});
+    }
     CHECK(stage.count("\"type\":\"statement\"") == 4);
-    // Of 1 and 2, which were allowed.
-    CHECK(stage.count("not run: a statement of the text could not be recorded") == 2);
+    // Of 1, which was allowed; of 2 there is nothing.
+    CHECK(stage.count("not run: a statement of the text could not be recorded") == 1);
+    CHECK(stage.count("SELECT 2") == 0);
     CHECK(stage.count("\"sqlstate\":\"00000\"") == 1);
-    CHECK(stage.count("\"statements\":4,\"rejected\":1,") == 1);
+    CHECK(stage.count("\"statements\":4,\"rejected\":2,") == 1);
+}
+
+TEST_CASE("a batch that cannot be recorded: the server gets nothing of it, the session stays",
+          "[conversation]") {
+    Stage stage;
+    stage.client(parse("SELECT 1", "kept") + sync_message());
+    stage.server(message('1') + ready());
+
+    SECTION("of a Parse and what belongs to it") {
+        const Room room(stage, 1000);
+        CHECK(stage.client(parse(literal(4000)) + bind() + execute() + sync_message()) ==
+              Sent{kFailing, "S"});
+        CHECK(stage.server(kServersError + ready()) == "E58030 Z");
+    }
+    SECTION("of what was prepared before") {
+        const Room room(stage, 10);
+        CHECK(stage.client(bind("kept") + execute() + sync_message()) == Sent{kFailing, "S"});
+        CHECK(stage.server(kServersError + ready()) == "E58030 Z");
+    }
+    SECTION("each of a pipeline, though there is room for some of it") {
+        const Room room(stage, 3000);
+        const std::string one = bind("kept") + execute() + sync_message();
+        CHECK(stage.client(one + query("SELECT 2") + one + parse(literal(4000)) + bind() + one +
+                           sync_message()) == Sent{kFailing, "S", "Q vitrine: statement refused",
+                                                   kFailing, "S", kFailing, "S", "S"});
+        CHECK(stage.server(kServersError + ready() + kServersError + ready() + kServersError +
+                           ready() + kServersError + ready() + ready()) ==
+              "E58030 Z E58030 Z E58030 Z E58030 Z Z");
+    }
+    SECTION("one whose Sync has not come yet: the rest is skipped, and on record as that") {
+        {
+            const Room room(stage, 1000);
+            CHECK(stage.client(parse(literal(4000)) + bind()) == Sent{kFailing});
+        }
+        CHECK(stage.client(parse("SELECT 3") + query("SELECT 4")).empty());
+        CHECK(stage.server(kServersError) == "E58030");
+        CHECK(stage.client(sync_message()) == Sent{"S"});
+        CHECK(stage.server(ready()) == "Z");
+        CHECK(stage.count("not run: an earlier message of the batch failed") == 2);
+    }
+    SECTION("behind messages of the same batch that are at the server") {
+        CHECK(stage.client(bind("kept", "a") + execute("a")).size() == 3);
+        const Room room(stage, 1000);
+        CHECK(stage.client(parse(literal(4000)) + bind() + execute() + sync_message()) ==
+              Sent{kFailing, "S"});
+        CHECK(stage.server(message('2') + columns() + row("1") + complete("SELECT 1") +
+                           kServersError + ready()) == "2 D C E58030 Z");
+    }
+    SECTION("a Query behind it in the same batch is skipped, as the server does it") {
+        const Room room(stage, 1000);
+        CHECK(stage.client(parse(literal(4000)) + query("SELECT 2") + sync_message()) ==
+              Sent{kFailing, "S"});
+        CHECK(stage.server(kServersError + ready()) == "E58030 Z");
+    }
+    SECTION("whose first message a cursor's Execute is") {
+        const Room room(stage, 10);
+        CHECK(stage.client(execute("cursor") + sync_message()) == Sent{kFailing, "S"});
+        CHECK(stage.server(kServersError + ready()) == "E58030 Z");
+    }
+    CHECK_FALSE(stage.conversation->ended());
+    CHECK(stage.count("xxxx") == 0);
+    // It goes on when there is room.
+    CHECK(stage.client(bind("kept") + execute() + sync_message()).size() == 4);
+    CHECK(stage.server(message('2') + columns() + row("1") + complete("SELECT 1") + ready()) ==
+          "2 D C Z");
+    stage.conversation->end({});
+    const auto statements = stage.count("\"type\":\"statement\"");
+    CHECK(stage.count("\"statements\":" + std::to_string(statements) + ",") == 1);
+}
+
+TEST_CASE("what came together is on record before any of it is at the server", "[conversation]") {
+    Stage stage;
+    stage.conversation->from_client(parse("SELECT 1") + bind() + execute() + sync_message() +
+                                    query("SELECT 2"));
+    CHECK(stage.count("\"type\":\"statement\"") == 0);
+    CHECK(stage.conversation->server_output().size() > 50);
+    CHECK(stage.count("\"type\":\"statement\"") == 3);
+}
+
+TEST_CASE("a session that ends with messages unsent has them on record", "[conversation]") {
+    Stage stage;
+    stage.conversation->from_client(query("SELECT 1") + query("SELECT 2") + message('X'));
+    REQUIRE(stage.conversation->ended());
+    CHECK(stage.take_server().empty());
+    CHECK(stage.count("\"type\":\"statement\"") == 2);
+    CHECK(stage.count("the session ended before the statement did") == 2);
+    CHECK(stage.count("\"statements\":2,") == 1);
 }
 
 TEST_CASE("comments alone reach nobody", "[conversation]") {
