@@ -11,7 +11,7 @@ import unittest
 from environment import DATABASE, PATIENCE, USER, shared
 from wire_client import (ConnectionClosed, WireClient, error_of, query, rows_of, within)
 
-SCAN = "SELECT count(*) FROM generate_series(1, 2000000000) AS operation_scan"
+SCAN = "SELECT count(*) FROM (SELECT generate_series(1, 2000000000)) AS operation_scan"
 
 
 class DatabaseAway(unittest.TestCase):

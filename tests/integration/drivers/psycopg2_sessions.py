@@ -138,13 +138,13 @@ connection.rollback()
 # Cancelling.
 threading.Timer(0.3, connection.cancel).start()
 try:
-    cursor.execute("SELECT count(*) FROM generate_series(1, 2000000000)")
+    cursor.execute("SELECT count(*) FROM (SELECT generate_series(1, 2000000000)) AS scan")
 except psycopg2.errors.QueryCanceled as error:
     show("cancelled", error.pgcode)
 connection.rollback()
 cursor.execute("SET LOCAL statement_timeout = 200")
 try:
-    cursor.execute("SELECT count(*) FROM generate_series(1, 2000000000)")
+    cursor.execute("SELECT count(*) FROM (SELECT generate_series(1, 2000000000)) AS scan")
 except psycopg2.errors.QueryCanceled as error:
     show("timed out", error.pgcode)
 connection.rollback()

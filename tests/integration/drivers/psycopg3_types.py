@@ -161,7 +161,7 @@ def copies(connection):
 def cancels(connection):
     threading.Timer(0.3, connection.cancel).start()
     try:
-        connection.execute("SELECT count(*) FROM generate_series(1, 2000000000)")
+        connection.execute("SELECT count(*) FROM (SELECT generate_series(1, 2000000000)) AS scan")
     except psycopg.errors.QueryCanceled as error:
         show("cancelled", (error.sqlstate, error.diag.severity_nonlocalized))
     show("and on", connection.execute("SELECT 1").fetchone())
