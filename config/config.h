@@ -59,6 +59,9 @@ struct Database {
     std::filesystem::path tls_ca;  // PEM; empty: the system's
     // The major version of a server newer than the grammar that is taken all the same; 0: none is.
     int server_version = 0;
+    // How long a server connection waits for the next session of its user; 0: it is closed with its
+    // session.
+    std::chrono::milliseconds server_idle{0};
     Position position;
 };
 

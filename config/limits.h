@@ -101,6 +101,11 @@ inline constexpr std::chrono::milliseconds kCatalogRefreshMin{500};
 // A catalog that could not be refreshed for this long is no longer believed.
 inline constexpr std::chrono::minutes kCatalogAgeMax{5};
 
+// Server connections that wait for the next session of their users, of the whole proxy.
+inline constexpr std::size_t kKeptServersMax = 64;
+// What one of them has to answer in before another one is opened.
+inline constexpr std::chrono::seconds kKeptAnswerMax{1};
+
 // Connecting to one server, its TLS and login included.
 inline constexpr std::chrono::seconds kServerConnectMax{5};
 

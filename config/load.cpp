@@ -29,6 +29,7 @@ using std::chrono::seconds;
 
 // Beyond these a value is a slip, not a wish.
 constexpr seconds kLoginTimeoutMax = hours(1);
+constexpr seconds kServerIdleMax = hours(1);
 constexpr seconds kDurationMax = hours(24 * 36500);
 constexpr std::uint64_t kConnectionsMax = 1000000;
 constexpr std::uint64_t kWorkersMax = 1024;
@@ -170,7 +171,8 @@ Database read_database(Reader& reader, const std::string& name, const Value& val
                                           "and blanks at the ends");
     }
     Fields fields(reader, value,
-                  {"servers", "prefer", "dbname", "user", "password", "tls", "server_version"});
+                  {"servers", "prefer", "dbname", "user", "password", "tls", "server_version",
+                   "server_idle"});
     if (const auto servers = fields.require("servers", "name one: servers: [host:port]")) {
         read_servers(reader, *servers, database);
     }
@@ -199,6 +201,9 @@ Database read_database(Reader& reader, const std::string& name, const Value& val
         // From 10 on a major version is one number.
         database.server_version =
             static_cast<int>(read_integer(reader, *version, 10, 99).value_or(0));
+    }
+    if (const auto idle = fields.find("server_idle")) {
+        database.server_idle = read_duration(reader, *idle, kServerIdleMax).value_or(seconds(0));
     }
     return database;
 }

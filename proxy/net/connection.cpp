@@ -161,10 +161,10 @@ bool Connection::flush(Side& side, std::string& out, bool& closed) {
 
 void Connection::wait(Side& side, bool read, bool write) {
     const auto on = [this, &side](bool is_read) {
-        // The side lives as long as the connection, which the handler keeps alive; a server's side
-        // is replaced only after its socket was closed, and that ends its waits with an error.
+        // The client's side lives as long as the connection, which the handler keeps alive; the
+        // server's may be gone meanwhile, or another session's.
         return [self = shared_from_this(), &side, is_read](boost::system::error_code error) {
-            if (error) {
+            if (error || (&side != &self->client_ && &side != self->server_.get())) {
                 return;
             }
             (is_read ? side.waiting_read : side.waiting_write) = false;
@@ -296,14 +296,16 @@ bool Connection::step_conversation() {
             if (conversation_->statement_running()) {
                 cancel_on_server([] {});
             }
-            if (!conversation_->server_message_cut()) {
+            if (!conversation_->server_message_cut() && !keep_server()) {
                 std::string terminate;
                 wire::write_terminate(terminate);
                 bool ignored = false;
                 (void)flush(*server_, terminate, ignored);
             }
         }
-        server_->stream.close();
+        if (server_) {
+            server_->stream.close();
+        }
         client_output_ = std::move(conversation_->client_output());
         if (client_gone) {
             close();

@@ -21,7 +21,7 @@
 
 #include "auth/principal.h"
 #include "proxy/net/shared.h"
-#include "proxy/net/stream.h"
+#include "proxy/net/side.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/conversation.h"
 #include "proxy/session/server_login.h"
@@ -69,14 +69,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
         kLastWords,
         kClosed,
     };
-    struct Side {
-        explicit Side(boost::asio::ip::tcp::socket socket) : stream(std::move(socket)) {}
-        Stream stream;
-        bool readable = true;  // no read has said otherwise since the last wait
-        bool writable = true;
-        bool waiting_read = false;
-        bool waiting_write = false;
-    };
 
     void pump();
     // One round of what can be done now; false: nothing moved.
@@ -111,6 +103,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void ask_for_token();
     void find_policy();
     void connect_server();
+    [[nodiscard]] bool take_kept_server();
+    // The session has ended: its server connection may be the next one's. False: it may not.
+    [[nodiscard]] bool keep_server();
+    [[nodiscard]] session::ServerLoginOptions server_login_options() const;
     void connected(const boost::asio::ip::tcp::endpoint& endpoint);
     void server_failed(const std::string& why);
     void start_server_tls();
@@ -141,7 +137,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Side client_;
     std::string client_address_;  // with its port
     std::string client_host_;
-    std::optional<Side> server_;
+    std::unique_ptr<Side> server_;
     std::chrono::steady_clock::time_point deadline_;  // of the login, or of the last words
 
     session::ClientLogin login_;
@@ -164,6 +160,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string server_input_;
     std::string server_output_;
     std::optional<session::ServerLogin> server_login_;
+    std::unique_ptr<SessionKind> kind_;  // where server connections are kept
+    bool server_is_kept_ = false;        // server_ was another session's
+    bool room_was_made_ = false;         // on a server that had none, once
     std::optional<wire::BackendKeyData> server_key_;
 
     std::optional<session::Conversation> conversation_;

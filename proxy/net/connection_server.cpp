@@ -18,6 +18,9 @@ using asio::ip::tcp;
 
 namespace {
 
+// A server's own word for having no room.
+constexpr std::string_view kTooManyConnections = "53300";
+
 // The client's name for itself stands behind who it really is: what a DBA sees in
 // pg_stat_activity.
 std::string application_prefix(const std::string& user) {
@@ -27,17 +30,19 @@ std::string application_prefix(const std::string& user) {
 }  // namespace
 
 void Connection::connect_server() {
+    if (take_kept_server()) {
+        return;
+    }
     phase_ = Phase::kServerConnect;
     const auto& servers = database_settings_.database->servers;
     if (next_server_ == servers.size()) {
         // 57P03 is the server's own word for "starting up" or "shutting down".
-        refuse(
-            server_sqlstate_ == "57P03" || server_sqlstate_ == "53300" ? server_sqlstate_ : "08006",
-            server_sqlstate_ == "57P03" || server_sqlstate_ == "53300"
-                ? "the database cannot take connections now: " + server_error_
-                : "the database server cannot be reached",
-            "Try again in a moment; the operator's log has the reason.", LoginCause::kDatabase,
-            "server: " + server_error_);
+        const bool is_told = server_sqlstate_ == "57P03" || server_sqlstate_ == kTooManyConnections;
+        refuse(is_told ? server_sqlstate_ : "08006",
+               is_told ? "the database cannot take connections now: " + server_error_
+                       : "the database server cannot be reached",
+               "Try again in a moment; the operator's log has the reason.", LoginCause::kDatabase,
+               "server: " + server_error_);
         return;
     }
     const auto& server = servers[next_server_++];
@@ -62,7 +67,7 @@ void Connection::connect_server() {
                 if (error) {
                     self->server_failed(host + ": " + error.message());
                 } else {
-                    self->server_.emplace(std::move(attempt->socket));
+                    self->server_ = std::make_unique<Side>(std::move(attempt->socket));
                     self->connected(endpoint);
                 }
                 self->pump();
@@ -93,14 +98,95 @@ void Connection::connect_server() {
         });
 }
 
+// Nothing is known of it but that it was left in order; if it does not answer, or differently than
+// after a login, the next one is taken, and then a new one is opened.
+bool Connection::take_kept_server() {
+    if (database_settings_.database->server_idle.count() == 0) {
+        return false;
+    }
+    if (kind_ == nullptr) {
+        kind_ = std::make_unique<SessionKind>(
+            SessionKind{.config = database_settings_.config,
+                        .database = database_settings_.database->name,
+                        .issuer = principal_.issuer,
+                        .user = principal_.user,
+                        .groups = principal_.groups,
+                        .application_name = std::string(login_.application_name()),
+                        .settings = settings_});
+    }
+    auto kept = shared_.kept.take(*kind_);
+    if (!kept) {
+        return false;
+    }
+    kept->side->stream.move_to(context_);
+    server_ = std::move(kept->side);
+    server_->readable = true;
+    server_->writable = true;
+    server_->waiting_read = false;
+    server_->waiting_write = false;
+    server_is_kept_ = true;
+    server_endpoint_ = kept->endpoint;
+    server_input_.clear();
+    server_output_.clear();
+    server_login_.emplace(server_login_options(), std::move(kept->session));
+    phase_ = Phase::kServerLogin;
+    connect_deadline_ = std::chrono::steady_clock::now() + limits::kKeptAnswerMax;
+    return true;
+}
+
+bool Connection::keep_server() {
+    if (kind_ == nullptr || !conversation_->leaves_server_idle() || shared_.draining.load()) {
+        return false;
+    }
+    std::string forget;
+    wire::write_query(forget, session::kForget);
+    bool closed = false;
+    (void)flush(*server_, forget, closed);
+    if (closed || !forget.empty()) {
+        return false;
+    }
+    server_->stream.stop_waiting();
+    const auto until = KeptServers::Clock::now() + database_settings_.database->server_idle;
+    shared_.kept.put(std::move(*kind_),
+                     {.side = std::move(server_),
+                      .endpoint = server_endpoint_,
+                      .session = {.at_login = conversation_->parameters_at_login(),
+                                  .reported = conversation_->server_parameters(),
+                                  .key = server_key_}},
+                     until);
+    kind_.reset();
+    return true;
+}
+
 void Connection::server_failed(const std::string& why) {
+    if (server_is_kept_) {
+        spdlog::debug("database {}: a server connection that was kept is not used: {}",
+                      database_settings_.database->name, why);
+        server_is_kept_ = false;
+        server_->stream.close();
+        connect_server();
+        return;
+    }
+    if (server_sqlstate_ == kTooManyConnections && !room_was_made_ &&
+        shared_.kept.close_of(database_settings_.database->name)) {
+        // Their backends are gone in a moment: the same server once more, by tick().
+        room_was_made_ = true;
+        server_->stream.close();
+        --next_server_;
+        phase_ = Phase::kServerConnect;
+        connect_deadline_ = std::chrono::steady_clock::now();
+        return;
+    }
+    if (room_was_made_ && phase_ == Phase::kServerConnect && connect_attempt_ == nullptr) {
+        connect_server();
+        return;
+    }
     spdlog::warn("database {}: server {} failed: {}", database_settings_.database->name,
                  next_server_, why);
     connect_attempt_.reset();
     server_error_ = why;
     if (server_) {
         server_->stream.close();
-        // Not destroyed: a wait that was cancelled may still refer to it.
     }
     connect_server();
 }
@@ -131,6 +217,10 @@ void Connection::start_server_tls() {
 }
 
 void Connection::start_server_login() {
+    server_login_.emplace(server_login_options());
+}
+
+session::ServerLoginOptions Connection::server_login_options() const {
     const config::Database& database = *database_settings_.database;
     session::ServerLoginOptions options;
     options.user = database.user;
@@ -149,7 +239,7 @@ void Connection::start_server_login() {
                                                                          std::uint32_t iterations) {
         return source->salted(*settings.database, salt, iterations);
     };
-    server_login_.emplace(std::move(options));
+    return options;
 }
 
 bool Connection::step_server_login() {
@@ -339,6 +429,7 @@ void Connection::start_conversation() {
     // The welcome has said how long it is.
     end_announced_ = principal_.expires - now() <= current_->config->access.notice;
     server_login_.reset();
+    server_is_kept_ = false;
     // Of the login nothing is needed any more, and most sessions are idle.
     settings_ = {};
     login_ = {};

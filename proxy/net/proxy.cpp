@@ -274,6 +274,7 @@ void Proxy::drain() {
     if (!draining_) {
         draining_ = true;
         shared_.draining.store(true);
+        shared_.kept.close_all();
         boost::system::error_code ignored;
         acceptor_.close(ignored);
         spdlog::info("draining: {} connections; a second signal ends them",
@@ -309,6 +310,7 @@ void Proxy::run(const MakeCompanion& make_companion) {
     wait_for_signal();
     context_.run();
     companion.reset();
+    shared_.kept.close_all();  // before the workers, whose contexts they belong to
     // An accept that was aborted still holds a socket of a worker's context: it goes before that.
     context_.restart();
     context_.poll();

@@ -16,6 +16,7 @@
 #include "proxy/net/database.h"
 #include "proxy/net/hourly.h"
 #include "proxy/net/jwks_fetcher.h"
+#include "proxy/net/kept_servers.h"
 #include "proxy/net/metrics.h"
 #include "proxy/net/sessions.h"
 #include "proxy/net/rates.h"
@@ -73,6 +74,7 @@ struct Shared {
     CancelKeys cancel_keys;
     Throttle throttle;
     Sessions sessions;
+    KeptServers kept;
     Rates logins;
     Rates statements;
     Hourly rows;

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -146,6 +147,25 @@ Io Stream::write(std::string& out) {
     }
     out.erase(0, done);
     return io;
+}
+
+void Stream::stop_waiting() {
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+void Stream::move_to(boost::asio::io_context& context) {
+    const auto protocol = socket_.local_endpoint().protocol();
+    const int descriptor = socket_.release();
+    boost::asio::ip::tcp::socket moved(context);
+    boost::system::error_code failed;
+    moved.assign(protocol, descriptor, failed);
+    if (failed) {
+        ::close(descriptor);
+        throw boost::system::system_error(failed);
+    }
+    socket_ = std::move(moved);
+    socket_.native_non_blocking(true, failed);
 }
 
 void Stream::half_close() {

@@ -43,6 +43,11 @@ class Stream {
     [[nodiscard]] Io write(std::string& out);
 
     [[nodiscard]] boost::asio::ip::tcp::socket& socket() { return socket_; }
+    // Nobody waits for it any more; those who did are told so.
+    void stop_waiting();
+    // From then on it is waited for on that one's thread. Nobody waits for it now. Throws
+    // boost::system::system_error.
+    void move_to(boost::asio::io_context& context);
     [[nodiscard]] bool open() const { return socket_.is_open(); }
     // What the last kClosed was about; empty: the peer closed in order.
     [[nodiscard]] const std::string& error() const { return error_; }

@@ -75,6 +75,7 @@ void Worker::tick() {
         (*it)->tick();
         it = (*it)->closed() ? connections_.erase(it) : std::next(it);
     }
+    shared_.kept.close_expired(KeptServers::Clock::now());
     metrics_.tick(judgements_.hits(), judgements_.misses());
 }
 

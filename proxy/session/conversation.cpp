@@ -84,6 +84,7 @@ bool Conversation::cancel_requested() {
         return false;
     }
     ++cancels_in_flight_;
+    cancel_sent_ = true;
     return true;
 }
 
@@ -172,12 +173,27 @@ void Conversation::finish(Ending ending) {
                                                     .position = 0});
     }
     server_message_cut_ = !server_output_.empty();
+    leaves_server_idle_ = ending.cause == audit::EndCause::kClient && pipeline_.empty() && !held_ &&
+                          status_ == wire::TransactionStatus::kIdle && !batch_open_ && !skipping_ &&
+                          hold_ == Hold::kNone && !cancel_sent_ && !fatal_passed_ &&
+                          server_output_.empty() && server_input_.empty() && server_rest_ == 0 &&
+                          server_withheld_ == 0;
     server_output_.clear();
     staged_.clear();  // written with the session_end, or nothing of it is
     client_input_.clear();
     client_taken_ = 0;
     server_input_.clear();
     ended_ = std::move(ending);
+}
+
+ServerParameters Conversation::server_parameters() const {
+    ServerParameters all = options_.server_parameters;
+    for (const auto& parameter : reported_since_) {
+        const auto known =
+            std::ranges::find(all, parameter.first, &ServerParameters::value_type::first);
+        known == all.end() ? all.push_back(parameter) : void(known->second = parameter.second);
+    }
+    return all;
 }
 
 void Conversation::give_back() {

@@ -39,6 +39,7 @@
 #include "proxy/audit/query_log.h"
 #include "proxy/session/counters.h"
 #include "proxy/session/pipeline.h"
+#include "proxy/session/server_login.h"
 #include "proxy/wire/backend.h"
 #include "proxy/wire/frontend.h"
 
@@ -49,7 +50,7 @@ struct ConversationOptions {
     std::shared_ptr<const parser::Policy> policy;
     std::vector<std::string> search_path;  // at the login
     // What the server reported at the login, by name: what of it never changes is held to it.
-    std::vector<std::pair<std::string, std::string>> server_parameters;
+    ServerParameters server_parameters;
     // The newest policy for this principal; asked for whenever it may be taken over. Null: there
     // is none that may be believed, and nothing is let through.
     std::function<std::shared_ptr<const parser::Policy>()> newest_policy;
@@ -154,6 +155,16 @@ class Conversation {
     [[nodiscard]] bool server_message_cut() const { return server_message_cut_; }
 
     [[nodiscard]] const audit::SessionEnd& totals() const { return totals_; }
+
+    // Once it has ended: is the server's session idle, with nothing on its way to it or from it,
+    // and was nothing of it ever cancelled? Then it may be told to forget this one, and be
+    // another's.
+    [[nodiscard]] bool leaves_server_idle() const { return leaves_server_idle_; }
+    // What the server has reported, at the login and since.
+    [[nodiscard]] ServerParameters server_parameters() const;
+    [[nodiscard]] const ServerParameters& parameters_at_login() const {
+        return options_.server_parameters;
+    }
 
   private:
     // A statement that a Parse or PREPARE made, by its name on the server.
@@ -351,7 +362,10 @@ class Conversation {
     std::unordered_map<std::string, Portal> portals_;
     wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;
     bool server_message_cut_ = false;
-    bool fatal_passed_ = false;  // the server has said why it closes
+    bool leaves_server_idle_ = false;
+    bool cancel_sent_ = false;         // ever
+    ServerParameters reported_since_;  // since the login, the newest of each name
+    bool fatal_passed_ = false;        // the server has said why it closes
 
     Hold hold_ = Hold::kNone;
     std::optional<Held> held_;

@@ -156,6 +156,7 @@ bool Conversation::enforce_limits() {
         cancelled_at_ = now;
         cancelled_for_limit_ = true;
         ++cancels_in_flight_;
+        cancel_sent_ = true;
         return true;
     }
     if (now - *cancelled_at_ >= limits::kLimitGrace) {

@@ -125,6 +125,23 @@ ServerLogin::ServerLogin(ServerLoginOptions options) : options_(std::move(option
     wire::write_startup_message(output_, parameters);
 }
 
+ServerLogin::ServerLogin(ServerLoginOptions options, KeptSession kept)
+    : state_(State::kForgetting),
+      options_(std::move(options)),
+      parameters_(std::move(kept.reported)),
+      at_login_(std::move(kept.at_login)),
+      key_(kept.key) {}
+
+std::string ServerLogin::not_as_at_login() const {
+    for (const auto& [name, value] : parameters_) {
+        const auto then = std::ranges::find(at_login_, name, &ServerParameters::value_type::first);
+        if (then == at_login_.end() || then->second != value) {
+            return "the server reports " + name + " = " + value + " in a session that was kept";
+        }
+    }
+    return parameters_.size() == at_login_.size() ? "" : "the server reports less than at a login";
+}
+
 bool ServerLogin::in_hot_standby() const {
     return std::ranges::any_of(parameters_, [](const auto& parameter) {
         return parameter.first == "in_hot_standby" && parameter.second == "on";
@@ -189,6 +206,9 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
             return Outcome::kGoOn;
         }
         case 'K': {
+            if (state_ != State::kAuthenticated) {
+                return fail("the server sent an unexpected BackendKeyData");
+            }
             const auto key = wire::decode_backend_key_data(payload);
             if (!key) {
                 return fail("the server sent a malformed BackendKeyData");
@@ -196,8 +216,14 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
             key_ = *key;
             return Outcome::kGoOn;
         }
-        case 'T':
         case 'C':
+            if (state_ == State::kForgetting &&
+                payload == std::string_view("DISCARD ALL\0", kForget.size() + 1)) {
+                state_ = State::kForgot;
+                return Outcome::kGoOn;
+            }
+            [[fallthrough]];
+        case 'T':
             return state_ == State::kAskedForState ? Outcome::kGoOn
                                                    : fail("the server sent an unexpected message");
         case 'D': {
@@ -220,7 +246,16 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
             return Outcome::kGoOn;
         }
         case 'Z':
-            if (state_ == State::kAuthenticated) {
+            if (state_ == State::kForgot) {
+                const auto ready = wire::decode_ready_for_query(payload);
+                if (!ready || ready->status != wire::TransactionStatus::kIdle) {
+                    return fail("a session that was kept is in a transaction");
+                }
+                if (std::string differs = not_as_at_login(); !differs.empty()) {
+                    return fail(std::move(differs));
+                }
+            }
+            if (state_ == State::kAuthenticated || state_ == State::kForgot) {
                 for (const auto& [name, value] : parameters_) {
                     // One name may stand for servers of several versions.
                     if (name == "server_version" &&

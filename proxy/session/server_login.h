@@ -47,9 +47,22 @@ struct ServerLoginOptions {
     wire::ScramClient::Salted salted;
 };
 
+// A server session that has ended in order, and was told to forget it.
+struct KeptSession {
+    ServerParameters at_login;
+    ServerParameters reported;  // by then
+    std::optional<wire::BackendKeyData> key;
+};
+
+// What a server session is told at its end.
+inline constexpr std::string_view kForget = "DISCARD ALL";
+
 class ServerLogin {
   public:
     explicit ServerLogin(ServerLoginOptions options);
+    // Goes on with a session that was sent kForget, whose answer has not been read: it must have
+    // become what it was after its login.
+    ServerLogin(ServerLoginOptions options, KeptSession kept);
 
     enum class Outcome : std::uint8_t { kGoOn, kReady, kFailed };
     // Takes whole messages from `bytes`; what it wants to send is in output().
@@ -73,7 +86,15 @@ class ServerLogin {
     Outcome fail(std::string error);
 
     // The settings that must hold are asked for once, behind the first ReadyForQuery.
-    enum class State : std::uint8_t { kAuthenticating, kAuthenticated, kAskedForState, kReady };
+    enum class State : std::uint8_t {
+        kAuthenticating,
+        kAuthenticated,
+        kForgetting,  // of a kept session
+        kForgot,
+        kAskedForState,
+        kReady
+    };
+    [[nodiscard]] std::string not_as_at_login() const;
     State state_ = State::kAuthenticating;
     ServerLoginOptions options_;
     std::unique_ptr<wire::ScramClient> scram_;
@@ -82,6 +103,7 @@ class ServerLogin {
     std::string error_;
     std::string sqlstate_;
     ServerParameters parameters_;
+    ServerParameters at_login_;  // of a kept session
     std::optional<wire::BackendKeyData> key_;
     std::vector<std::string> search_path_;
     bool state_row_seen_ = false;

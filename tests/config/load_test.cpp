@@ -105,6 +105,8 @@ TEST_CASE("every value arrives where it belongs") {
     CHECK(local.tls_mode == TlsMode::kDisable);
     CHECK(shop.server_version == 0);
     CHECK(local.server_version == 17);
+    CHECK(shop.server_idle == 0s);
+    CHECK(local.server_idle == 90s);
 
     CHECK(config.auth.audience == "vitrine-test");
     CHECK(config.auth.max_token_lifetime == 400 * 24h);
@@ -151,7 +153,7 @@ TEST_CASE("every value arrives where it belongs") {
     REQUIRE(rules[0].columns.size() == 3);
     CHECK(rules[0].columns[0].matches("public", "customers", "email"));
     CHECK_FALSE(rules[0].columns[0].matches("public", "customers", "Email"));
-    CHECK(rules[0].columns[0].position.line == 36);
+    CHECK(rules[0].columns[0].position.line == 37);
     CHECK(rules[0].columns[1].matches("x", "y", "e_mail"));
     CHECK(rules[0].columns[2].text == "Mixed.\"Client Data\".\"E-Mail\"");
     CHECK(rules[0].columns[2].matches("mixed", "Client Data", "E-Mail"));

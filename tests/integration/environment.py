@@ -191,7 +191,7 @@ class Environment:
         """Writes the proxy's configuration file (anew)."""
         values = {"port": proxy.port, "server_port": self.database.port, "login_timeout": f"{5 * PATIENCE}s",
                   "rules": RULES, "user": "vitrine_reader", "directory": "log", "extra": "", "workers": 2,
-                  "min_version": "1.2", "client_ca": "", "failed_logins": 0, "issuers": ""} | changes
+                  "min_version": "1.2", "client_ca": "", "failed_logins": 0, "issuers": "", "database": ""} | changes
         template = (HERE / "vitrine.yaml").read_text()
         for key, value in values.items():
             template = template.replace(f"@{key}@", str(value))
