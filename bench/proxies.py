@@ -23,6 +23,7 @@ databases:
     user: reader
     password: {{file: reader.password}}
     tls: {server_tls}
+    server_idle: 10s
 auth:
   issuers:
     - name: vitrine

@@ -589,6 +589,10 @@ QueryLog::~QueryLog() {
     if (state.checkpoint()) {
         static_cast<void>(state.ledger->closed(state.now()));
     }
+    for (const TrailPointer& trail : state.grown) {
+        const std::lock_guard lock(trail->mutex);
+        state.write_held(*trail);  // or drops it: a stage and its trail hold each other
+    }
     state.anchor.reset();
 }
 
@@ -601,6 +605,9 @@ result<Ticket> QueryLog::append(const SessionId& id, const Statement& r) {
 }
 
 result<Staged> QueryLog::stage(const SessionId& id, const Statement& r) {
+    if (!stages()) {
+        return error_code(EINVAL, boost::system::system_category());
+    }
     Staged staged;
     const auto made = state_->write(id, id.user, r, &staged.stage_);
     if (!made) {

@@ -73,15 +73,15 @@ void Connection::pump() {
                 break;
             }
         }
+        if (phase_ != Phase::kClosed && rounds < kRoundsMax) {
+            arm();
+        }
     } catch (const std::exception& error) {
         // Out of memory, out of random bytes, …: this connection ends, the others go on.
         spdlog::error("connection {}: {}", client_address_, error.what());
         close();
     }
     pumping_ = false;
-    if (phase_ != Phase::kClosed && rounds < kRoundsMax) {
-        arm();
-    }
 }
 
 bool Connection::step() {

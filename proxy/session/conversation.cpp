@@ -38,6 +38,9 @@ void Conversation::from_server(std::string_view bytes) {
     if (ended_) {
         return;
     }
+    if (!staged_.empty()) {
+        write_records();  // the answers may take entries away that hang on them
+    }
     server_input_ += bytes;
     take_server_messages();
     if (ended_) {
@@ -129,6 +132,7 @@ void Conversation::finish(Ending ending) {
     if (ended_) {
         return;
     }
+    settle_records();
     // An error that ended it came of the statement that was being answered.
     const bool failed = ending.cause == audit::EndCause::kError && !ending.sqlstate.empty();
     std::set<std::uint64_t> ended;  // a Bind and its Execute have one record
@@ -179,7 +183,6 @@ void Conversation::finish(Ending ending) {
                           server_output_.empty() && server_input_.empty() && server_rest_ == 0 &&
                           server_withheld_ == 0;
     server_output_.clear();
-    staged_.clear();  // written with the session_end, or nothing of it is
     client_input_.clear();
     client_taken_ = 0;
     server_input_.clear();

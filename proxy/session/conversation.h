@@ -286,12 +286,18 @@ class Conversation {
     [[nodiscard]] bool record(audit::Statement statement, Words words = Words::kClients,
                               Sending sending = Sending::kBehindIt);
     [[nodiscard]] bool stage(const audit::Statement& statement);
-    // What was staged goes into the query log, or what hangs on it is refused.
+    // What was staged goes into the query log; false: not all of it. The runs stay.
+    bool write_staged();
+    // The same, and what hangs on what is not on record is refused: nothing of it was sent.
     void write_records();
+    // The same, and nothing of it will be sent.
+    void settle_records();
+    void take_back_totals();
     void refuse_unsent();
     void refuse_unrecorded_query(Entry& entry);
     // Is that statement among those that could not be recorded?
     [[nodiscard]] bool is_unrecorded(std::uint64_t number) const;
+    void forget_unrecorded(Entry& entry) const;
     [[nodiscard]] const Prepared* find_prepared(std::string_view name) const;
     // Puts a message into the server's stream that fails there, in place of a refused one.
     void forward_refusal(std::string_view statement_name, Entry entry, parser::Refusal refusal);

@@ -395,6 +395,7 @@ bool Conversation::query(std::string_view payload) {
     skipping_ = false;
     batch_open_ = false;
     if (!recorded) {
+        (void)write_staged();  // whether those before it are on record
         refuse_unrecorded_query(entry);
         wire::write_query(server_output_, kFailingText);
         push(std::move(entry));

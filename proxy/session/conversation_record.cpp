@@ -2,6 +2,7 @@
 // results when they have ended.
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "config/limits.h"
 #include "proxy/session/conversation.h"
@@ -83,16 +84,38 @@ bool Conversation::stage(const audit::Statement& statement) {
     return true;
 }
 
-void Conversation::write_records() {
-    bool failed = false;
+bool Conversation::write_staged() {
+    bool well = true;
     for (const StagedRun& run : staged_) {
         options_.log->write(run.staged);
-        failed = failed || run.staged.state() != audit::StageState::kWritten;
+        well = well && run.staged.state() == audit::StageState::kWritten;
     }
-    if (failed) {
+    return well;
+}
+
+void Conversation::write_records() {
+    if (!write_staged()) {
+        take_back_totals();
         refuse_unsent();
     }
     staged_.clear();
+}
+
+void Conversation::settle_records() {
+    if (!write_staged()) {
+        take_back_totals();
+        pipeline_.visit_last(unsent_, [this](Entry& entry) { forget_unrecorded(entry); });
+    }
+    staged_.clear();
+}
+
+void Conversation::take_back_totals() {
+    for (StagedRun& run : staged_) {
+        if (run.staged.state() != audit::StageState::kWritten) {
+            totals_.statements -= std::exchange(run.count, 0);
+            totals_.rejected -= std::exchange(run.rejected, 0);
+        }
+    }
 }
 
 bool Conversation::is_unrecorded(std::uint64_t number) const {
@@ -102,32 +125,29 @@ bool Conversation::is_unrecorded(std::uint64_t number) const {
            std::prev(behind)->staged.state() != audit::StageState::kWritten;
 }
 
+void Conversation::forget_unrecorded(Entry& entry) const {
+    std::erase_if(entry.records, [this](std::uint64_t number) { return is_unrecorded(number); });
+}
+
 // In place of what is unsent the server gets, for each batch, a text that fails; what follows that
 // it would skip, so it does not get to see it. The pipeline is as if all had been sent.
 void Conversation::refuse_unsent() {
-    for (const StagedRun& run : staged_) {
-        if (run.staged.state() != audit::StageState::kWritten) {
-            totals_.statements -= run.count;
-            totals_.rejected -= run.rejected;
-        }
-    }
     server_output_.resize(unsent_begin_);
     bool skipping = false;
     bool owed = false;  // the batch's error, to a message of the client's
     pipeline_.visit_last(unsent_, [&](Entry& entry) {
-        std::erase_if(entry.records,
-                      [this](std::uint64_t number) { return is_unrecorded(number); });
+        if (entry.kind == EntryKind::kQuery && !skipping) {
+            wire::write_query(server_output_, kFailingText);
+            refuse_unrecorded_query(entry);
+            return;
+        }
+        forget_unrecorded(entry);
         if (entry.kind == EntryKind::kSync) {
             wire::write_sync(server_output_);
             skipping = false;
             return;
         }
         if (!skipping) {
-            if (entry.kind == EntryKind::kQuery) {
-                wire::write_query(server_output_, kFailingText);
-                refuse_unrecorded_query(entry);
-                return;
-            }
             // As a Parse of that name that fails: the unnamed statement is gone after it.
             wire::write_parse(
                 server_output_,
@@ -148,12 +168,14 @@ void Conversation::refuse_unsent() {
     }
 }
 
+// Of those that are on record each that was to run, and the one that was refused, get a result.
 void Conversation::refuse_unrecorded_query(Entry& entry) {
-    // Those on record are there as allowed.
-    const std::size_t allowed = entry.judgement ? entry.judgement->first_refused() : 0;
-    for (std::size_t i = 0; i < std::min(allowed, entry.records.size()); ++i) {
-        write_result(entry.records[i], {}, entry.started, "",
-                     "not run: a statement of the text could not be recorded");
+    const std::size_t refused = entry.judgement ? entry.judgement->first_refused() : 0;
+    for (std::size_t i = 0; i < entry.records.size() && i <= refused; ++i) {
+        if (!is_unrecorded(entry.records[i])) {
+            write_result(entry.records[i], {}, entry.started, "",
+                         "not run: a statement of the text could not be recorded");
+        }
     }
     entry.records.clear();
     entry.judgement = nullptr;
