@@ -481,7 +481,7 @@ void run_session(std::mt19937& random, bool answers_come_early) {
 TEST_CASE("random sessions on a disk that is full now and then: the log and the server agree",
           "[conversation]") {
     const bool answers_come_early = GENERATE(false, true);
-    for (unsigned seed = 0; seed < 25; ++seed) {
+    for (unsigned seed = 0; seed < 80; ++seed) {
         INFO("seed " << seed);
         std::mt19937 random(seed);
         run_session(random, answers_come_early);
