@@ -129,6 +129,17 @@ class Kept(unittest.TestCase):
                 self.assertEqual(self.one(client, f"SELECT count(*) FROM {view} WHERE name NOT LIKE "
                                                   "'vitrine:%' AND name <> ''"), "0")
 
+    def test_masks_are_the_same(self):
+        """The masks' key is a setting of the session, and is so again after DISCARD ALL."""
+        sql = "SELECT string_agg(ssn, ',' ORDER BY id) FROM public.customers"
+        seen = []
+        for _ in range(2):
+            with self.login("masked") as client:
+                seen.append((self.pid(client), self.one(client, sql)))
+                self.leave(client)
+        self.assertEqual(seen[0], seen[1])
+        self.assertNotEqual(seen[0][1], self.env.sql(sql).strip())
+
     def test_both_are_on_record_as_themselves(self):
         self.visit("recorded", "SELECT 'first'")
         self.visit("recorded", "SELECT 'second'")

@@ -241,3 +241,61 @@ TEST_CASE("name arrays as the server writes them", "[server_login]") {
         CHECK_FALSE(parse_name_array(bad, names));
     }
 }
+
+TEST_CASE("a session that was kept is used as it was after its login, or not at all",
+          "[server_login]") {
+    const auto parameter = [](const std::string& name, const std::string& value) {
+        return message('S', name + '\0' + value + '\0');
+    };
+    const auto command = [](const std::string& tag) { return message('C', tag + '\0'); };
+    KeptSession kept;
+    kept.at_login = {{"server_version", "15.20"}, {"TimeZone", "UTC"}};
+    kept.reported = {{"server_version", "15.20"}, {"TimeZone", "Japan"}};
+    kept.key = wire::BackendKeyData{.process_id = 7, .secret_key = 9};
+    const std::string forgot = parameter("TimeZone", "UTC") + command("DISCARD ALL");
+
+    SECTION("whole and byte by byte") {
+        ServerLogin login(options(), kept);
+        CHECK(login.output().empty());
+        std::string bytes;
+        for (const char c : forgot + ready()) {
+            bytes += c;
+            REQUIRE(login.step(bytes) == Outcome::kGoOn);
+        }
+        CHECK(login.output().find("current_schemas") != std::string::npos);
+        bytes = data_row(good_state()) + command("SELECT 1") + ready();
+        REQUIRE(login.step(bytes) == Outcome::kReady);
+        CHECK(login.parameters() == kept.at_login);
+        CHECK(login.key()->process_id == 7);
+        CHECK(login.search_path() == std::vector<std::string>{"pg_catalog", "public"});
+    }
+    SECTION("anything else") {
+        auto another_state = good_state();
+        another_state[1] = "off";
+        const auto [sent, said] = GENERATE_COPY(table<std::string, std::string>({
+            {command("DISCARD ALL") + ready(), "TimeZone = Japan"},
+            {parameter("TimeZone", "Peru") + command("DISCARD ALL") + ready(), "TimeZone = Peru"},
+            {forgot + parameter("is_superuser", "on") + ready(), "is_superuser = on"},
+            {forgot + message('Z', "T"), "in a transaction"},
+            {forgot + message('Z', "E"), "in a transaction"},
+            {ready(), "too early"},
+            {parameter("TimeZone", "UTC") + ready(), "too early"},
+            {command("DISCARD") + ready(), "unexpected"},
+            {command("SELECT 1") + ready(), "unexpected"},
+            {forgot + command("DISCARD ALL") + ready(), "unexpected"},
+            {data_row(good_state()) + forgot + ready(), "what state"},
+            {message('K', std::string(8, '\1')), "BackendKeyData"},
+            {authentication(0), "authentication twice"},
+            {authentication(3), "authentication twice"},
+            {message('A', std::string(4, '\0') + "c\0p\0"), "unexpected"},
+            {message('1', ""), "unexpected"},
+            {forgot + ready() + data_row(another_state) + command("SELECT 1") + ready(),
+             "must be on, and is off"},
+        }));
+        ServerLogin login(options(), kept);
+        std::string bytes = sent;
+        INFO(said);
+        REQUIRE(login.step(bytes) == Outcome::kFailed);
+        CHECK(login.error().find(said) != std::string::npos);
+    }
+}
