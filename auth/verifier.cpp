@@ -14,6 +14,7 @@
 #include "auth/json_object.h"
 #include "auth/jwks.h"
 #include "auth/network.h"
+#include "auth/seen_signatures.h"
 #include "auth/token.h"
 #include "config/keys.h"
 #include "config/limits.h"
@@ -380,6 +381,7 @@ struct Verifier::State {
     // Nobody's, by algorithm: an unknown issuer or kid costs a verification, too, and cannot be
     // told from a wrong signature by the time it takes.
     std::array<PublicKey, 3> nobody;
+    mutable SeenSignatures seen;  // the issuer and the kid that name the key are in the text
     std::vector<std::string> warnings;
 
     // Adds everything but the user and database that were asked for.
@@ -445,6 +447,10 @@ result<const KnownIssuer*> Verifier::State::signer(const Decoded& decoded) const
     if (issuer != issuers.end()) {
         key = issuer->second.find(decoded.header);
     }
+    const auto digest = SeenSignatures::digest(decoded.signed_text, decoded.signature);
+    if (key.has_value() && digest && seen.contains(*digest)) {
+        return &issuer->second;
+    }
     const PublicKey& nobodys = nobody.at(static_cast<std::size_t>(decoded.header.algorithm));
     const bool fits =
         signature_fits(key.has_value() ? **key : nobodys, decoded.signed_text, decoded.signature);
@@ -453,6 +459,9 @@ result<const KnownIssuer*> Verifier::State::signer(const Decoded& decoded) const
     }
     if (!fits) {
         return TokenError::kSignature;
+    }
+    if (digest) {
+        seen.add(*digest);
     }
     return &issuer->second;
 }
