@@ -104,7 +104,7 @@ inline constexpr std::chrono::minutes kCatalogAgeMax{5};
 // Server connections that wait for the next session of their users, of the whole proxy.
 inline constexpr std::size_t kKeptServersMax = 64;
 // What one of them has to answer in before another one is opened.
-inline constexpr std::chrono::seconds kKeptAnswerMax{1};
+inline constexpr std::chrono::seconds kKeptAnswerMax{2};
 
 // Connecting to one server, its TLS and login included.
 inline constexpr std::chrono::seconds kServerConnectMax{5};

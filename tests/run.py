@@ -47,7 +47,7 @@ TSAN_TARGETS = ("vitrine", "test_audit", "test_session", "dump_catalog")
 NOT_ON_ASAN = ("test_psql_commands", "test_pg_dump", "test_drivers", "test_extensions",
                "test_metadata", "test_tripwire")
 TSAN_INTEGRATION = ("test_login", "test_cancel", "test_expiry", "test_pgbench", "test_operation",
-                    "test_extended", "test_access")
+                    "test_extended", "test_access", "test_kept")
 
 
 class Tally:
