@@ -182,6 +182,9 @@ std::string render(const Readings& readings) {
     text.add_family("vitrine_connections", Kind::kGauge,
                     "Connections of clients now, logins under way and cancels included.",
                     readings.connections);
+    text.add_family("vitrine_kept_server_connections", Kind::kGauge,
+                    "Server connections that wait for the next session of their user.",
+                    readings.kept_servers);
     add_sessions(text, readings.totals);
     add_statements(text, readings.totals);
     text.add_family("vitrine_audit_writable", Kind::kGauge,

@@ -49,6 +49,7 @@ struct StoreReading {
 struct Readings {
     std::string version;
     std::uint64_t connections = 0;
+    std::uint64_t kept_servers = 0;
     net::Totals totals;
     std::uint64_t audit_records = 0;
     std::uint64_t audit_failures = 0;

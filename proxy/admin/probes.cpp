@@ -48,6 +48,7 @@ Readings read_metrics(net::Shared& shared) {
     Readings readings;
     readings.version = VITRINE_VERSION;
     readings.connections = shared.connections.load();
+    readings.kept_servers = shared.kept.size();
     readings.audit_writable = shared.log->try_to_write().empty();
     readings.totals = shared.metrics.totals();
     readings.audit_records = shared.log->records();

@@ -54,6 +54,7 @@ class KeptServers {
     void put(SessionKind kind, KeptServer server, Clock::time_point until);
     // The one that was put last.
     [[nodiscard]] std::optional<KeptServer> take(const SessionKind& kind);
+    [[nodiscard]] std::size_t size() const { return size_; }
     // Closes those whose time is over.
     void close_expired(Clock::time_point now);
     // Closes those of one database, whose server has no room; false: there are none.

@@ -97,6 +97,7 @@ TEST_CASE("each reading stands where it belongs") {
     Readings readings;
     readings.version = "1.2.3";
     readings.connections = 11;
+    readings.kept_servers = 12;
     auto& shop = readings.totals.databases["shop"];
     shop.sessions = 9;
     shop.ended[static_cast<std::size_t>(EndCause::kExpired)] = 4;
@@ -123,6 +124,7 @@ TEST_CASE("each reading stands where it belongs") {
     for (const char* const line :
          {"vitrine_build_info{version=\"1.2.3\"} 1",
           "vitrine_connections 11",
+          "vitrine_kept_server_connections 12",
           "vitrine_sessions{database=\"shop\"} 3",
           "vitrine_sessions_begun_total{database=\"shop\"} 9",
           "vitrine_sessions_ended_total{database=\"shop\",cause=\"expired\"} 4",

@@ -89,6 +89,7 @@ def changed(before, after):
     """What is other now: {(name, labels): by how much}; what is read anew at each look left out."""
     volatile = ("vitrine_audit_records_total", "vitrine_judgement_cache_hits_total",
                 "vitrine_judgement_cache_misses_total", "vitrine_connections",
+                "vitrine_kept_server_connections",
                 "vitrine_catalog_loads_total")
     return {key: after[key] - before.get(key, 0) for key in after
             if after[key] != before.get(key, 0) and key[0] not in volatile}
