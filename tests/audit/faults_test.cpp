@@ -19,13 +19,6 @@ namespace vitrine::audit {
 
 namespace {
 
-void check_sound(const LogFixture& fixture) {
-    const Verified verified = fixture.verified();
-    INFO(all_of(verified.broken) << all_of(verified.not_checkable));
-    CHECK(verified.broken.empty());
-    CHECK(verified.not_checkable.empty());
-}
-
 void check_says(const LogFixture& fixture, const std::filesystem::path& file,
                 const std::string& words) {
     const Verified verified = fixture.verified();
@@ -45,26 +38,6 @@ bool ends_whole(const std::filesystem::path& file) {
     const std::string bytes = read_file(file);
     return bytes.empty() || bytes.back() == '\n';
 }
-
-// Files of this process cannot grow beyond that many bytes.
-class FileSizeLimit {
-  public:
-    explicit FileSizeLimit(rlim_t bytes) : before_(::signal(SIGXFSZ, SIG_IGN)) {
-        REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit_) == 0);
-        const rlimit lower{bytes, limit_.rlim_max};
-        REQUIRE(::setrlimit(RLIMIT_FSIZE, &lower) == 0);
-    }
-    ~FileSizeLimit() {
-        ::setrlimit(RLIMIT_FSIZE, &limit_);
-        ::signal(SIGXFSZ, before_);
-    }
-    FileSizeLimit(const FileSizeLimit&) = delete;
-    FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
-  private:
-    rlimit limit_{};
-    void (*before_)(int);
-};
 
 class SmallDisk {
   public:
@@ -683,39 +656,17 @@ TEST_CASE("A killed writer: what it was told is written is in the file") {
         LogFixture fixture;
         fixture.audit.durability =
             round % 5 == 0 ? config::Durability::kFsync : config::Durability::kWrite;
-        int pipe_ends[2];
-        REQUIRE(::pipe2(pipe_ends, O_CLOEXEC) == 0);
-        const pid_t child = ::fork();
-        REQUIRE(child >= 0);
-        if (child == 0) {
-            auto log = QueryLog::open(fixture.audit);
-            if (!log) {
-                ::_exit(1);
-            }
-            for (std::uint64_t i = 1;; ++i) {
-                const std::string sql(i % 97 * 50, 'x');
-                if (!(*log)->append(session_of("alice"), a_statement(i, sql)) ||
-                    ::write(pipe_ends[1], &i, sizeof i) != sizeof i) {
-                    ::_exit(1);
+        const std::uint64_t acknowledged =
+            killed_after(5 + static_cast<unsigned>(random() % 60), [&](const auto& tell) {
+                auto log = QueryLog::open(fixture.audit);
+                for (std::uint64_t i = 1; log; ++i) {
+                    const std::string sql(i % 97 * 50, 'x');
+                    if (!(*log)->append(session_of("alice"), a_statement(i, sql))) {
+                        return;
+                    }
+                    tell(i);
                 }
-            }
-        }
-        ::close(pipe_ends[1]);
-        // The pipe is read all the time: the child must not wait for us.
-        std::thread killer([&, delay = 5 + random() % 60] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(delay));
-            ::kill(child, SIGKILL);
-        });
-        std::uint64_t acknowledged = 0;
-        for (std::uint64_t number = 0;
-             ::read(pipe_ends[0], &number, sizeof number) == sizeof number;) {
-            acknowledged = number;
-        }
-        killer.join();
-        int status = 0;
-        REQUIRE(::waitpid(child, &status, 0) == child);
-        REQUIRE(WIFSIGNALED(status));
-        ::close(pipe_ends[0]);
+            });
         acknowledged_in_all += acknowledged;
 
         std::uint64_t lines = 0;

@@ -1,7 +1,11 @@
 // A directory that is gone after the test, a clock that the test sets, and records to write.
 #pragma once
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,10 +14,12 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "proxy/audit/query_log.h"
@@ -195,6 +201,69 @@ inline std::string all_of(const std::vector<Finding>& findings) {
         all << finding.file.string() << ':' << finding.line << ": " << finding.message << '\n';
     }
     return all.str();
+}
+
+inline void check_sound(const LogFixture& fixture) {
+    const Verified verified = fixture.verified();
+    INFO(all_of(verified.broken) << all_of(verified.not_checkable));
+    CHECK(verified.broken.empty());
+    CHECK(verified.not_checkable.empty());
+    CHECK(verified.signatures_checked);
+}
+
+// Files of this process cannot grow beyond that many bytes.
+class FileSizeLimit {
+  public:
+    explicit FileSizeLimit(rlim_t bytes) : before_(::signal(SIGXFSZ, SIG_IGN)) {
+        REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit_) == 0);
+        const rlimit lower{bytes, limit_.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_FSIZE, &lower) == 0);
+    }
+    ~FileSizeLimit() {
+        ::setrlimit(RLIMIT_FSIZE, &limit_);
+        ::signal(SIGXFSZ, before_);
+    }
+    FileSizeLimit(const FileSizeLimit&) = delete;
+    FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+  private:
+    rlimit limit_{};
+    void (*before_)(int);
+};
+
+// Runs `write` in a process of its own, which says what it has been told is written by `tell`,
+// until it is killed some milliseconds later: the last number that it told.
+inline std::uint64_t killed_after(
+    unsigned milliseconds,
+    const std::function<void(const std::function<void(std::uint64_t)>& tell)>& write) {
+    int pipe_ends[2];
+    REQUIRE(::pipe2(pipe_ends, O_CLOEXEC) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        write([&](std::uint64_t number) {
+            if (::write(pipe_ends[1], &number, sizeof number) != sizeof number) {
+                ::_exit(1);
+            }
+        });
+        ::_exit(1);
+    }
+    ::close(pipe_ends[1]);
+    // The pipe is read all the time: the child must not wait for us.
+    std::thread killer([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+        ::kill(child, SIGKILL);
+    });
+    std::uint64_t told = 0;
+    for (std::uint64_t number = 0; ::read(pipe_ends[0], &number, sizeof number) == sizeof number;) {
+        told = number;
+    }
+    killer.join();
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    ::close(pipe_ends[0]);
+    return told;
 }
 
 }  // namespace vitrine::audit

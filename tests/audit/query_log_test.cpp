@@ -12,14 +12,6 @@ namespace vitrine::audit {
 
 namespace {
 
-void check_sound(const LogFixture& fixture) {
-    const Verified verified = fixture.verified();
-    INFO(all_of(verified.broken) << all_of(verified.not_checkable));
-    CHECK(verified.broken.empty());
-    CHECK(verified.not_checkable.empty());
-    CHECK(verified.signatures_checked);
-}
-
 mode_t mode_of(const std::filesystem::path& path) {
     struct stat status {};
     REQUIRE(::stat(path.c_str(), &status) == 0);

@@ -1,10 +1,5 @@
 // Statements that share a system call: in the file together, or not at all, and nobody is told
 // otherwise.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -19,33 +14,6 @@
 namespace vitrine::audit {
 
 namespace {
-
-void check_sound(const LogFixture& fixture) {
-    const Verified verified = fixture.verified();
-    INFO(all_of(verified.broken) << all_of(verified.not_checkable));
-    CHECK(verified.broken.empty());
-    CHECK(verified.not_checkable.empty());
-}
-
-// Files of this process cannot grow beyond that many bytes.
-class FileSizeLimit {
-  public:
-    explicit FileSizeLimit(rlim_t bytes) : before_(::signal(SIGXFSZ, SIG_IGN)) {
-        REQUIRE(::getrlimit(RLIMIT_FSIZE, &limit_) == 0);
-        const rlimit lower{bytes, limit_.rlim_max};
-        REQUIRE(::setrlimit(RLIMIT_FSIZE, &lower) == 0);
-    }
-    ~FileSizeLimit() {
-        ::setrlimit(RLIMIT_FSIZE, &limit_);
-        ::signal(SIGXFSZ, before_);
-    }
-    FileSizeLimit(const FileSizeLimit&) = delete;
-    FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
-  private:
-    rlimit limit_{};
-    void (*before_)(int);
-};
 
 Staged stage(QueryLog& log, const SessionId& id, std::uint64_t number, std::string_view sql) {
     auto staged = log.stage(id, a_statement(number, sql));
@@ -284,47 +252,26 @@ TEST_CASE("A killed writer: what it was told is written is in the file, staged o
     std::mt19937 random(20261129);
     for (int round = 0; round < 15; ++round) {
         LogFixture fixture;
-        int pipe_ends[2];
-        REQUIRE(::pipe2(pipe_ends, O_CLOEXEC) == 0);
-        const pid_t child = ::fork();
-        REQUIRE(child >= 0);
-        if (child == 0) {
-            auto log = QueryLog::open(fixture.audit);
-            if (!log) {
-                ::_exit(1);
-            }
-            for (std::uint64_t i = 0;;) {
-                Staged last;
-                for (const std::uint64_t upto = i + 1 + i % 20; i < upto;) {
-                    const auto staged =
-                        (*log)->stage(session_of("alice"), a_statement(++i, "SELECT 1"));
-                    if (!staged) {
-                        ::_exit(1);
+        const std::uint64_t acknowledged =
+            killed_after(5 + static_cast<unsigned>(random() % 60), [&](const auto& tell) {
+                auto log = QueryLog::open(fixture.audit);
+                for (std::uint64_t i = 0; log;) {
+                    Staged last;
+                    for (const std::uint64_t upto = i + 1 + i % 20; i < upto;) {
+                        const auto staged =
+                            (*log)->stage(session_of("alice"), a_statement(++i, "SELECT 1"));
+                        if (!staged.has_value()) {
+                            return;
+                        }
+                        last = *staged;
                     }
-                    last = *staged;
+                    (*log)->write(last);
+                    if (last.state() != StageState::kWritten) {
+                        return;
+                    }
+                    tell(i);
                 }
-                (*log)->write(last);
-                if (last.state() != StageState::kWritten ||
-                    ::write(pipe_ends[1], &i, sizeof i) != sizeof i) {
-                    ::_exit(1);
-                }
-            }
-        }
-        ::close(pipe_ends[1]);
-        std::thread killer([&, delay = 5 + random() % 60] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(delay));
-            ::kill(child, SIGKILL);
-        });
-        std::uint64_t acknowledged = 0;
-        for (std::uint64_t number = 0;
-             ::read(pipe_ends[0], &number, sizeof number) == sizeof number;) {
-            acknowledged = number;
-        }
-        killer.join();
-        int status = 0;
-        REQUIRE(::waitpid(child, &status, 0) == child);
-        REQUIRE(WIFSIGNALED(status));
-        ::close(pipe_ends[0]);
+            });
 
         REQUIRE(QueryLog::open(fixture.audit));
         std::uint64_t lines = 0;

@@ -72,13 +72,6 @@ void go_on(const LogFixture& fixture) {
     REQUIRE(log->append(session_of("alice", 'c'), a_start()));
 }
 
-void check_sound(const LogFixture& fixture) {
-    const Verified verified = fixture.verified();
-    INFO(all_of(verified.broken) << all_of(verified.not_checkable));
-    CHECK(verified.broken.empty());
-    CHECK(verified.not_checkable.empty());
-}
-
 }  // namespace
 
 TEST_CASE("A ledger cut at every byte of its last entry is repaired, and says so") {
