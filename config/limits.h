@@ -103,8 +103,15 @@ inline constexpr std::chrono::minutes kCatalogAgeMax{5};
 
 // Server connections that wait for the next session of their users, of the whole proxy.
 inline constexpr std::size_t kKeptServersMax = 64;
+// And of one user.
+inline constexpr std::size_t kKeptServersOfUserMax = 8;
+// How long after its login one is used for further sessions: what a server holds against a login
+// (a password, pg_hba.conf, ALTER ROLE) holds for everybody after that.
+inline constexpr std::chrono::minutes kKeptServerAgeMax{5};
 // What one of them has to answer in before another one is opened.
 inline constexpr std::chrono::seconds kKeptAnswerMax{2};
+// After they were closed so that a server has room again: how long that may take.
+inline constexpr std::chrono::seconds kKeptRoomMax{2};
 
 // Connecting to one server, its TLS and login included.
 inline constexpr std::chrono::seconds kServerConnectMax{5};

@@ -388,6 +388,10 @@ void Connection::look() {
                     pump();
                 }
             } else if (phase_ >= Phase::kServerConnect && steady >= connect_deadline_) {
+                if (server_is_kept_) {
+                    kept_are_silent_ = true;
+                    shared_.kept.close_of(server_endpoint_);
+                }
                 server_failed("no answer in time");
                 pump();
             }

@@ -161,8 +161,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string server_output_;
     std::optional<session::ServerLogin> server_login_;
     std::unique_ptr<SessionKind> kind_;  // where server connections are kept
-    bool server_is_kept_ = false;        // server_ was another session's
-    bool room_was_made_ = false;         // on a server that had none, once
+    std::chrono::steady_clock::time_point
+        server_login_at_;           // of a session before this one's, maybe
+    bool server_is_kept_ = false;   // server_ was another session's
+    bool kept_are_silent_ = false;  // one did not answer: no more of them are tried
+    unsigned waits_for_room_ = 0;   // how often, on a server that has none
     std::optional<wire::BackendKeyData> server_key_;
 
     std::optional<session::Conversation> conversation_;

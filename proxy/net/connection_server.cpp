@@ -20,6 +20,8 @@ namespace {
 
 // A server's own word for having no room.
 constexpr std::string_view kTooManyConnections = "53300";
+// For the backends of kept connections to be gone: ticks.
+constexpr unsigned kWaitsForRoomMax = 5;
 
 // The client's name for itself stands behind who it really is: what a DBA sees in
 // pg_stat_activity.
@@ -101,7 +103,7 @@ void Connection::connect_server() {
 // Nothing is known of it but that it was left in order; if it does not answer, or differently than
 // after a login, the next one is taken, and then a new one is opened.
 bool Connection::take_kept_server() {
-    if (database_settings_.database->server_idle.count() == 0) {
+    if (database_settings_.database->server_idle.count() == 0 || kept_are_silent_) {
         return false;
     }
     if (kind_ == nullptr) {
@@ -118,13 +120,19 @@ bool Connection::take_kept_server() {
     if (!kept) {
         return false;
     }
-    kept->side->stream.move_to(context_);
+    try {
+        kept->side->stream.move_to(context_);
+    } catch (const boost::system::system_error& error) {
+        spdlog::warn("a server connection that was kept is not used: {}", error.what());
+        return false;
+    }
     server_ = std::move(kept->side);
     server_->readable = true;
     server_->writable = true;
     server_->waiting_read = false;
     server_->waiting_write = false;
     server_is_kept_ = true;
+    server_login_at_ = kept->login;
     server_endpoint_ = kept->endpoint;
     server_input_.clear();
     server_output_.clear();
@@ -135,7 +143,10 @@ bool Connection::take_kept_server() {
 }
 
 bool Connection::keep_server() {
-    if (kind_ == nullptr || !conversation_->leaves_server_idle() || shared_.draining.load()) {
+    const auto now = KeptServers::Clock::now();
+    if (kind_ == nullptr || !conversation_->leaves_server_idle() || shared_.draining.load() ||
+        now - server_login_at_ >= limits::kKeptServerAgeMax ||
+        kind_->config != shared_.current()->config) {
         return false;
     }
     std::string forget;
@@ -146,14 +157,14 @@ bool Connection::keep_server() {
         return false;
     }
     server_->stream.stop_waiting();
-    const auto until = KeptServers::Clock::now() + database_settings_.database->server_idle;
     shared_.kept.put(std::move(*kind_),
                      {.side = std::move(server_),
+                      .login = server_login_at_,
                       .endpoint = server_endpoint_,
                       .session = {.at_login = conversation_->parameters_at_login(),
                                   .reported = conversation_->server_parameters(),
                                   .key = server_key_}},
-                     until);
+                     now + database_settings_.database->server_idle);
     kind_.reset();
     return true;
 }
@@ -167,18 +178,19 @@ void Connection::server_failed(const std::string& why) {
         connect_server();
         return;
     }
-    if (server_sqlstate_ == kTooManyConnections && !room_was_made_ &&
-        shared_.kept.close_of(database_settings_.database->name)) {
+    if (waits_for_room_ > 0 && phase_ == Phase::kServerConnect && connect_attempt_ == nullptr) {
+        connect_server();
+        return;
+    }
+    if (server_sqlstate_ == kTooManyConnections && waits_for_room_ < kWaitsForRoomMax &&
+        shared_.kept.make_room(std::chrono::steady_clock::now())) {
         // Their backends are gone in a moment: the same server once more, by tick().
-        room_was_made_ = true;
+        ++waits_for_room_;
+        server_sqlstate_.clear();
         server_->stream.close();
         --next_server_;
         phase_ = Phase::kServerConnect;
         connect_deadline_ = std::chrono::steady_clock::now();
-        return;
-    }
-    if (room_was_made_ && phase_ == Phase::kServerConnect && connect_attempt_ == nullptr) {
-        connect_server();
         return;
     }
     spdlog::warn("database {}: server {} failed: {}", database_settings_.database->name,
@@ -217,6 +229,7 @@ void Connection::start_server_tls() {
 }
 
 void Connection::start_server_login() {
+    server_login_at_ = std::chrono::steady_clock::now();
     server_login_.emplace(server_login_options());
 }
 

@@ -122,6 +122,9 @@ std::optional<std::vector<std::vector<std::string>>> ask(const config::Database&
 }
 
 // One row a power that a reading role should not have, in words.
+// For the backends of kept connections to be gone.
+constexpr std::chrono::milliseconds kRoomMadeIn{300};
+
 constexpr const char* kRoleQuery = R"(
 SELECT 'is a superuser' FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper
 UNION ALL
@@ -355,8 +358,11 @@ DatabaseSettings Database::make_settings(std::shared_ptr<const config::Config> c
     return settings;
 }
 
-Database::Database(std::shared_ptr<const config::Config> config, const std::string& name)
-    : settings_(make_settings(std::move(config), name)), thread_([this] { run(); }) {}
+Database::Database(std::shared_ptr<const config::Config> config, const std::string& name,
+                   std::function<bool()> make_room)
+    : settings_(make_settings(std::move(config), name)),
+      make_room_(std::move(make_room)),
+      thread_([this] { run(); }) {}
 
 Database::~Database() {
     {
@@ -505,6 +511,11 @@ void Database::run() {
         std::string error;
         bool version_refused = false;
         auto catalog = load_catalog(*settings.database, error, &version_refused);
+        if (!catalog && !version_refused && make_room_ && make_room_()) {
+            // Their backends are gone in a moment.
+            std::this_thread::sleep_for(kRoomMadeIn);
+            catalog = load_catalog(*settings.database, error, &version_refused);
+        }
 
         ++(catalog ? catalog_loads_ : catalog_failures_);
         lock.lock();

@@ -64,7 +64,10 @@ struct DatabaseSettings {
 class Database {
   public:
     // Throws std::runtime_error where the server's TLS cannot be set up.
-    Database(std::shared_ptr<const config::Config> config, const std::string& name);
+    // `make_room`: called where the catalog cannot be loaded, on the loader's thread; true: it may
+    // be that the server has room for one more connection now.
+    Database(std::shared_ptr<const config::Config> config, const std::string& name,
+             std::function<bool()> make_room = {});
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -127,6 +130,7 @@ class Database {
     // By the groups that some rule names, of those a principal has.
     std::map<std::vector<std::string>, std::shared_ptr<const parser::Policy>> policies_;
     std::vector<std::function<void()>> waiting_;
+    const std::function<bool()> make_room_;
     bool stop_ = false;
     bool retired_ = false;
     std::uint64_t generation_ = 0;  // of settings_

@@ -20,7 +20,18 @@ void KeptServers::put(SessionKind kind, KeptServer server, Clock::time_point unt
     const std::lock_guard lock(mutex_);
     entries_.push_front({std::move(kind), std::move(server), until});
     size_ = entries_.size();
-    if (closed_ || entries_.size() > limits::kKeptServersMax) {
+    const SessionKind& mine = entries_.front().kind;
+    std::size_t of_user = 0;
+    auto oldest_of_user = entries_.begin();
+    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+        if (entry->kind.user == mine.user && entry->kind.issuer == mine.issuer) {
+            ++of_user;
+            oldest_of_user = entry;
+        }
+    }
+    if (closed_ || of_user > limits::kKeptServersOfUserMax) {
+        forget(oldest_of_user);
+    } else if (entries_.size() > limits::kKeptServersMax) {
         forget(std::prev(entries_.end()));
     }
 }
@@ -54,26 +65,41 @@ void KeptServers::close_expired(Clock::time_point now) {
     }
 }
 
-bool KeptServers::close_of(const std::string& database) {
+bool KeptServers::make_room(Clock::time_point now) {
     const std::lock_guard lock(mutex_);
-    bool found = false;
+    if (!entries_.empty()) {
+        room_made_ = now;
+        close_each();
+    }
+    return room_made_ && now - *room_made_ < limits::kKeptRoomMax;
+}
+
+void KeptServers::close_of(const boost::asio::ip::tcp::endpoint& server) {
+    const std::lock_guard lock(mutex_);
     for (auto entry = entries_.begin(); entry != entries_.end();) {
         const auto next = std::next(entry);
-        if (entry->kind.database == database) {
+        if (entry->server.endpoint == server) {
             forget(entry);
-            found = true;
         }
         entry = next;
     }
-    return found;
+}
+
+void KeptServers::close_each() {
+    while (!entries_.empty()) {
+        forget(entries_.begin());
+    }
+}
+
+void KeptServers::clear() {
+    const std::lock_guard lock(mutex_);
+    close_each();
 }
 
 void KeptServers::close_all() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    while (!entries_.empty()) {
-        forget(entries_.begin());
-    }
+    close_each();
 }
 
 }  // namespace vitrine::net

@@ -38,6 +38,7 @@ struct SessionKind {
 
 struct KeptServer {
     std::unique_ptr<Side> side;
+    std::chrono::steady_clock::time_point login;
     boost::asio::ip::tcp::endpoint endpoint;
     session::KeptSession session;
 };
@@ -50,16 +51,22 @@ class KeptServers {
     KeptServers(const KeptServers&) = delete;
     KeptServers& operator=(const KeptServers&) = delete;
 
-    // Nobody waits for its socket any more. Where there are too many the oldest one is closed.
+    // Nobody waits for its socket any more. Where there are too many, of the user's or altogether,
+    // the oldest of them is closed.
     void put(SessionKind kind, KeptServer server, Clock::time_point until);
     // The one that was put last.
     [[nodiscard]] std::optional<KeptServer> take(const SessionKind& kind);
     [[nodiscard]] std::size_t size() const { return size_; }
     // Closes those whose time is over.
     void close_expired(Clock::time_point now);
-    // Closes those of one database, whose server has no room; false: there are none.
-    [[nodiscard]] bool close_of(const std::string& database);
-    // Closes all, and takes no more.
+    // Those that are open may be what a server has no room for: closes them all. True: it may have
+    // some now, or in a moment; else it is full of others.
+    [[nodiscard]] bool make_room(Clock::time_point now);
+    // Closes all that are connected with that one, which does not answer.
+    void close_of(const boost::asio::ip::tcp::endpoint& server);
+    // Closes all.
+    void clear();
+    // The same, and takes no more.
     void close_all();
 
   private:
@@ -69,10 +76,12 @@ class KeptServers {
         Clock::time_point until;
     };
     void forget(std::list<Entry>::iterator entry);
+    void close_each();
 
     std::mutex mutex_;
     std::list<Entry> entries_;  // the newest first
     std::atomic<std::size_t> size_ = 0;
+    std::optional<Clock::time_point> room_made_;
     bool closed_ = false;
 };
 

@@ -63,6 +63,9 @@ void set_process_limits() {
 class Proxy {
   public:
     explicit Proxy(std::shared_ptr<const config::Config> config);
+    ~Proxy() { shared_.kept.close_all(); }  // before the workers, whose contexts they belong to
+    Proxy(const Proxy&) = delete;
+    Proxy& operator=(const Proxy&) = delete;
     void run(const MakeCompanion& make_companion);
 
   private:
@@ -131,7 +134,8 @@ void Proxy::use(std::shared_ptr<const config::Config> config) {
             kept.emplace_back(running, Database::make_settings(config, name));
             next->databases[name] = running;
         } else {
-            next->databases[name] = std::make_shared<Database>(config, name);
+            next->databases[name] = std::make_shared<Database>(
+                config, name, [this] { return shared_.kept.make_room(KeptServers::Clock::now()); });
         }
     }
     for (auto& [database, settings] : kept) {
@@ -149,6 +153,7 @@ void Proxy::use(std::shared_ptr<const config::Config> config) {
         spdlog::warn("{}", warning);
     }
     shared_.replace(std::move(next));
+    shared_.kept.clear();  // of before nobody will take one
     shared_.jwks->configure(config->auth);
 }
 
@@ -310,7 +315,7 @@ void Proxy::run(const MakeCompanion& make_companion) {
     wait_for_signal();
     context_.run();
     companion.reset();
-    shared_.kept.close_all();  // before the workers, whose contexts they belong to
+    shared_.kept.close_all();
     // An accept that was aborted still holds a socket of a worker's context: it goes before that.
     context_.restart();
     context_.poll();

@@ -66,6 +66,7 @@ struct Shared {
         now = std::move(next);
     }
 
+    KeptServers kept;  // outlives the databases, which may ask it for room
     mutable std::mutex mutex;
     std::shared_ptr<const Current> now;
     Metrics metrics;
@@ -74,7 +75,6 @@ struct Shared {
     CancelKeys cancel_keys;
     Throttle throttle;
     Sessions sessions;
-    KeptServers kept;
     Rates logins;
     Rates statements;
     Hourly rows;

@@ -1,6 +1,7 @@
 """Server connections that wait for the next session of the same user (server_idle): faster, and nothing
 of the session before is left, nor does anybody else ever get one."""
 
+import concurrent.futures
 import os
 import signal
 import time
@@ -243,6 +244,24 @@ class Kept(unittest.TestCase):
         finally:
             os.kill(int(pid), signal.SIGCONT)
 
+    def test_many_backends_that_do_not_answer(self):
+        """One is waited for, then a new one is opened."""
+        clients = [self.login("mutes") for _ in range(6)]
+        pids = [self.pid(client) for client in clients]
+        for client in clients:
+            self.leave(client)
+        for pid in pids:
+            os.kill(int(pid), signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            with self.login("mutes") as client:
+                self.assertNotIn(self.pid(client), pids)
+            self.assertLess(time.monotonic() - started, 4 * PATIENCE)
+        finally:
+            for pid in pids:
+                os.kill(int(pid), signal.SIGCONT)
+        self.assertTrue(within(5 * PATIENCE, lambda: not any(map(self.alive, pids))))
+
     def test_the_server_changed_a_setting(self):
         """The client is told what holds, whichever session it gets."""
         self.visit("changed")
@@ -260,17 +279,24 @@ class Kept(unittest.TestCase):
 
     def test_a_reload(self):
         pid = self.visit("reload")
-        self.proxy.signal(signal.SIGHUP)
-        time.sleep(0.5 * PATIENCE)
+        with self.login("reload", application_name="before") as client:
+            of_before = self.pid(client)
+            self.proxy.signal(signal.SIGHUP)
+            # Nobody could take them any more.
+            self.assertTrue(within(5 * PATIENCE, lambda: not self.alive(pid)))
+            self.leave(client)
+        self.assertTrue(within(5 * PATIENCE, lambda: not self.alive(of_before)))
         self.assertNotEqual(self.visit("reload"), pid)
 
     def test_no_more_than_so_many(self):
-        clients = [self.login(f"many{i}") for i in range(70)]
-        pids = [self.pid(client) for client in clients]
-        for client in clients:
-            self.leave(client)
-        self.assertTrue(within(5 * PATIENCE, lambda: sum(map(self.alive, pids)) <= 64))
-        self.assertGreater(sum(map(self.alive, pids)), 50)
+        for users, most in ((["one"] * 12, 8), ([f"many{i}" for i in range(70)], 64)):
+            clients = [self.login(user, application_name=f"a{i}") for i, user in enumerate(users)]
+            pids = [self.pid(client) for client in clients]
+            for client in clients:
+                self.leave(client)
+            self.assertTrue(within(5 * PATIENCE, lambda: sum(map(self.alive, pids)) <= most))
+            # Those that were left last; ones of other tests' are older.
+            self.assertTrue(all(map(self.alive, pids[-most:])))
 
 
 class Idle(unittest.TestCase):
@@ -312,6 +338,24 @@ class Idle(unittest.TestCase):
         self.assertEqual(proxy.stop(seconds=10 * PATIENCE), 0)
         self.assertTrue(within(3 * PATIENCE, lambda: not any(map(self.alive, pids))))
 
+    def test_room_for_the_catalog(self):
+        """A statement about what is new waits for the catalog, which takes a connection."""
+        proxy = self.env.another("kept_catalog", database=KEPT)
+        with proxy.login(proxy.token("alice", DATABASE), user="alice") as client:
+            pids = [self.visit(proxy, f"u{i}") for i in range(4)]
+            self.assertTrue(all(map(self.alive, pids)))
+            open_now = self.env.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = "
+                                    "'vitrine_reader'").strip()
+            try:
+                self.env.sql(f"ALTER ROLE vitrine_reader CONNECTION LIMIT {open_now}")
+                self.env.sql("CREATE TABLE public.made_since (id integer)")
+                self.env.sql("GRANT SELECT ON public.made_since TO vitrine_reader")
+                messages = client.simple("SELECT count(*) FROM public.made_since")
+                self.assertEqual(rows_of(messages), [[b"0"]], messages)
+            finally:
+                self.env.sql("ALTER ROLE vitrine_reader CONNECTION LIMIT -1")
+                self.env.sql("DROP TABLE IF EXISTS public.made_since")
+
     def test_room_for_somebody_else(self):
         """Kept connections never keep anybody out."""
         proxy = self.env.another("kept_narrow", database=KEPT)
@@ -321,7 +365,9 @@ class Idle(unittest.TestCase):
                                 "'vitrine_reader'").strip()
         try:
             self.env.sql(f"ALTER ROLE vitrine_reader CONNECTION LIMIT {open_now}")
-            self.assertTrue(self.visit(proxy, "newcomer"))
+            with concurrent.futures.ThreadPoolExecutor() as pool:  # each of them finds it full
+                newcomers = pool.map(lambda i: self.visit(proxy, f"newcomer{i}"), range(4))
+                self.assertEqual(len(set(newcomers)), 4)
             self.assertFalse(any(map(self.alive, pids)))
         finally:
             self.env.sql("ALTER ROLE vitrine_reader CONNECTION LIMIT -1")
