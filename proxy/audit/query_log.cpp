@@ -16,6 +16,7 @@
 #include <system_error>
 #include <thread>
 #include <type_traits>
+#include <utility>
 
 #include "proxy/audit/append_file.h"
 #include "proxy/audit/chain.h"
@@ -639,11 +640,14 @@ result<Ticket> QueryLog::append(const SessionId& id, const Result& r) {
 result<Ticket> QueryLog::append(const SessionId& id, const SessionEnd& r) {
     const auto appended = state_->append(id, id.user, r);
     if (appended) {
+        bool first = false;
         {
             const std::lock_guard lock(state_->thread_mutex);
-            state_->session_ended = true;
+            first = !std::exchange(state_->session_ended, true);
         }
-        state_->thread_wakes.notify_one();
+        if (first) {  // the others share its checkpoint
+            state_->thread_wakes.notify_one();
+        }
     }
     return appended;
 }

@@ -155,6 +155,10 @@ void Stream::stop_waiting() {
 }
 
 void Stream::move_to(boost::asio::io_context& context) {
+    if (&socket_.get_executor().target<boost::asio::io_context::executor_type>()->context() ==
+        &context) {
+        return;
+    }
     const auto protocol = socket_.local_endpoint().protocol();
     const int descriptor = socket_.release();
     boost::asio::ip::tcp::socket moved(context);
