@@ -226,7 +226,8 @@ class Conversation {
     void sync();
     void function_call();
     void malformed(std::string_view what);
-    void record_skipped(std::string_view sql);
+    // Nothing of these is sent. False: it is not on record.
+    bool record_skipped(std::string_view sql);
     void record_skipped(const wire::Parse& parse);
     void record_skipped(const wire::Bind& bind);
     // A Bind's values for the record: as text, in whatever format and of whatever type they came.
@@ -363,7 +364,7 @@ class Conversation {
     Pipeline pipeline_;
     std::unordered_map<std::string, Prepared> prepared_;
     std::size_t prepared_bytes_ = 0;
-    // The records of those that were skipped since the error, by their names.
+    // The records of those that were skipped since the error, by their names; 0: it has none.
     std::unordered_map<std::string, std::uint64_t> skipped_parses_;
     std::unordered_map<std::string, Portal> portals_;
     wire::TransactionStatus status_ = wire::TransactionStatus::kIdle;

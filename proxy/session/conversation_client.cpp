@@ -90,7 +90,7 @@ bool Conversation::client_message(char type, std::string_view payload) {
         // The server would discard it; it does not get to see it. What it holds is recorded.
         if (type == 'Q') {
             const auto message = wire::decode_query(payload);
-            message ? record_skipped(message->sql) : malformed("Query");
+            message ? void(record_skipped(message->sql)) : malformed("Query");
         } else if (type == 'P') {
             const auto message = wire::decode_parse(payload);
             message ? record_skipped(*message) : malformed("Parse");

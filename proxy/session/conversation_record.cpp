@@ -68,6 +68,9 @@ bool Conversation::record(audit::Statement statement, Words words, Sending sendi
 }
 
 bool Conversation::stage(const audit::Statement& statement) {
+    if (!staged_.empty() && staged_.back().staged.state() == audit::StageState::kFailed) {
+        return false;  // it may refer to one that is not on record, and will not be sent either
+    }
     auto staged = options_.log->stage(options_.id, statement);
     if (!staged) {
         return false;
@@ -183,17 +186,17 @@ void Conversation::refuse_unrecorded_query(Entry& entry) {
     entry.refusal_has_position = false;
 }
 
-void Conversation::record_skipped(std::string_view sql) {
+bool Conversation::record_skipped(std::string_view sql) {
     // Nothing is forwarded, so there is nothing to refuse where this cannot be written.
-    (void)record({.statement = next_statement_++,
-                  .sql = sql,
-                  .of = {},
-                  .params = {},
-                  .allowed = false,
-                  .rule = kSkipped,
-                  .masked = {},
-                  .forwarded = {}},
-                 Words::kClients, Sending::kNothing);
+    return record({.statement = next_statement_++,
+                   .sql = sql,
+                   .of = {},
+                   .params = {},
+                   .allowed = false,
+                   .rule = kSkipped,
+                   .masked = {},
+                   .forwarded = {}},
+                  Words::kClients, Sending::kNothing);
 }
 
 void Conversation::record_skipped(const wire::Parse& parse) {
@@ -205,8 +208,8 @@ void Conversation::record_skipped(const wire::Parse& parse) {
                 .log_message = "too many Parse messages behind an error"});
         return;
     }
-    skipped_parses_[std::string(parse.name)] = next_statement_;
-    record_skipped(parse.sql);
+    const std::uint64_t number = next_statement_;
+    skipped_parses_[std::string(parse.name)] = record_skipped(parse.sql) ? number : 0;
 }
 
 void Conversation::record_skipped(const wire::Bind& bind) {
@@ -214,7 +217,9 @@ void Conversation::record_skipped(const wire::Bind& bind) {
     const auto skipped = skipped_parses_.find(std::string(bind.statement));
     std::optional<std::uint64_t> of;
     if (skipped != skipped_parses_.end()) {
-        of = skipped->second;
+        if (skipped->second != 0) {
+            of = skipped->second;
+        }
         made = nullptr;  // it would have been replaced
     } else if (made != nullptr) {
         of = made->statement;

@@ -22,7 +22,7 @@ std::string flush_message() {
 struct OnRecord {
     std::multiset<std::uint64_t> statements;
     std::multiset<std::uint64_t> results;
-    std::set<std::uint64_t> without_statement;  // results
+    std::set<std::uint64_t> without_statement;  // results, and Binds without their text
     std::uint64_t rejected = 0;
     std::optional<std::uint64_t> end_statements;
     std::optional<std::uint64_t> end_rejected;
@@ -44,6 +44,9 @@ OnRecord on_record(const Stage& stage, const std::string& session = {}) {
         if (type == "statement") {
             seen.statements.insert(number("statement"));
             seen.rejected += record.at("verdict").as_string() == "allow" ? 0 : 1;
+            if (record.contains("of") && !seen.statements.contains(number("of"))) {
+                seen.without_statement.insert(number("statement"));
+            }
         } else if (type == "result") {
             seen.results.insert(number("statement"));
             if (!seen.statements.contains(number("statement"))) {
@@ -105,6 +108,32 @@ TEST_CASE("a batch that fails at the server while its rest cannot be recorded", 
     CHECK(stage.server(ready()) == "Z");
     CHECK(stage.client(query("SELECT 5")) == Sent{"Q SELECT 5"});
     CHECK(stage.server(columns() + row("1") + complete("SELECT 1") + ready()) == "T D C Z");
+    stage.conversation->end({});
+    check_true_to_itself(on_record(stage));
+}
+
+TEST_CASE("no Bind on record whose text is not", "[conversation]") {
+    Stage stage;
+    begin(stage);
+    SECTION("since a checkpoint found no room") {
+        stage.conversation->from_client(parse(literal(4000)));
+        {
+            const Room room(stage, 500);
+            static_cast<void>(stage.log->checkpoint());
+        }
+        CHECK(stage.client(bind() + execute() + sync_message()) == Sent{kFailing, "S"});
+        CHECK(stage.server(kServersError + ready()) == "E58030 Z");
+    }
+    SECTION("of those that were skipped") {
+        CHECK(stage.client(parse("DELETE FROM customers")) == Sent{kFailing});
+        {
+            const Room room(stage, 500);
+            CHECK(stage.client(parse(literal(4000), "a")).empty());
+        }
+        CHECK(stage.client(bind("a") + sync_message()) == Sent{"S"});
+        CHECK(stage.server(kServersError + ready()) == "E25006 Z");
+        CHECK(stage.count("Bind of prepared statement") == 1);
+    }
     stage.conversation->end({});
     check_true_to_itself(on_record(stage));
 }
