@@ -5,6 +5,8 @@
 //      token)          unknown)   is none)      in order)           answer)
 //   ──> kServerLogin ──> kConversation ──> kLastWords ──> kClosed
 //
+// With a server connection that was kept (kept_servers.h) it begins at kServerLogin.
+//
 // Driven by readiness: pump() moves bytes as long as something moves, then waits for what it needs.
 // Belongs to one worker; cancel() and shut_down() may be called on it only.
 #pragma once
@@ -161,8 +163,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string server_output_;
     std::optional<session::ServerLogin> server_login_;
     std::unique_ptr<SessionKind> kind_;  // where server connections are kept
-    std::chrono::steady_clock::time_point
-        server_login_at_;           // of a session before this one's, maybe
+    // Of the server connection, whichever session it was for.
+    std::chrono::steady_clock::time_point server_login_at_;
     bool server_is_kept_ = false;   // server_ was another session's
     bool kept_are_silent_ = false;  // one did not answer: no more of them are tried
     unsigned waits_for_room_ = 0;   // how often, on a server that has none

@@ -143,9 +143,7 @@ bool Connection::take_kept_server() {
 }
 
 bool Connection::keep_server() {
-    const auto now = KeptServers::Clock::now();
     if (kind_ == nullptr || !conversation_->leaves_server_idle() || shared_.draining.load() ||
-        now - server_login_at_ >= limits::kKeptServerAgeMax ||
         kind_->config != shared_.current()->config) {
         return false;
     }
@@ -164,7 +162,7 @@ bool Connection::keep_server() {
                       .session = {.at_login = conversation_->parameters_at_login(),
                                   .reported = conversation_->server_parameters(),
                                   .key = server_key_}},
-                     now + database_settings_.database->server_idle);
+                     KeptServers::Clock::now(), database_settings_.database->server_idle);
     kind_.reset();
     return true;
 }
@@ -182,7 +180,8 @@ void Connection::server_failed(const std::string& why) {
         connect_server();
         return;
     }
-    if (server_sqlstate_ == kTooManyConnections && waits_for_room_ < kWaitsForRoomMax &&
+    if (phase_ == Phase::kServerLogin && server_sqlstate_ == kTooManyConnections &&
+        waits_for_room_ < kWaitsForRoomMax &&
         shared_.kept.make_room(std::chrono::steady_clock::now())) {
         // Their backends are gone in a moment: the same server once more, by tick().
         ++waits_for_room_;

@@ -16,10 +16,17 @@ void KeptServers::forget(std::list<Entry>::iterator entry) {
     size_ = entries_.size();
 }
 
-void KeptServers::put(SessionKind kind, KeptServer server, Clock::time_point until) {
+void KeptServers::put(SessionKind kind, KeptServer server, Clock::time_point now,
+                      Clock::duration idle) {
+    const auto until =
+        std::min<Clock::time_point>(now + idle, server.login + limits::kKeptServerAgeMax);
     const std::lock_guard lock(mutex_);
     entries_.push_front({std::move(kind), std::move(server), until});
     size_ = entries_.size();
+    if (closed_ || until <= now) {
+        forget(entries_.begin());
+        return;
+    }
     const SessionKind& mine = entries_.front().kind;
     std::size_t of_user = 0;
     auto oldest_of_user = entries_.begin();
@@ -29,7 +36,7 @@ void KeptServers::put(SessionKind kind, KeptServer server, Clock::time_point unt
             oldest_of_user = entry;
         }
     }
-    if (closed_ || of_user > limits::kKeptServersOfUserMax) {
+    if (of_user > limits::kKeptServersOfUserMax) {
         forget(oldest_of_user);
     } else if (entries_.size() > limits::kKeptServersMax) {
         forget(std::prev(entries_.end()));

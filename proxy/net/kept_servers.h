@@ -53,7 +53,8 @@ class KeptServers {
 
     // Nobody waits for its socket any more. Where there are too many, of the user's or altogether,
     // the oldest of them is closed.
-    void put(SessionKind kind, KeptServer server, Clock::time_point until);
+    // It waits for so long, and not beyond limits::kKeptServerAgeMax after its login.
+    void put(SessionKind kind, KeptServer server, Clock::time_point now, Clock::duration idle);
     // The one that was put last.
     [[nodiscard]] std::optional<KeptServer> take(const SessionKind& kind);
     [[nodiscard]] std::size_t size() const { return size_; }

@@ -191,10 +191,8 @@ void Conversation::finish(Ending ending) {
 
 ServerParameters Conversation::server_parameters() const {
     ServerParameters all = options_.server_parameters;
-    for (const auto& parameter : reported_since_) {
-        const auto known =
-            std::ranges::find(all, parameter.first, &ServerParameters::value_type::first);
-        known == all.end() ? all.push_back(parameter) : void(known->second = parameter.second);
+    for (const auto& [name, value] : reported_since_) {
+        report(all, name, value);
     }
     return all;
 }

@@ -352,13 +352,7 @@ void Conversation::parameter_status(std::string_view payload, std::string_view w
                 .log_message = "tripwire: " + broken});
         return;
     }
-    const auto known =
-        std::ranges::find(reported_since_, parameter->name, &ServerParameters::value_type::first);
-    if (known == reported_since_.end()) {
-        reported_since_.emplace_back(parameter->name, parameter->value);
-    } else {
-        known->second = parameter->value;
-    }
+    report(reported_since_, parameter->name, parameter->value);
     if (parameter->name == "application_name" &&
         parameter->value.starts_with(options_.application_prefix)) {
         wire::write_parameter_status(client_output_, parameter->name,

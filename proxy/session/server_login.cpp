@@ -31,6 +31,15 @@ constexpr std::array<std::string_view, 5> kConstant = {"integer_datetimes", "is_
 
 }  // namespace
 
+void report(ServerParameters& parameters, std::string_view name, std::string_view value) {
+    const auto known = std::ranges::find(parameters, name, &ServerParameters::value_type::first);
+    if (known == parameters.end()) {
+        parameters.emplace_back(name, value);
+    } else {
+        known->second = value;
+    }
+}
+
 bool version_is_taken(int major, int named) {
     return major > 0 && (major <= kGrammarVersion || major == named);
 }
@@ -196,13 +205,7 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
             if (!parameter) {
                 return fail("the server sent a malformed ParameterStatus");
             }
-            for (auto& [name, value] : parameters_) {
-                if (name == parameter->name) {
-                    value = parameter->value;
-                    return Outcome::kGoOn;
-                }
-            }
-            parameters_.emplace_back(parameter->name, parameter->value);
+            report(parameters_, parameter->name, parameter->value);
             return Outcome::kGoOn;
         }
         case 'K': {
@@ -217,8 +220,8 @@ ServerLogin::Outcome ServerLogin::message(char type, std::string_view payload) {
             return Outcome::kGoOn;
         }
         case 'C':
-            if (state_ == State::kForgetting &&
-                payload == std::string_view("DISCARD ALL\0", kForget.size() + 1)) {
+            if (state_ == State::kForgetting && payload.size() == kForget.size() + 1 &&
+                payload.starts_with(kForget)) {
                 state_ = State::kForgot;
                 return Outcome::kGoOn;
             }

@@ -23,6 +23,8 @@ namespace vitrine::session {
 
 // What the server reported in ParameterStatus messages, by name.
 using ServerParameters = std::vector<std::pair<std::string, std::string>>;
+// Takes over what it reports now.
+void report(ServerParameters& parameters, std::string_view name, std::string_view value);
 
 // The major version of PostgreSQL whose grammar reads the statements. A newer server may read the
 // same text differently.

@@ -233,17 +233,6 @@ class Kept(unittest.TestCase):
             self.assertTrue(within(5 * PATIENCE, lambda: not self.alive(pid)))
         self.assertNotIn(self.visit("gone"), pids)
 
-    def test_a_backend_that_does_not_answer(self):
-        pid = self.visit("mute")
-        os.kill(int(pid), signal.SIGSTOP)
-        try:
-            started = time.monotonic()
-            with self.login("mute") as client:
-                self.assertNotEqual(self.pid(client), pid)
-            self.assertLess(time.monotonic() - started, 2 + 3 * PATIENCE)
-        finally:
-            os.kill(int(pid), signal.SIGCONT)
-
     def test_many_backends_that_do_not_answer(self):
         """One is waited for, then a new one is opened."""
         clients = [self.login("mutes") for _ in range(6)]
