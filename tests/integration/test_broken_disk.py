@@ -59,11 +59,19 @@ class Session:
 
     def step(self, client):
         made = [self.statement() for _ in range(self.random.choice((1, 1, 2)))]
-        if self.random.randrange(2):
+        batches = [made]
+        path = self.random.randrange(3)
+        if path == 0:
             client.send(query("; ".join(sql for _, sql in made)))
-        else:
+        elif path == 1:
             client.send(*(m for _, sql in made for m in (parse(sql), bind(), execute())), sync())
-        left = [marker for marker, _ in made]
+        else:  # a pipeline
+            client.send(*(m for _, sql in made for m in (parse(sql), bind(), execute(), sync())))
+            batches = [[one] for one in made]
+        for batch in batches:
+            self.take_answer(client, [marker for marker, _ in batch])
+
+    def take_answer(self, client, left):
         while True:
             got = client.receive()
             if got.name == "CommandComplete":
